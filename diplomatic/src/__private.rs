@@ -1,0 +1,3 @@
+//! What the code of the derive macro names.
+
+pub use serde;

@@ -1,0 +1,15 @@
+//! Placeholder.
+
+#[cfg(feature = "engine")]
+mod event;
+pub mod standard;
+
+#[cfg(feature = "derive")]
+pub use diplomatic_derive::DiplomaticEvent;
+#[cfg(feature = "engine")]
+pub use event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, EventType, Shape, Stored, Target};
+
+/// What the derive macro's code names; not for other use.
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub mod __private;

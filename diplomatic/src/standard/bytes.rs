@@ -1,0 +1,233 @@
+//! The primitives of the wire: untagged, length-exact bytes.
+
+use super::Status;
+
+/// The largest number that a varint carries: eight groups of seven bits.
+pub const MAX_VARINT: u64 = (1 << 56) - 1;
+
+/// A value with one exact layout on the wire.
+pub trait Encode {
+    /// Appends the value's bytes to `out`.
+    fn encode(&self, out: &mut Vec<u8>);
+
+    /// Returns the value's bytes.
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.encode(&mut out);
+        out
+    }
+}
+
+/// A value that can be read back from its layout on the wire.
+///
+/// Decoders never panic, and never allocate more than the bytes at hand justify.
+pub trait Decode: Sized {
+    /// Takes one value from the front of `reader`.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`], when the bytes do not follow the layout.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
+
+    /// Decodes a value that fills `bytes` to the last one.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`], also when bytes are left over.
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let value = Self::read(&mut reader)?;
+        reader.finish()?;
+        Ok(value)
+    }
+}
+
+/// Why bytes do not decode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The bytes end inside a varint.
+    #[error("the bytes end inside a varint")]
+    TruncatedVarint,
+    /// A varint goes on after its eighth byte.
+    #[error("a varint goes on after its eighth byte")]
+    VarintTooLong,
+    /// A field wants more bytes than there are.
+    #[error("a field wants {wanted} bytes and {left} are left")]
+    OutOfBounds {
+        /// How many bytes the layout asks for.
+        wanted: u64,
+        /// How many there are.
+        left: u64,
+    },
+    /// Bytes follow where the layout ends.
+    #[error("{count} bytes follow where the layout ends")]
+    TrailingBytes {
+        /// How many bytes follow.
+        count: u64,
+    },
+    /// A string is not UTF-8.
+    #[error("a string is not UTF-8")]
+    NotUtf8,
+}
+
+impl DecodeError {
+    /// Returns the standard's status for this error.
+    pub const fn status(self) -> Status {
+        match self {
+            Self::TruncatedVarint | Self::NotUtf8 => Status::INVALID_MESSAGE,
+            Self::VarintTooLong => Status::VAR_LIMIT_EXCEEDED,
+            Self::OutOfBounds { .. } => Status::OUT_OF_BOUNDS,
+            Self::TrailingBytes { .. } => Status::EXTRA_BODY_CONTENT,
+        }
+    }
+
+    /// Tells whether more bytes could mend it, as at the end of a chunk of a stream.
+    pub const fn is_incomplete(self) -> bool {
+        matches!(self, Self::TruncatedVarint | Self::OutOfBounds { .. })
+    }
+}
+
+/// A cursor over bytes that are being decoded.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    left: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Starts at the front of `bytes`.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { left: bytes }
+    }
+
+    /// Tells whether every byte was taken.
+    pub const fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    /// Returns the bytes that were not taken yet.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.left
+    }
+
+    /// Takes an unsigned LEB128 number of at most eight bytes; forms longer than needed are fine.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::TruncatedVarint`] or [`DecodeError::VarintTooLong`].
+    pub fn varint(&mut self) -> Result<u64, DecodeError> {
+        let mut value = 0;
+        for (place, &byte) in self.left.iter().take(8).enumerate() {
+            value |= u64::from(byte & 0x7f) << (7 * place);
+            if byte & 0x80 == 0 {
+                self.left = &self.left[place + 1..];
+                return Ok(value);
+            }
+        }
+        Err(if self.left.len() < 8 { DecodeError::TruncatedVarint } else { DecodeError::VarintTooLong })
+    }
+
+    /// Takes `count` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::OutOfBounds`], when fewer are left.
+    pub fn bytes(&mut self, count: u64) -> Result<&'a [u8], DecodeError> {
+        let split = usize::try_from(count).ok().and_then(|count| self.left.split_at_checked(count));
+        let (taken, left) = split.ok_or(DecodeError::OutOfBounds { wanted: count, left: self.left.len() as u64 })?;
+        self.left = left;
+        Ok(taken)
+    }
+
+    /// Takes exactly `N` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::OutOfBounds`], when fewer are left.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (taken, left) = self
+            .left
+            .split_first_chunk::<N>()
+            .ok_or(DecodeError::OutOfBounds { wanted: N as u64, left: self.left.len() as u64 })?;
+        self.left = left;
+        Ok(*taken)
+    }
+
+    /// Takes one byte.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::OutOfBounds`], when none is left.
+    pub fn byte(&mut self) -> Result<u8, DecodeError> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    /// Takes a length and that many bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] of the length or of the bytes.
+    pub fn varbytes(&mut self) -> Result<&'a [u8], DecodeError> {
+        let count = self.varint()?;
+        self.bytes(count)
+    }
+
+    /// Takes a length and that many bytes of UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] of the length or of the bytes; [`DecodeError::NotUtf8`].
+    pub fn varstring(&mut self) -> Result<&'a str, DecodeError> {
+        std::str::from_utf8(self.varbytes()?).map_err(|_| DecodeError::NotUtf8)
+    }
+
+    /// Checks that nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::TrailingBytes`].
+    pub const fn finish(&self) -> Result<(), DecodeError> {
+        if self.left.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes { count: self.left.len() as u64 }) }
+    }
+}
+
+/// A number that no varint carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is above the largest varint, 2^56 - 1")]
+pub struct VarintTooLarge(pub u64);
+
+impl VarintTooLarge {
+    /// Returns the standard's status for this error.
+    pub const fn status(self) -> Status {
+        Status::VAR_LIMIT_EXCEEDED
+    }
+}
+
+/// Appends `value` in the fewest bytes.
+///
+/// # Errors
+///
+/// [`VarintTooLarge`] above [`MAX_VARINT`]; nothing is written then.
+pub fn write_varint(out: &mut Vec<u8>, value: u64) -> Result<(), VarintTooLarge> {
+    if value > MAX_VARINT {
+        return Err(VarintTooLarge(value));
+    }
+    put_varint(out, value);
+    Ok(())
+}
+
+/// Appends a number whose type keeps it within [`MAX_VARINT`].
+pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    debug_assert!(value <= MAX_VARINT, "{value} was not checked against the largest varint");
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Appends a length and the bytes.
+pub(crate) fn put_varbytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}

@@ -1,0 +1,45 @@
+//! PEEK: lists the heads of the user's bags after a seq.
+
+use crate::standard::bytes::{Decode, DecodeError, Encode, Reader, put_varbytes};
+use crate::standard::{BagHead, Seq};
+
+/// What follows the auth timestamp in a PEEK request: `varint seq`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeekRequest {
+    /// Bags with a larger seq are listed.
+    pub after: Seq,
+}
+
+impl Encode for PeekRequest {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.after.encode(out);
+    }
+}
+
+impl Decode for PeekRequest {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { after: Decode::read(reader)? })
+    }
+}
+
+/// One listed bag: `varbytes (a bag head) · varint seq`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeekItem {
+    /// The bag without its body.
+    pub head: BagHead,
+    /// The bag's number.
+    pub seq: Seq,
+}
+
+impl Encode for PeekItem {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varbytes(out, &self.head.to_bytes());
+        self.seq.encode(out);
+    }
+}
+
+impl Decode for PeekItem {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { head: BagHead::decode(reader.varbytes()?)?, seq: Decode::read(reader)? })
+    }
+}

@@ -1,0 +1,66 @@
+//! PUSH: stores bags.
+
+use super::{encode_all, read_all};
+use crate::standard::bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, put_varint};
+use crate::standard::{Bag, Seq, Status};
+
+/// What follows the auth timestamp in a PUSH request: bags, to the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushRequest {
+    /// The bags to store.
+    pub bags: Vec<Bag>,
+}
+
+impl Encode for PushRequest {
+    fn encode(&self, out: &mut Vec<u8>) {
+        encode_all(&self.bags, out);
+    }
+}
+
+impl Decode for PushRequest {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        read_all(reader).map(|bags| Self { bags })
+    }
+}
+
+/// What became of one pushed bag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushOutcome {
+    /// The host stored the bag under this number, or had it there already.
+    Stored(Seq),
+    /// The host did not store the bag; the status is not [`Status::SUCCESS`].
+    Refused(Status),
+}
+
+/// The answer for one pushed bag: `varint idx · u8 status · varint seq, only if status is Success`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PushItem {
+    /// The bag's place in the request, from 0 on.
+    pub index: u32,
+    /// What became of the bag.
+    pub outcome: PushOutcome,
+}
+
+impl Encode for PushItem {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, u64::from(self.index));
+        match self.outcome {
+            PushOutcome::Stored(seq) => {
+                out.push(Status::SUCCESS.number());
+                seq.encode(out);
+            }
+            PushOutcome::Refused(status) => out.push(status.number()),
+        }
+    }
+}
+
+impl Decode for PushItem {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let index = reader.varint()?;
+        let index = u32::try_from(index).map_err(|_| DecodeError::OutOfBounds { wanted: index, left: MAX_VARINT })?;
+        let status = Status::from_number(reader.byte()?);
+        let outcome =
+            if status.is_success() { PushOutcome::Stored(Decode::read(reader)?) } else { PushOutcome::Refused(status) };
+        Ok(Self { index, outcome })
+    }
+}

@@ -1,0 +1,17 @@
+//! USER: registers a key with the host; again is a success too.
+
+use crate::standard::bytes::{Decode, DecodeError, Encode, Reader};
+
+/// What follows the auth timestamp in a USER request: nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserRequest;
+
+impl Encode for UserRequest {
+    fn encode(&self, _: &mut Vec<u8>) {}
+}
+
+impl Decode for UserRequest {
+    fn read(_: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self)
+    }
+}

@@ -1,0 +1,218 @@
+//! Names of entities.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use rand_core::CryptoRng;
+
+use super::Timestamp;
+use super::bytes::{Decode, DecodeError, Encode, Reader, put_varbytes};
+use super::signature::write_hex;
+
+/// The name of an entity (EID): some bytes, and when the entity was created.
+///
+/// ```text
+/// varbytes id · date ts (creation)
+/// ```
+///
+/// Usually the id is eight random bytes. Registers and singletons have an id that is derived from what they are
+/// about, and no creation time (0). In MessagePack an entity id is the bin of its bytes; in text formats, and as
+/// [`Display`](fmt::Display), their hex digits.
+#[derive(Clone)]
+pub struct EntityId {
+    id: Id,
+    created: Timestamp,
+}
+
+/// Up to 16 bytes stand in place, which all usual ids do.
+#[derive(Clone)]
+enum Id {
+    Inline { len: u8, bytes: [u8; 16] },
+    Shared(Arc<[u8]>),
+}
+
+impl EntityId {
+    /// Names an entity by `id`, created at `created`.
+    pub fn new(id: &[u8], created: Timestamp) -> Self {
+        let mut bytes = [0; 16];
+        let id = match bytes.get_mut(..id.len()) {
+            Some(inline) => {
+                inline.copy_from_slice(id);
+                Id::Inline { len: id.len() as u8, bytes }
+            }
+            None => Id::Shared(id.into()),
+        };
+        Self { id, created }
+    }
+
+    /// Names a new entity by eight random bytes and the current time.
+    pub fn fresh<R: CryptoRng + ?Sized>(rng: &mut R, now: Timestamp) -> Self {
+        let mut id = [0; 8];
+        rng.fill_bytes(&mut id);
+        Self::new(&id, now)
+    }
+
+    /// Names the one value of `type_name` that an account has: `id = varstring(type)`, `ts = 0`.
+    pub fn singleton(type_name: &str) -> Self {
+        let mut id = Vec::with_capacity(type_name.len() + 1);
+        put_varbytes(&mut id, type_name.as_bytes());
+        Self::new(&id, Timestamp::EPOCH)
+    }
+
+    /// Names the register of `type_name` for a key, given as MessagePack.
+    ///
+    /// `id` is the first 16 bytes of the BLAKE3 of the varstrings "diplomatic register v1" and the type, and of the
+    /// key; `ts = 0`. So every device derives the same name, and the latest value per key counts.
+    pub fn register(type_name: &str, key: &[u8]) -> Self {
+        let mut material = Vec::with_capacity(32 + type_name.len() + key.len());
+        put_varbytes(&mut material, b"diplomatic register v1");
+        put_varbytes(&mut material, type_name.as_bytes());
+        material.extend_from_slice(key);
+        Self::new(&blake3::hash(&material).as_bytes()[..16], Timestamp::EPOCH)
+    }
+
+    /// Returns the id without the creation time.
+    pub fn id(&self) -> &[u8] {
+        match &self.id {
+            Id::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Id::Shared(bytes) => bytes,
+        }
+    }
+
+    /// Returns when the entity was created; the epoch for registers and singletons.
+    pub const fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// Returns the type whose singleton this names, if it has the form of one.
+    pub fn singleton_type(&self) -> Option<&str> {
+        if self.created != Timestamp::EPOCH {
+            return None;
+        }
+        let mut reader = Reader::new(self.id());
+        let name = reader.varstring().ok()?;
+        reader.is_empty().then_some(name)
+    }
+
+    /// Tells whether this has the form of a name derived from content: a register's or a singleton's.
+    pub fn is_derived(&self) -> bool {
+        self.created == Timestamp::EPOCH && (self.id().len() == 16 || self.singleton_type().is_some())
+    }
+}
+
+impl PartialEq for EntityId {
+    fn eq(&self, other: &Self) -> bool {
+        self.created == other.created && self.id() == other.id()
+    }
+}
+
+impl Eq for EntityId {}
+
+/// By creation time, then by id.
+impl Ord for EntityId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.created, self.id()).cmp(&(other.created, other.id()))
+    }
+}
+
+impl PartialOrd for EntityId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for EntityId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.created.hash(state);
+        self.id().hash(state);
+    }
+}
+
+impl Encode for EntityId {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varbytes(out, self.id());
+        self.created.encode(out);
+    }
+}
+
+impl Decode for EntityId {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let id = reader.varbytes()?;
+        Ok(Self::new(id, Decode::read(reader)?))
+    }
+}
+
+/// The encoded name in hex digits.
+impl fmt::Display for EntityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.to_bytes())
+    }
+}
+
+impl fmt::Debug for EntityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EntityId({self})")
+    }
+}
+
+/// Text that is not an entity id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an entity id is the hex digits of its bytes, as a device shows it")]
+pub struct EntityIdParseError;
+
+impl std::str::FromStr for EntityId {
+    type Err = EntityIdParseError;
+
+    fn from_str(hex: &str) -> Result<Self, Self::Err> {
+        let bytes = super::signature::parse_hex(hex).ok_or(EntityIdParseError)?;
+        Self::decode(&bytes).map_err(|_| EntityIdParseError)
+    }
+}
+
+#[cfg(feature = "engine")]
+mod serde_form {
+    use serde::de::{Error, Visitor};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Decode, Encode, EntityId, fmt};
+
+    impl Serialize for EntityId {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            if serializer.is_human_readable() {
+                serializer.collect_str(self)
+            } else {
+                serializer.serialize_bytes(&self.to_bytes())
+            }
+        }
+    }
+
+    impl<'de> Deserialize<'de> for EntityId {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct EntityIdVisitor;
+
+            impl Visitor<'_> for EntityIdVisitor {
+                type Value = EntityId;
+
+                fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str("an entity id")
+                }
+
+                fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<EntityId, E> {
+                    EntityId::decode(bytes).map_err(E::custom)
+                }
+
+                fn visit_str<E: Error>(self, hex: &str) -> Result<EntityId, E> {
+                    hex.parse().map_err(E::custom)
+                }
+            }
+
+            if deserializer.is_human_readable() {
+                deserializer.deserialize_str(EntityIdVisitor)
+            } else {
+                deserializer.deserialize_bytes(EntityIdVisitor)
+            }
+        }
+    }
+}

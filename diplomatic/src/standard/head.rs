@@ -1,0 +1,272 @@
+//! Messages: one change to one entity, a head and perhaps a body.
+
+use std::fmt;
+
+use super::bytes::{Decode, DecodeError, Encode, Reader, put_varbytes, put_varint};
+use super::signature::write_hex;
+use super::{EntityId, Timestamp};
+
+/// The largest number that every client reads: JavaScript holds numbers as doubles.
+pub(crate) const MAX_SAFE: u64 = (1 << 53) - 1;
+
+/// A message's identity: the BLAKE3-256 of its encoded head.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HeadHash([u8; 32]);
+
+impl HeadHash {
+    /// Takes the hash's bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the hash's bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// The hash in 64 hex digits.
+impl fmt::Display for HeadHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(f, &self.0)
+    }
+}
+
+impl fmt::Debug for HeadHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HeadHash({self})")
+    }
+}
+
+/// Length and hash of the body that a head announces.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct BodyDigest {
+    len: u64,
+    hash: [u8; 32],
+}
+
+/// The head of a message: which entity changes, when, and to what.
+///
+/// ```text
+/// varbytes eid · varint off · varint ctr · varint len · bytes(32) hsh, only if len > 0
+/// ```
+///
+/// A head keeps the bytes that it was decoded from, since its hash is over them.
+#[derive(Clone)]
+pub struct Head {
+    entity: EntityId,
+    offset: u64,
+    counter: u64,
+    body: Option<BodyDigest>,
+    encoded: Box<[u8]>,
+    hash: HeadHash,
+}
+
+/// A change that no head can describe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// The change would come before the entity's creation.
+    #[error("a change at {changed} comes before the entity's creation at {created}")]
+    BeforeCreation {
+        /// When the entity was created.
+        created: Timestamp,
+        /// When it would change.
+        changed: Timestamp,
+    },
+    /// A number is above 2^53 - 1, which not every client reads.
+    #[error("{0} is above 2^53 - 1, the largest number that every client reads")]
+    NumberTooLarge(u64),
+}
+
+impl Head {
+    fn new(entity: EntityId, changed: Timestamp, counter: u64, body: Option<BodyDigest>) -> Result<Self, HeadError> {
+        let created = entity.created();
+        let offset = changed
+            .as_millis()
+            .checked_sub(created.as_millis())
+            .ok_or(HeadError::BeforeCreation { created, changed })?;
+        let numbers = [changed.as_millis(), counter];
+        if let Some(&number) = numbers.iter().find(|&&number| number > MAX_SAFE) {
+            return Err(HeadError::NumberTooLarge(number));
+        }
+        let mut encoded = Vec::with_capacity(72);
+        put_varbytes(&mut encoded, &entity.to_bytes());
+        put_varint(&mut encoded, offset);
+        put_varint(&mut encoded, counter);
+        put_varint(&mut encoded, body.map_or(0, |body| body.len));
+        if let Some(body) = body {
+            encoded.extend_from_slice(&body.hash);
+        }
+        let hash = HeadHash(*blake3::hash(&encoded).as_bytes());
+        Ok(Self { entity, offset, counter, body, encoded: encoded.into(), hash })
+    }
+
+    /// Returns the entity that changes.
+    pub const fn entity(&self) -> &EntityId {
+        &self.entity
+    }
+
+    /// Returns the milliseconds from the entity's creation to this change.
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Returns when the change was made; at most [`Timestamp::MAX`].
+    pub const fn changed(&self) -> Timestamp {
+        // Both are below 2^56.
+        Timestamp::from_millis(self.entity.created().as_millis() + self.offset)
+    }
+
+    /// Returns the change's counter (`ctr`).
+    pub const fn counter(&self) -> u64 {
+        self.counter
+    }
+
+    /// Tells whether this is a tombstone: a message without a body.
+    pub const fn is_delete(&self) -> bool {
+        self.body.is_none()
+    }
+
+    /// Returns the length of the body in bytes; 0 for a delete.
+    pub const fn body_len(&self) -> u64 {
+        match self.body {
+            Some(body) => body.len,
+            None => 0,
+        }
+    }
+
+    /// Returns the BLAKE3-256 of the body; `None` for a delete.
+    pub const fn body_hash(&self) -> Option<&[u8; 32]> {
+        match &self.body {
+            Some(body) => Some(&body.hash),
+            None => None,
+        }
+    }
+
+    /// Returns the message's identity.
+    pub const fn hash(&self) -> HeadHash {
+        self.hash
+    }
+
+    /// Returns the encoded head.
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.encoded
+    }
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.encoded == other.encoded
+    }
+}
+
+impl Eq for Head {}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("entity", &self.entity)
+            .field("changed", &self.changed())
+            .field("counter", &self.counter)
+            .field("body_len", &self.body_len())
+            .field("hash", &self.hash)
+            .finish()
+    }
+}
+
+impl Encode for Head {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.encoded);
+    }
+}
+
+impl Decode for Head {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let from = reader.rest();
+        let entity = EntityId::decode(reader.varbytes()?)?;
+        let offset = reader.varint()?;
+        let counter = reader.varint()?;
+        let body = match reader.varint()? {
+            0 => None,
+            len => Some(BodyDigest { len, hash: reader.array()? }),
+        };
+        let encoded = &from[..from.len() - reader.rest().len()];
+        let hash = HeadHash(*blake3::hash(encoded).as_bytes());
+        Ok(Self { entity, offset, counter, body, encoded: encoded.into(), hash })
+    }
+}
+
+/// The content of a message: one byte or more.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body(Box<[u8]>);
+
+impl Body {
+    /// Takes the bytes; `None` when there are none, since a message without a body is a delete.
+    pub fn new(bytes: impl Into<Box<[u8]>>) -> Option<Self> {
+        let bytes = bytes.into();
+        (!bytes.is_empty()).then_some(Self(bytes))
+    }
+
+    /// Returns the bytes.
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes)", self.0.len())
+    }
+}
+
+/// One change to one entity; its body, if it has one, is the one that its head announces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    head: Head,
+    body: Option<Body>,
+}
+
+/// A body that is not the one that a head announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body is not the one that the head announces")]
+pub struct HashMismatch;
+
+impl Message {
+    /// Writes a message; without a body it is a delete.
+    ///
+    /// # Errors
+    ///
+    /// [`HeadError`], when no head can describe the change.
+    pub fn new(entity: EntityId, changed: Timestamp, counter: u64, body: Option<Body>) -> Result<Self, HeadError> {
+        let digest = body.as_ref().map(|body| BodyDigest {
+            len: body.as_bytes().len() as u64,
+            hash: *blake3::hash(body.as_bytes()).as_bytes(),
+        });
+        Ok(Self { head: Head::new(entity, changed, counter, digest)?, body })
+    }
+
+    /// Joins a head and the body that came with it.
+    ///
+    /// # Errors
+    ///
+    /// [`HashMismatch`], when the head announces another body, or one is missing or too many.
+    pub fn join(head: Head, body: Option<Body>) -> Result<Self, HashMismatch> {
+        let hash = body.as_ref().map(|body| blake3::hash(body.as_bytes()));
+        if head.body_hash() == hash.as_ref().map(blake3::Hash::as_bytes) {
+            Ok(Self { head, body })
+        } else {
+            Err(HashMismatch)
+        }
+    }
+
+    /// Returns the head.
+    pub const fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Returns the body's bytes; `None` for a delete.
+    pub fn body(&self) -> Option<&[u8]> {
+        self.body.as_ref().map(Body::as_bytes)
+    }
+}

@@ -1,0 +1,114 @@
+//! A user's keys for one host.
+
+use std::fmt;
+
+use ed25519_dalek::{Signer, SigningKey};
+use zeroize::Zeroizing;
+
+use super::bytes::Encode;
+use super::calls::AuthTimestamp;
+use super::{Head, Kdm, PublicKey, Seed, Signature, Timestamp};
+
+/// What a user's keys for one host are derived from, beside the seed: the user's own name for it, and a number.
+///
+/// The label, not the address, fixes the keys, so that every client of one user must use the same label for the same
+/// host. The standard's tools use `host` and 0.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label {
+    name: String,
+    index: u64,
+}
+
+impl Label {
+    /// Returns the label `name` with the number 0.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self::with_index(name, 0)
+    }
+
+    /// Returns the label `name` with a number of its own.
+    pub fn with_index(name: impl Into<String>, index: u64) -> Self {
+        Self { name: name.into(), index }
+    }
+
+    /// Returns the name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the number.
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+}
+
+impl Default for Label {
+    fn default() -> Self {
+        Self::new("host")
+    }
+}
+
+/// The name; the number follows after a `#` unless it is 0.
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            0 => f.write_str(&self.name),
+            index => write!(f, "{}#{index}", self.name),
+        }
+    }
+}
+
+/// A user's keys for one host: they sign requests, and seal and open bags.
+///
+/// Secrets are wiped from memory when dropped and never shown.
+#[derive(Clone)]
+pub struct HostKeys {
+    seed: Seed,
+    secret: Zeroizing<[u8; 32]>,
+    signing: SigningKey,
+    public: PublicKey,
+}
+
+impl HostKeys {
+    /// Derives the keys for the host that the user calls `label`.
+    pub fn derive(seed: &Seed, label: &Label) -> Self {
+        let secret = seed.derive(&[label.name.as_bytes(), &label.index.to_be_bytes()]);
+        let signing = SigningKey::from_bytes(&secret);
+        let public = PublicKey::from_bytes(signing.verifying_key().to_bytes());
+        Self { seed: seed.clone(), secret, signing, public }
+    }
+
+    /// Returns who the user is to this host.
+    pub const fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Makes the start of a request; `host_now` is the host's time as far as it is known.
+    pub fn authenticate(&self, host_now: Timestamp) -> AuthTimestamp {
+        AuthTimestamp { key: self.public, signature: self.sign(&host_now.to_bytes()), time: host_now }
+    }
+
+    /// Returns the key derivation material of a message for this host.
+    pub fn kdm(&self, head: &Head) -> Kdm {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.secret.as_ref()).update(self.public.as_bytes()).update(head.as_bytes());
+        let mut kdm = [0; 8];
+        kdm.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        zeroize::Zeroize::zeroize(&mut hasher);
+        Kdm::from_bytes(kdm)
+    }
+
+    pub(super) fn message_key(&self, kdm: &Kdm) -> Zeroizing<[u8; 32]> {
+        self.seed.derive(&[kdm.as_bytes()])
+    }
+
+    pub(super) fn sign(&self, content: &[u8]) -> Signature {
+        Signature::from_bytes(self.signing.sign(content).to_bytes())
+    }
+}
+
+impl fmt::Debug for HostKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed: _, secret: _, signing: _, public } = self;
+        f.debug_struct("HostKeys").field("public", public).finish_non_exhaustive()
+    }
+}

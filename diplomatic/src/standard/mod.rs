@@ -1,0 +1,54 @@
+//! The DIPLOMATIC standard, version 0.2, in pure functions: what crosses the wire and how it is sealed.
+//!
+//! Nothing here reads a clock, draws a random number, starts a thread or touches a file: time and randomness are
+//! arguments. Without the feature `seal` this module cannot decrypt anything, and cannot be asked to: seeds, message
+//! heads and opening do not exist. That is what a host builds on.
+//!
+//! ```
+//! use diplomatic::standard::{Decode, Encode, Status, Seq};
+//! use diplomatic::standard::calls::PeekRequest;
+//!
+//! let request = PeekRequest { after: Seq::new(300).unwrap() };
+//! assert_eq!(request.to_bytes(), [0xac, 0x02]);
+//! assert_eq!(PeekRequest::decode(&[0xac, 0x02]).unwrap(), request);
+//!
+//! let trailing = PeekRequest::decode(&[0xac, 0x02, 0x00]).unwrap_err();
+//! assert_eq!(trailing.status(), Status::EXTRA_BODY_CONTENT);
+//! ```
+
+mod bag;
+mod bytes;
+pub mod calls;
+#[cfg(feature = "engine")]
+mod entity_body;
+#[cfg(feature = "seal")]
+mod entity_id;
+#[cfg(feature = "seal")]
+pub mod export;
+#[cfg(feature = "seal")]
+mod head;
+#[cfg(feature = "seal")]
+mod keys;
+#[cfg(feature = "seal")]
+mod seal;
+#[cfg(feature = "seal")]
+mod seed;
+mod signature;
+mod status;
+mod time;
+
+pub use bag::{Bag, BagHead, Kdm, SealedBody, SealedHead, Seq, VerifiedBag};
+pub use bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, write_varint};
+#[cfg(feature = "seal")]
+pub use entity_id::{EntityId, EntityIdParseError};
+#[cfg(feature = "seal")]
+pub use head::{Body, HashMismatch, Head, HeadError, HeadHash, Message};
+#[cfg(feature = "seal")]
+pub use keys::{HostKeys, Label};
+#[cfg(feature = "seal")]
+pub use seal::{OpenError, OpenedHead};
+#[cfg(feature = "seal")]
+pub use seed::{Seed, SeedParseError};
+pub use signature::{InvalidSignature, PublicKey, Signature};
+pub use status::Status;
+pub use time::{ClockOffset, Timestamp};

@@ -1,0 +1,162 @@
+//! Sealing messages into bags, and opening bags.
+
+use crypto_secretbox::XSalsa20Poly1305;
+use crypto_secretbox::aead::{AeadInPlace, KeyInit};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::bytes::Decode;
+use super::{
+    Bag, BagHead, Body, DecodeError, Head, HostKeys, InvalidSignature, Message, SealedBody, SealedHead, Signature,
+    Status,
+};
+
+const NONCE: usize = 24;
+const TAG: usize = 16;
+
+/// Why a bag does not open. The host can lie: nothing of a bag is believed before all of it was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The signature does not hold: the bag is not by this user for this host.
+    #[error(transparent)]
+    InvalidSignature(#[from] InvalidSignature),
+    /// The head does not decrypt.
+    #[error("the head does not decrypt")]
+    DecryptHead,
+    /// The decrypted head does not follow its layout.
+    #[error("the head does not follow its layout")]
+    DecodeHead(#[source] DecodeError),
+    /// The body does not decrypt.
+    #[error("the body does not decrypt")]
+    DecryptBody,
+    /// The body is not the one that the head announces.
+    #[error("the body is not the one that the head announces")]
+    HashMismatch,
+}
+
+impl OpenError {
+    /// Returns the standard's status for this error.
+    pub const fn status(self) -> Status {
+        match self {
+            Self::InvalidSignature(error) => error.status(),
+            Self::DecryptHead | Self::DecryptBody => Status::DECRYPTION_ERROR,
+            Self::DecodeHead(_) => Status::INVALID_MESSAGE,
+            Self::HashMismatch => Status::HASH_MISMATCH,
+        }
+    }
+}
+
+impl HostKeys {
+    /// Seals a message for this host. Sealing again gives other bytes: keep the bag until the host has it.
+    pub fn seal<R: CryptoRng + ?Sized>(&self, message: &Message, rng: &mut R) -> Bag {
+        let kdm = self.kdm(message.head());
+        let key = self.message_key(&kdm);
+        let head = SealedHead::from_bytes(encrypt(&key, message.head().as_bytes(), rng));
+        let body = SealedBody::from_bytes(message.body().map(|body| encrypt(&key, body, rng)).unwrap_or_default());
+        Bag { head: BagHead { signature: self.sign(head.as_bytes()), kdm, head }, body }
+    }
+
+    /// Opens a bag.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], in the order of its variants.
+    pub fn open(&self, bag: &Bag) -> Result<Message, OpenError> {
+        self.open_head(&bag.head)?.open_body(&bag.body)
+    }
+
+    /// Opens a bag's head.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] of the signature or the head.
+    pub fn open_head(&self, head: &BagHead) -> Result<OpenedHead, OpenError> {
+        head.verify(self.public_key())?;
+        self.decrypt_head(head)
+    }
+
+    /// Opens many heads, in their order, for less than opening each: signatures are checked together.
+    pub fn open_heads<'a>(&self, heads: impl IntoIterator<Item = &'a BagHead>) -> Vec<Result<OpenedHead, OpenError>> {
+        let heads: Vec<&BagHead> = heads.into_iter().collect();
+        let signed: Vec<(&[u8], &Signature)> =
+            heads.iter().map(|head| (head.head.as_bytes(), &head.signature)).collect();
+        let holds = self.public_key().verify_each(&signed);
+        heads
+            .into_iter()
+            .zip(holds)
+            .map(|(head, holds)| if holds { self.decrypt_head(head) } else { Err(InvalidSignature.into()) })
+            .collect()
+    }
+
+    fn decrypt_head(&self, head: &BagHead) -> Result<OpenedHead, OpenError> {
+        let key = self.message_key(&head.kdm);
+        let encoded = decrypt(&key, head.head.as_bytes()).ok_or(OpenError::DecryptHead)?;
+        let head = Head::decode(&encoded).map_err(OpenError::DecodeHead)?;
+        Ok(OpenedHead { head, key })
+    }
+}
+
+/// A head that was checked and decrypted, and what it takes to open its body.
+#[derive(Clone)]
+pub struct OpenedHead {
+    head: Head,
+    key: Zeroizing<[u8; 32]>,
+}
+
+impl OpenedHead {
+    /// Returns the head.
+    pub const fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Opens the body that belongs to the head.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::DecryptBody`] or [`OpenError::HashMismatch`].
+    pub fn open_body(self, body: &SealedBody) -> Result<Message, OpenError> {
+        let body = match body.as_bytes() {
+            [] => None,
+            sealed => {
+                let bytes = decrypt(&self.key, sealed).ok_or(OpenError::DecryptBody)?;
+                // The encryption of nothing is not what a delete has.
+                Some(Body::new(bytes).ok_or(OpenError::HashMismatch)?)
+            }
+        };
+        Message::join(self.head, body).map_err(|_| OpenError::HashMismatch)
+    }
+}
+
+impl std::fmt::Debug for OpenedHead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { head, key: _ } = self;
+        f.debug_struct("OpenedHead").field("head", head).finish_non_exhaustive()
+    }
+}
+
+/// NaCl secretbox with its nonce: 24 random bytes, the tag of 16, then the ciphertext.
+pub(super) fn encrypt<R: CryptoRng + ?Sized>(key: &[u8; 32], plaintext: &[u8], rng: &mut R) -> Vec<u8> {
+    let mut nonce = [0; NONCE];
+    rng.fill_bytes(&mut nonce);
+    let mut sealed = Vec::with_capacity(NONCE + TAG + plaintext.len());
+    sealed.extend_from_slice(&nonce);
+    sealed.extend_from_slice(&[0; TAG]);
+    sealed.extend_from_slice(plaintext);
+    let tag = XSalsa20Poly1305::new(key.into())
+        .encrypt_in_place_detached(&nonce.into(), &[], &mut sealed[NONCE + TAG..])
+        .expect("a plaintext in memory is far below the cipher's limit");
+    sealed[NONCE..NONCE + TAG].copy_from_slice(&tag);
+    sealed
+}
+
+/// Opens what [`encrypt`] made; `None` when it was not made under this key, or was changed.
+pub(super) fn decrypt(key: &[u8; 32], sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, rest) = sealed.split_first_chunk::<NONCE>()?;
+    let (tag, ciphertext) = rest.split_first_chunk::<TAG>()?;
+    let mut plaintext = ciphertext.to_vec();
+    XSalsa20Poly1305::new(key.into())
+        .decrypt_in_place_detached(nonce.into(), &[], &mut plaintext, tag.into())
+        .ok()
+        .map(|()| plaintext)
+}

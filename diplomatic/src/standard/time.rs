@@ -1,0 +1,93 @@
+//! Moments in milliseconds since the Unix epoch, and how far two clocks are apart.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, put_varint};
+
+/// A moment: milliseconds since the Unix epoch, at most 2^56 - 1 of them (some two million years).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "engine", derive(serde::Serialize))]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The Unix epoch.
+    pub const EPOCH: Self = Self(0);
+    /// The last moment that the wire can carry.
+    pub const MAX: Self = Self(MAX_VARINT);
+
+    /// Returns the moment `millis` milliseconds after the epoch; beyond [`Timestamp::MAX`] it is that.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(if millis > MAX_VARINT { MAX_VARINT } else { millis })
+    }
+
+    /// Returns milliseconds since the epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// Returns the moment `duration` (in whole milliseconds) later; at most [`Timestamp::MAX`].
+    pub fn plus(self, duration: Duration) -> Self {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(MAX_VARINT);
+        Self::from_millis(self.0.saturating_add(millis))
+    }
+
+    /// Returns how much later this is than `earlier`; zero if it is not.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+#[cfg(feature = "engine")]
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(Self::from_millis)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+impl Encode for Timestamp {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.0);
+    }
+}
+
+impl Decode for Timestamp {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        reader.varint().map(Self)
+    }
+}
+
+/// How many milliseconds another clock is ahead of ours; negative when it is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct ClockOffset(i64);
+
+impl ClockOffset {
+    /// Returns the offset of `millis`.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Returns the offset in milliseconds.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Measures the offset as NTP does (RFC 5905, section 8) from the four times of one exchange, halves rounded
+    /// towards zero.
+    pub fn measure(client_sent: Timestamp, received: Timestamp, sent: Timestamp, client_got: Timestamp) -> Self {
+        // All four are below 2^56, so that no difference or sum leaves an i64.
+        let [t1, t2, t3, t4] = [client_sent, received, sent, client_got].map(|time| time.0.cast_signed());
+        Self(((t2 - t1) + (t3 - t4)) / 2)
+    }
+
+    /// Returns what the other clock shows when ours shows `time`.
+    pub const fn apply(self, time: Timestamp) -> Timestamp {
+        Timestamp::from_millis(time.0.saturating_add_signed(self.0))
+    }
+}
