@@ -41,6 +41,8 @@ pub use bag::{Bag, BagHead, Kdm, SealedBody, SealedHead, Seq, VerifiedBag};
 pub use bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, write_varint};
 #[cfg(feature = "seal")]
 pub use entity_id::{EntityId, EntityIdParseError};
+#[cfg(feature = "engine")]
+pub(crate) use head::MAX_SAFE;
 #[cfg(feature = "seal")]
 pub use head::{Body, HashMismatch, Head, HeadError, HeadHash, Message};
 #[cfg(feature = "seal")]
