@@ -5,6 +5,8 @@ mod event;
 #[cfg(feature = "engine")]
 mod order;
 pub mod standard;
+#[cfg(feature = "engine")]
+pub mod sync;
 
 #[cfg(feature = "derive")]
 pub use diplomatic_derive::DiplomaticEvent;
