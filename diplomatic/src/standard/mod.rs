@@ -38,6 +38,8 @@ mod status;
 mod time;
 
 pub use bag::{Bag, BagHead, Kdm, SealedBody, SealedHead, Seq, VerifiedBag};
+#[cfg(feature = "client")]
+pub(crate) use bytes::{put_varbytes, put_varint};
 pub use bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, write_varint};
 #[cfg(feature = "seal")]
 pub use entity_id::{EntityId, EntityIdParseError};

@@ -1,0 +1,41 @@
+//! What a message says, by the two conventions for bodies.
+
+use crate::standard::{EntityBody, EntityId, Message};
+
+/// What a message says.
+#[derive(Debug)]
+pub(crate) enum Content<'a> {
+    /// Its entity is gone.
+    Delete,
+    /// Something of a type.
+    Typed {
+        type_name: &'a str,
+        /// One MessagePack value.
+        payload: &'a [u8],
+        parent: Option<EntityId>,
+    },
+    /// A body that follows neither convention; any bytes are a body to the standard.
+    Opaque,
+}
+
+impl<'a> Content<'a> {
+    pub(crate) fn of(message: &'a Message) -> Self {
+        let Some(body) = message.body() else { return Self::Delete };
+        if let Some(type_name) = message.head().entity().singleton_type() {
+            return Self::Typed { type_name, payload: body, parent: None };
+        }
+        match EntityBody::decode(body) {
+            Ok(EntityBody { type_name, payload, parent, .. }) => Self::Typed { type_name, payload, parent },
+            Err(_) => Self::Opaque,
+        }
+    }
+
+    /// Returns the type's name; an opaque body has the empty one.
+    pub(crate) const fn type_name(&self) -> Option<&'a str> {
+        match self {
+            Self::Delete => None,
+            Self::Typed { type_name, .. } => Some(type_name),
+            Self::Opaque => Some(""),
+        }
+    }
+}

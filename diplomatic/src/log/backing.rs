@@ -1,0 +1,229 @@
+//! Where a log's bytes are.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand_core::CryptoRng;
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError as RedbError};
+
+use super::error::{LogError, OpenLogError, StorageError};
+use super::vault::Vault;
+use super::{FORMAT, tables};
+use crate::standard::Seed;
+
+/// How much of the file redb keeps in memory.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// What a `check` value holds: that it opens shows that the seed is the right one.
+const CHECK: &[u8] = b"diplomatic log";
+
+/// Where a log's bytes are: in a file, or in memory.
+#[derive(Clone)]
+pub struct Backing(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    File(PathBuf),
+    Memory(Memory),
+}
+
+impl Backing {
+    /// A file; its folder has to exist.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self(Kind::File(path.into()))
+    }
+
+    /// Memory, for tests and throw-away tools. A clone is the same memory: what a log left there when it was dropped
+    /// can be opened again.
+    pub fn memory() -> Self {
+        Self(Kind::Memory(Memory::default()))
+    }
+
+    fn path(&self) -> &Path {
+        match &self.0 {
+            Kind::File(path) => path,
+            Kind::Memory(_) => Path::new("the log in memory"),
+        }
+    }
+
+    /// Opens the database as it is, or an empty one.
+    pub(super) fn open_database(&self) -> Result<Database, DatabaseError> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        match &self.0 {
+            Kind::File(path) => builder.create(path),
+            Kind::Memory(memory) => builder.create_with_backend(memory.clone()),
+        }
+    }
+
+    /// Opens the database, checks or sets what the file is, and derives its keys.
+    pub(super) fn open_log(
+        &self,
+        seed: &Seed,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Database, Vault), OpenLogError> {
+        let is_new = match &self.0 {
+            Kind::File(path) => !path.exists(),
+            Kind::Memory(_) => false,
+        };
+        let database = self.open_database().map_err(|error| self.database_error(error))?;
+        let vault = match self.identify(&database, seed)? {
+            Some(vault) => vault,
+            None => initialize(&database, seed, rng).map_err(|error| self.open_error(error))?,
+        };
+        if is_new && let Kind::File(path) = &self.0 {
+            sync_folder(path).map_err(|source| OpenLogError::Io { path: path.clone(), source })?;
+        }
+        Ok((database, vault))
+    }
+
+    /// Checks that the file is a log of a format that we read, under this seed; `None` if it is empty.
+    fn identify(&self, database: &Database, seed: &Seed) -> Result<Option<Vault>, OpenLogError> {
+        let path = || self.path().to_owned();
+        let meta = read_meta(database).map_err(|error| self.open_error(error))?;
+        let Meta { is_empty, format, salt, check } = meta;
+        let Some(format) = format else {
+            return if is_empty { Ok(None) } else { Err(OpenLogError::NotALog { path: path() }) };
+        };
+        if format > FORMAT {
+            return Err(OpenLogError::NewerFormat { path: path(), found: format, supported: FORMAT });
+        }
+        let (Some(salt), Some(check)) = (salt, check) else {
+            return Err(OpenLogError::Damaged { path: path(), source: None });
+        };
+        let vault = Vault::new(seed, &salt);
+        match vault.open("meta-1", b"check", &check) {
+            Ok(value) if value == CHECK => Ok(Some(vault)),
+            _ => Err(OpenLogError::WrongSeed { path: path() }),
+        }
+    }
+
+    fn database_error(&self, error: DatabaseError) -> OpenLogError {
+        let path = self.path().to_owned();
+        match error {
+            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenLogError::InUse { path },
+            // redb says this of a file that is not its own.
+            DatabaseError::Storage(RedbError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+                OpenLogError::NotALog { path }
+            }
+            DatabaseError::Storage(RedbError::Io(source)) => OpenLogError::Io { path, source },
+            DatabaseError::Storage(RedbError::Corrupted(_)) | DatabaseError::RepairAborted => {
+                OpenLogError::Damaged { path, source: Some(redb::Error::from(error).into()) }
+            }
+            error => OpenLogError::Storage { path, source: redb::Error::from(error).into() },
+        }
+    }
+
+    pub(super) fn open_error(&self, error: LogError) -> OpenLogError {
+        let path = self.path().to_owned();
+        match error {
+            LogError::Storage(source) => OpenLogError::Storage { path, source },
+            LogError::DamagedValue { .. } | LogError::Closed => OpenLogError::Damaged { path, source: None },
+        }
+    }
+}
+
+impl fmt::Debug for Backing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Backing({})", self.path().display())
+    }
+}
+
+struct Meta {
+    is_empty: bool,
+    format: Option<u32>,
+    salt: Option<Vec<u8>>,
+    check: Option<Vec<u8>>,
+}
+
+fn read_meta(database: &Database) -> Result<Meta, LogError> {
+    let transaction = database.begin_read()?;
+    let is_empty = transaction.list_tables()?.next().is_none() && transaction.list_multimap_tables()?.next().is_none();
+    let table = match transaction.open_table(tables::META) {
+        Ok(table) => table,
+        Err(redb::TableError::Storage(error)) => return Err(error.into()),
+        Err(_) => return Ok(Meta { is_empty, format: None, salt: None, check: None }),
+    };
+    let value = |name| Ok::<_, LogError>(table.get(name)?.map(|value| value.value().to_vec()));
+    let format = value("format")?.and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+    Ok(Meta { is_empty, format, salt: value("salt")?, check: value("check")? })
+}
+
+fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoRng) -> Result<Vault, LogError> {
+    let mut salt = [0; 32];
+    rng.fill_bytes(&mut salt);
+    let vault = Vault::new(seed, &salt);
+    let transaction = database.begin_write()?;
+    {
+        let mut meta = transaction.open_table(tables::META)?;
+        meta.insert("format", FORMAT.to_be_bytes().as_slice())?;
+        meta.insert("salt", salt.as_slice())?;
+        meta.insert("check", vault.seal("meta-1", b"check", CHECK, rng).as_slice())?;
+        // Every table exists from the start, so that readers find them.
+        transaction.open_table(tables::MESSAGES)?;
+        transaction.open_table(tables::ENTITIES)?;
+        transaction.open_table(tables::SUPERSEDED)?;
+        transaction.open_table(tables::REGISTERS)?;
+        transaction.open_table(tables::LINKS)?;
+        transaction.open_table(tables::SKIPPED)?;
+        transaction.open_table(tables::SNAPSHOTS)?;
+        transaction.open_table(tables::UNREAD)?;
+    }
+    transaction.commit()?;
+    Ok(vault)
+}
+
+/// Makes a new file's name durable too.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Bytes that outlive the database over them.
+#[derive(Debug, Clone, Default)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+impl Memory {
+    fn with<T>(&self, act: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl StorageBackend for Memory {
+    fn len(&self) -> std::io::Result<u64> {
+        Ok(self.with(|bytes| bytes.len() as u64))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        self.with(|bytes| {
+            let from = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)?.get(..out.len()));
+            out.copy_from_slice(from.ok_or(std::io::ErrorKind::UnexpectedEof)?);
+            Ok(())
+        })
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        let len = usize::try_from(len).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
+        self.with(|bytes| bytes.resize(len, 0));
+        Ok(())
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        self.with(|bytes| {
+            let to = usize::try_from(offset).ok().and_then(|offset| bytes.get_mut(offset..)?.get_mut(..data.len()));
+            to.ok_or(std::io::ErrorKind::UnexpectedEof)?.copy_from_slice(data);
+            Ok(())
+        })
+    }
+}

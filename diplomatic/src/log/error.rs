@@ -1,0 +1,102 @@
+//! Why a log cannot be opened, read or written.
+
+use std::path::PathBuf;
+
+/// Why a log cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenLogError {
+    /// Another process, or another client in this one, has the file.
+    #[error("{} is in use by another process: close it there, or use a file of its own here", .path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not a log.
+    #[error("{} is not a diplomatic log: choose another path; the file was left as it is", .path.display())]
+    NotALog {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by a newer version.
+    #[error(
+        "{} has format {found} and this version reads up to {supported}: update the program; \
+         the file was left as it is", .path.display()
+    )]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// The format of the file.
+        found: u32,
+        /// The newest format that this version reads.
+        supported: u32,
+    },
+    /// The file belongs to another seed.
+    #[error("{} belongs to another seed: use the seed that it was made with, or another path", .path.display())]
+    WrongSeed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is damaged.
+    #[error(
+        "{} is damaged: move it away and open again, and what a host has comes back; \
+         keep the old file if some of it was never synced", .path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        source: Option<StorageError>,
+    },
+    /// The file or its folder cannot be used.
+    #[error("{} cannot be opened", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The database failed.
+    #[error("{} cannot be opened", .path.display())]
+    Storage {
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        source: StorageError,
+    },
+}
+
+/// Why a log cannot be read or written. What was acknowledged before is safe; what failed left nothing behind.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The disk or the database failed, as when the disk is full.
+    #[error("the log's storage failed")]
+    Storage(#[from] StorageError),
+    /// A stored value does not open under its key: the file was damaged or tampered with.
+    #[error("a value in the log's table {table} is damaged")]
+    DamagedValue {
+        /// The table.
+        table: &'static str,
+    },
+    /// The log was closed.
+    #[error("the log is closed")]
+    Closed,
+}
+
+/// What the database under a log said.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct StorageError(#[from] redb::Error);
+
+macro_rules! from_redb {
+    ($($error:ident),*) => {
+        $(impl From<redb::$error> for LogError {
+            fn from(error: redb::$error) -> Self {
+                Self::Storage(StorageError(error.into()))
+            }
+        })*
+    };
+}
+
+from_redb!(CommitError, StorageError, TableError, TransactionError, DatabaseError, SetDurabilityError);

@@ -1,0 +1,146 @@
+//! The log: every message of an account, on this device, in one redb file.
+//!
+//! It owns the file, its encryption, the order in it, which message of an entity counts, and what waits for each
+//! host. It knows nothing of event types and states, and nothing of networks.
+//!
+//! A message, its place in the queues and the cursor move in one transaction, which is durable when the call returns.
+
+mod backing;
+mod error;
+mod link;
+mod read;
+mod tables;
+mod vault;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use backing::Backing;
+pub use error::{LogError, OpenLogError, StorageError};
+use rand_core::CryptoRng;
+use redb::{Database, ReadableDatabase};
+use vault::Vault;
+
+pub(crate) use read::{LogReader, StoredMessage};
+pub(crate) use write::{Change, LogWriter, Winner};
+
+use crate::standard::{Label, Seed};
+use crate::sync::Cursor;
+
+/// The newest format of the file that this version reads, and the one that it writes.
+const FORMAT: u32 = 1;
+
+/// This device's number among the bringers of messages.
+pub(crate) const THIS_DEVICE: u32 = 0;
+
+/// A device's log.
+pub(crate) struct Log {
+    backing: Backing,
+    /// None after the storage failed: the next call opens it anew, since redb refuses all work after an I/O error.
+    database: Option<Database>,
+    vault: Vault,
+    rng: Box<dyn CryptoRng + Send + Sync>,
+    links: Vec<Link>,
+}
+
+/// A host that this log was ever linked with.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) number: u32,
+    pub(crate) label: Arc<Label>,
+    pub(crate) cursor: Cursor,
+}
+
+impl Log {
+    /// Opens the log, or makes one where there is none.
+    pub(crate) fn open(
+        backing: Backing,
+        seed: &Seed,
+        mut rng: Box<dyn CryptoRng + Send + Sync>,
+    ) -> Result<Self, OpenLogError> {
+        let (database, vault) = backing.open_log(seed, &mut *rng)?;
+        let mut log = Self { backing, database: Some(database), vault, rng, links: Vec::new() };
+        log.links = match log.read(|reader| reader.links()) {
+            Ok(links) => links,
+            Err(error) => return Err(log.backing.open_error(error)),
+        };
+        Ok(log)
+    }
+
+    pub(crate) fn links(&self) -> &[Link] {
+        &self.links
+    }
+
+    pub(crate) fn link(&self, number: u32) -> Option<&Link> {
+        self.links.iter().find(|link| link.number == number)
+    }
+
+    pub(crate) fn rng(&mut self) -> &mut dyn CryptoRng {
+        &mut *self.rng
+    }
+
+    /// Runs one transaction: all that `act` did is durable when this returns `Ok`, and nothing of it otherwise.
+    pub(crate) fn write<T, E: From<LogError>>(
+        &mut self,
+        act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.reopen()?;
+        let Self { database, vault, rng, links, .. } = self;
+        let database = database.as_ref().ok_or(LogError::Closed)?;
+        let outcome = run_write(database, vault, &mut **rng, links, act);
+        if let Err((_, true)) = outcome {
+            self.database = None;
+        }
+        outcome.map_err(|(error, _)| error)
+    }
+
+    /// Reads one consistent state of the log.
+    pub(crate) fn read<T>(&mut self, act: impl FnOnce(&LogReader<'_>) -> Result<T, LogError>) -> Result<T, LogError> {
+        self.reopen()?;
+        let database = self.database.as_ref().ok_or(LogError::Closed)?;
+        let outcome = (|| {
+            let transaction = database.begin_read()?;
+            act(&LogReader::new(&transaction, &self.vault)?)
+        })();
+        if let Err(LogError::Storage(_)) = outcome {
+            self.database = None;
+        }
+        outcome
+    }
+
+    fn reopen(&mut self) -> Result<(), LogError> {
+        if self.database.is_none() {
+            self.database = Some(self.backing.open_database()?);
+        }
+        Ok(())
+    }
+}
+
+/// Also tells whether the storage failed, after which the database has to be opened anew.
+fn run_write<T, E: From<LogError>>(
+    database: &Database,
+    vault: &Vault,
+    rng: &mut dyn CryptoRng,
+    links: &[Link],
+    act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
+) -> Result<T, (E, bool)> {
+    let failed = |error: LogError| {
+        let storage = matches!(error, LogError::Storage(_));
+        (E::from(error), storage)
+    };
+    let transaction = database.begin_write().map_err(|error| failed(error.into()))?;
+    let value = {
+        let mut writer = LogWriter::new(&transaction, vault, rng, links).map_err(failed)?;
+        // What `act` could not do may be the storage's fault: opening anew is cheap beside a failure.
+        act(&mut writer).map_err(|error| (error, true))?
+    };
+    transaction.commit().map_err(|error| failed(error.into()))?;
+    Ok(value)
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("backing", &self.backing).field("links", &self.links).finish_non_exhaustive()
+    }
+}

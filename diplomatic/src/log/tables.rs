@@ -1,0 +1,46 @@
+//! The log's tables. Keys are laid out in our own bytes; values are sealed by the [`Vault`](super::vault::Vault).
+
+use redb::TableDefinition;
+
+/// What the file is. Key: a name. Value: in the clear, but for `check`, which opens under the right seed alone.
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
+
+/// Every message, in the one order. Key: [`Position`](crate::Position). Value: varint link that brought it (0: this
+/// device) · varbytes head · body to the end.
+pub(super) const MESSAGES: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("messages-1");
+
+/// The message that counts for each entity. Key: [entity key](super::vault::EntityKey). Value: position (48), then,
+/// unless it is a delete, 1 and the type name to the end.
+pub(super) const ENTITIES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("entities-1");
+
+/// The messages that do not count, since a later one of their entity does. Key: position. Value: none.
+pub(super) const SUPERSEDED: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("superseded-1");
+
+/// The registers that hang on an entity. Key: entity key of the parent (32) · of the register (32). Value: the
+/// register's EID.
+pub(super) const REGISTERS: TableDefinition<'_, &[u8; 64], &[u8]> = TableDefinition::new("registers-1");
+
+/// The hosts that were ever linked. Key: number of the link (4, big-endian), from 1 on. Value: varstring label ·
+/// index (8, big-endian) · varint cursor · u8 caught up.
+pub(super) const LINKS: TableDefinition<'_, &[u8; 4], &[u8]> = TableDefinition::new("links-1");
+
+/// Bags that could not be read. Key: link (4, big-endian) · seq (8, big-endian). Value: varbytes bag head · u8 reason.
+pub(super) const SKIPPED: TableDefinition<'_, &[u8; 12], &[u8]> = TableDefinition::new("skipped-1");
+
+/// States as of a position. Key: position. Value: varbytes fingerprint of the fold · MessagePack of the state.
+pub(super) const SNAPSHOTS: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("snapshots-1");
+
+/// Messages that count but are no event of this build. Key: position. Value: varstring type · varstring reason.
+pub(super) const UNREAD: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("unread-1");
+
+/// Returns the name of the table of messages that wait for the host of a link.
+///
+/// Key: position. Value, not sealed once more: the bag, or nothing while it is not sealed for the host.
+pub(super) fn queue_name(link: u32) -> String {
+    format!("queue-1-{link}")
+}
+
+/// Returns the queue of the link for which `name` was made.
+pub(super) const fn queue(name: &str) -> TableDefinition<'_, &'static [u8; 48], &'static [u8]> {
+    TableDefinition::new(name)
+}

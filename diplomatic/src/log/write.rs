@@ -1,0 +1,313 @@
+//! Writing to the log, inside one transaction.
+
+use rand_core::CryptoRng;
+use redb::{ReadableTable, Table, TableHandle, WriteTransaction};
+
+use super::error::LogError;
+use super::read::{decode_message, encode_message};
+use super::tables;
+use super::vault::{EntityKey, Vault};
+use super::{Link, THIS_DEVICE};
+use crate::content::Content;
+use crate::order::{Position, Tick};
+use crate::standard::{Bag, Decode, Encode, EntityId, Label, Message, Timestamp, put_varbytes};
+use crate::sync::{Cursor, Skipped};
+
+type Keyed<'t, const N: usize> = Table<'t, &'static [u8; N], &'static [u8]>;
+
+/// One transaction on the log.
+pub(crate) struct LogWriter<'t> {
+    transaction: &'t WriteTransaction,
+    vault: &'t Vault,
+    rng: &'t mut dyn CryptoRng,
+    links: &'t [Link],
+    messages: Keyed<'t, 48>,
+    entities: Keyed<'t, 32>,
+    superseded: Table<'t, &'static [u8; 48], ()>,
+    registers: Keyed<'t, 64>,
+    /// One for each link, in their order.
+    queues: Vec<Keyed<'t, 48>>,
+}
+
+/// The message that counts for an entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Winner {
+    pub(crate) position: Position,
+    /// `None` for a delete.
+    pub(crate) type_name: Option<Box<str>>,
+}
+
+/// A message that is new in the log.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) position: Position,
+    pub(crate) message: Message,
+    /// The link that brought it.
+    pub(crate) origin: u32,
+    /// What counted for the entity before.
+    pub(crate) previous: Option<Winner>,
+}
+
+impl Change {
+    /// Tells whether it counts for its entity, as of its own insertion.
+    pub(crate) fn is_live(&self) -> bool {
+        self.previous.as_ref().is_none_or(|previous| previous.position < self.position)
+    }
+}
+
+impl<'t> LogWriter<'t> {
+    pub(super) fn new(
+        transaction: &'t WriteTransaction,
+        vault: &'t Vault,
+        rng: &'t mut dyn CryptoRng,
+        links: &'t [Link],
+    ) -> Result<Self, LogError> {
+        let queues = links
+            .iter()
+            .map(|link| Ok(transaction.open_table(tables::queue(&tables::queue_name(link.number)))?))
+            .collect::<Result<_, LogError>>()?;
+        Ok(Self {
+            transaction,
+            vault,
+            rng,
+            links,
+            messages: transaction.open_table(tables::MESSAGES)?,
+            entities: transaction.open_table(tables::ENTITIES)?,
+            superseded: transaction.open_table(tables::SUPERSEDED)?,
+            registers: transaction.open_table(tables::REGISTERS)?,
+            queues,
+        })
+    }
+
+    pub(crate) fn rng(&mut self) -> &mut dyn CryptoRng {
+        self.rng
+    }
+
+    /// Stores a message and queues it for every host but the one that brought it; `None` if it is here already.
+    pub(crate) fn insert(&mut self, message: Message, origin: u32) -> Result<Option<Change>, LogError> {
+        let position = Position::of(message.head());
+        let key = position.to_bytes();
+        if self.messages.get(&key)?.is_some() {
+            return Ok(None);
+        }
+        let value = self.vault.seal(self.messages.name(), &key, &encode_message(origin, &message), self.rng);
+        self.messages.insert(&key, value.as_slice())?;
+        for (link, queue) in self.links.iter().zip(&mut self.queues) {
+            if origin == THIS_DEVICE || link.number != origin {
+                queue.insert(&key, [].as_slice())?;
+            }
+        }
+        let previous = self.settle(&message, position)?;
+        Ok(Some(Change { position, message, origin, previous }))
+    }
+
+    /// Decides which message of the entity counts now, and returns what counted before.
+    fn settle(&mut self, message: &Message, position: Position) -> Result<Option<Winner>, LogError> {
+        let entity = message.head().entity();
+        let entity_key = self.vault.entity_key(entity);
+        let previous = self.winner_at(&entity_key)?;
+        if let Some(previous) = previous.as_ref() {
+            let loser = previous.position.min(position);
+            self.superseded.insert(&loser.to_bytes(), ())?;
+            if loser == position {
+                return Ok(Some(previous.clone()));
+            }
+        }
+        let content = Content::of(message);
+        let value = encode_winner(&position, content.type_name());
+        let value = self.vault.seal(self.entities.name(), &entity_key, &value, self.rng);
+        self.entities.insert(&entity_key, value.as_slice())?;
+
+        let was_there = previous.as_ref().is_some_and(|previous| previous.type_name.is_some());
+        if let Content::Typed { parent: Some(parent), .. } = content
+            && entity.is_derived()
+            && !was_there
+        {
+            let key = register_key(&self.vault.entity_key(&parent), &entity_key);
+            let value = self.vault.seal(self.registers.name(), &key, &entity.to_bytes(), self.rng);
+            self.registers.insert(&key, value.as_slice())?;
+        }
+        Ok(previous)
+    }
+
+    /// Returns the message that counts for an entity.
+    pub(crate) fn winner(&self, entity: &EntityId) -> Result<Option<Winner>, LogError> {
+        self.winner_at(&self.vault.entity_key(entity))
+    }
+
+    fn winner_at(&self, key: &EntityKey) -> Result<Option<Winner>, LogError> {
+        let Some(sealed) = self.entities.get(key)? else { return Ok(None) };
+        decode_winner(&self.vault.open("entities-1", key, sealed.value())?).map(Some)
+    }
+
+    /// Returns the registers that hang on an entity, also those that are deleted by now.
+    pub(crate) fn registers_of(&self, parent: &EntityId) -> Result<Vec<EntityId>, LogError> {
+        let parent = self.vault.entity_key(parent);
+        let (first, last) = (register_key(&parent, &[0; 32]), register_key(&parent, &[0xff; 32]));
+        self.registers
+            .range(&first..=&last)?
+            .map(|row| {
+                let (key, sealed) = row?;
+                let bytes = self.vault.open("registers-1", key.value(), sealed.value())?;
+                EntityId::decode(&bytes).map_err(|_| LogError::DamagedValue { table: "registers-1" })
+            })
+            .collect()
+    }
+
+    /// Returns the largest reading of the clock in the log that is not after `time`.
+    pub(crate) fn latest_at(&self, time: Timestamp) -> Result<Option<Tick>, LogError> {
+        let mut bound = [0xff; 48];
+        bound[..8].copy_from_slice(&time.as_millis().to_be_bytes());
+        let last = self.messages.range(..=&bound)?.next_back().transpose()?;
+        Ok(last.map(|(key, _)| Position::from_bytes(key.value()).tick()))
+    }
+
+    /// Takes messages off a host's queue.
+    pub(crate) fn dequeue<'p>(
+        &mut self,
+        link: u32,
+        positions: impl IntoIterator<Item = &'p Position>,
+    ) -> Result<(), LogError> {
+        let Some(index) = self.links.iter().position(|other| other.number == link) else { return Ok(()) };
+        for position in positions {
+            self.queues[index].remove(&position.to_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the bag in which a queued message goes to its host.
+    pub(crate) fn keep_bag(&mut self, link: u32, position: &Position, bag: &Bag) -> Result<(), LogError> {
+        let Some(index) = self.links.iter().position(|other| other.number == link) else { return Ok(()) };
+        self.queues[index].insert(&position.to_bytes(), bag.to_bytes().as_slice())?;
+        Ok(())
+    }
+
+    pub(crate) fn message(&self, position: &Position) -> Result<Option<Message>, LogError> {
+        let key = position.to_bytes();
+        let Some(sealed) = self.messages.get(&key)? else { return Ok(None) };
+        let value = self.vault.open("messages-1", &key, sealed.value())?;
+        decode_message(&value).map(|(_, message)| Some(message))
+    }
+
+    /// Writes down a link and how far its host was read.
+    pub(crate) fn put_link(&mut self, number: u32, label: &Label, cursor: Cursor) -> Result<(), LogError> {
+        let key = number.to_be_bytes();
+        let mut value = Vec::new();
+        put_varbytes(&mut value, label.name().as_bytes());
+        value.extend_from_slice(&label.index().to_be_bytes());
+        cursor.seq.encode(&mut value);
+        value.push(u8::from(cursor.caught_up));
+        let mut links = self.transaction.open_table(tables::LINKS)?;
+        let value = self.vault.seal(links.name(), &key, &value, self.rng);
+        links.insert(&key, value.as_slice())?;
+        Ok(())
+    }
+
+    /// Queues every message of the log for a link.
+    pub(crate) fn queue_all(&mut self, link: u32) -> Result<(), LogError> {
+        let name = tables::queue_name(link);
+        let index = self.links.iter().position(|other| other.number == link);
+        let mut new;
+        let queue = match index {
+            Some(index) => &mut self.queues[index],
+            None => {
+                new = self.transaction.open_table(tables::queue(&name))?;
+                &mut new
+            }
+        };
+        for row in self.messages.iter()? {
+            let (key, _) = row?;
+            // A bag that is kept already stays as it is: it may be on its way.
+            if queue.get(key.value())?.is_none() {
+                queue.insert(key.value(), [].as_slice())?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn put_skipped(&mut self, link: u32, skipped: &Skipped) -> Result<(), LogError> {
+        let key = skipped_key(link, skipped.seq.number());
+        let mut value = Vec::new();
+        put_varbytes(&mut value, &skipped.head.to_bytes());
+        value.push(super::link::encode_reason(skipped.reason));
+        let mut table = self.transaction.open_table(tables::SKIPPED)?;
+        let value = self.vault.seal(table.name(), &key, &value, self.rng);
+        table.insert(&key, value.as_slice())?;
+        Ok(())
+    }
+
+    pub(crate) fn remove_skipped(&mut self, link: u32, seq: u64) -> Result<(), LogError> {
+        self.transaction.open_table(tables::SKIPPED)?.remove(&skipped_key(link, seq))?;
+        Ok(())
+    }
+
+    /// Keeps the state as of a position.
+    pub(crate) fn put_snapshot(&mut self, at: &Position, fingerprint: &[u8], state: &[u8]) -> Result<(), LogError> {
+        let key = at.to_bytes();
+        let mut value = Vec::with_capacity(state.len() + 64);
+        put_varbytes(&mut value, fingerprint);
+        value.extend_from_slice(state);
+        let mut table = self.transaction.open_table(tables::SNAPSHOTS)?;
+        let value = self.vault.seal(table.name(), &key, &value, self.rng);
+        table.insert(&key, value.as_slice())?;
+        Ok(())
+    }
+
+    /// Drops the snapshots that `keep` does not want.
+    pub(crate) fn retain_snapshots(&mut self, keep: impl Fn(&Position) -> bool) -> Result<(), LogError> {
+        let mut table = self.transaction.open_table(tables::SNAPSHOTS)?;
+        table.retain(|key, _| keep(&Position::from_bytes(key)))?;
+        Ok(())
+    }
+
+    /// Writes down that a message is no event of this build.
+    pub(crate) fn put_unread(&mut self, at: &Position, type_name: &str, reason: &str) -> Result<(), LogError> {
+        let key = at.to_bytes();
+        let mut value = Vec::new();
+        put_varbytes(&mut value, type_name.as_bytes());
+        put_varbytes(&mut value, reason.as_bytes());
+        let mut table = self.transaction.open_table(tables::UNREAD)?;
+        let value = self.vault.seal(table.name(), &key, &value, self.rng);
+        table.insert(&key, value.as_slice())?;
+        Ok(())
+    }
+
+    pub(crate) fn remove_unread(&mut self, at: &Position) -> Result<(), LogError> {
+        self.transaction.open_table(tables::UNREAD)?.remove(&at.to_bytes())?;
+        Ok(())
+    }
+}
+
+/// Of the type name, one byte comes first, so that the empty name of an opaque body differs from a delete.
+fn encode_winner(position: &Position, type_name: Option<&str>) -> Vec<u8> {
+    let mut value = position.to_bytes().to_vec();
+    if let Some(type_name) = type_name {
+        value.push(1);
+        value.extend_from_slice(type_name.as_bytes());
+    }
+    value
+}
+
+pub(super) fn decode_winner(value: &[u8]) -> Result<Winner, LogError> {
+    let damaged = || LogError::DamagedValue { table: "entities-1" };
+    let (position, mark) = value.split_first_chunk::<48>().ok_or_else(damaged)?;
+    let type_name = match mark {
+        [] => None,
+        [_, name @ ..] => Some(std::str::from_utf8(name).map_err(|_| damaged())?.into()),
+    };
+    Ok(Winner { position: Position::from_bytes(position), type_name })
+}
+
+fn register_key(parent: &EntityKey, register: &EntityKey) -> [u8; 64] {
+    let mut key = [0; 64];
+    key[..32].copy_from_slice(parent);
+    key[32..].copy_from_slice(register);
+    key
+}
+
+pub(super) fn skipped_key(link: u32, seq: u64) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..4].copy_from_slice(&link.to_be_bytes());
+    key[4..].copy_from_slice(&seq.to_be_bytes());
+    key
+}

@@ -1,0 +1,82 @@
+//! What an app makes of its events.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::event::DiplomaticEvent;
+use crate::standard::{EntityId, Label, Timestamp};
+
+/// A state, and how events change it.
+///
+/// The state is a pure function of the messages that count, in their one order: never of the order in which they
+/// arrived, of restarts, or of which host brought them. For that the reducer gives three promises, which nothing but
+/// common sense asks for:
+///
+/// - `apply` depends on the state, the event and its [`Meta`] alone (but for [`Meta::origin`], which differs from
+///   device to device): no clock, no randomness, no counter outside.
+/// - For a variant with `overwrites`, `entity` or `singleton`, applying the later of two events for the same key
+///   gives the same state as applying both.
+/// - For a variant with `deletes`, applying it gives the same state as if the events of that entity, and the
+///   registers that hang on it, had never been.
+///
+/// An event about something that is not there (deleted on another device, or not arrived yet) has to be harmless.
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a state: implement `diplomatic::Reducer` for it")]
+pub trait Reducer: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What can happen.
+    type Event: DiplomaticEvent;
+
+    /// Changes the state by one event.
+    fn apply(&mut self, event: &Self::Event, at: &Meta);
+}
+
+/// What is known of an event beside its fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Meta {
+    /// What the event is about: a fact's own id, an entity's, or the derived one of a register or singleton.
+    pub entity: EntityId,
+    /// When the event happened, by the clock that every device agrees on.
+    pub changed: Timestamp,
+    /// The event type's name; empty for a delete.
+    pub event_type: &'static str,
+    /// How the event came here. It differs between devices: show it, but keep it out of the state.
+    pub origin: Origin,
+}
+
+impl Meta {
+    pub(crate) const fn new(
+        entity: EntityId,
+        changed: Timestamp,
+        event_type: &'static str,
+        origin: Origin,
+    ) -> Self {
+        Self { entity, changed, event_type, origin }
+    }
+
+    /// Returns when the entity was created; the epoch for registers and singletons.
+    pub const fn created(&self) -> Timestamp {
+        self.entity.created()
+    }
+}
+
+/// How an event came to this device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// It was emitted here.
+    ThisDevice,
+    /// The host with this label brought it.
+    Host(Arc<Label>),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ThisDevice => f.write_str("this device"),
+            Self::Host(label) => label.fmt(f),
+        }
+    }
+}
