@@ -29,6 +29,8 @@ pub mod export;
 mod head;
 #[cfg(feature = "seal")]
 mod keys;
+#[cfg(feature = "engine")]
+mod message_pack;
 #[cfg(feature = "seal")]
 mod seal;
 #[cfg(feature = "seal")]
@@ -39,6 +41,8 @@ mod time;
 
 pub use bag::{Bag, BagHead, Kdm, SealedBody, SealedHead, Seq, VerifiedBag};
 pub use bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, write_varint};
+#[cfg(feature = "engine")]
+pub use entity_body::{EntityBody, EntityBodyError};
 #[cfg(feature = "seal")]
 pub use entity_id::{EntityId, EntityIdParseError};
 #[cfg(feature = "seal")]
