@@ -45,6 +45,12 @@ struct BodyDigest {
     hash: [u8; 32],
 }
 
+impl BodyDigest {
+    fn of(body: &Body) -> Self {
+        Self { len: body.as_bytes().len() as u64, hash: *blake3::hash(body.as_bytes()).as_bytes() }
+    }
+}
+
 /// The head of a message: which entity changes, when, and to what.
 ///
 /// ```text
@@ -239,10 +245,7 @@ impl Message {
     ///
     /// [`HeadError`], when no head can describe the change.
     pub fn new(entity: EntityId, changed: Timestamp, counter: u64, body: Option<Body>) -> Result<Self, HeadError> {
-        let digest = body.as_ref().map(|body| BodyDigest {
-            len: body.as_bytes().len() as u64,
-            hash: *blake3::hash(body.as_bytes()).as_bytes(),
-        });
+        let digest = body.as_ref().map(BodyDigest::of);
         Ok(Self { head: Head::new(entity, changed, counter, digest)?, body })
     }
 
@@ -252,12 +255,7 @@ impl Message {
     ///
     /// [`HashMismatch`], when the head announces another body, or one is missing or too many.
     pub fn join(head: Head, body: Option<Body>) -> Result<Self, HashMismatch> {
-        let hash = body.as_ref().map(|body| blake3::hash(body.as_bytes()));
-        if head.body_hash() == hash.as_ref().map(blake3::Hash::as_bytes) {
-            Ok(Self { head, body })
-        } else {
-            Err(HashMismatch)
-        }
+        if head.body == body.as_ref().map(BodyDigest::of) { Ok(Self { head, body }) } else { Err(HashMismatch) }
     }
 
     /// Returns the head.

@@ -29,6 +29,8 @@ pub mod export;
 mod head;
 #[cfg(feature = "seal")]
 mod keys;
+#[cfg(feature = "engine")]
+mod message_pack;
 #[cfg(feature = "seal")]
 mod seal;
 #[cfg(feature = "seal")]
@@ -41,6 +43,8 @@ pub use bag::{Bag, BagHead, Kdm, SealedBody, SealedHead, Seq, VerifiedBag};
 #[cfg(feature = "client")]
 pub(crate) use bytes::{put_varbytes, put_varint};
 pub use bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, write_varint};
+#[cfg(feature = "engine")]
+pub use entity_body::{EntityBody, EntityBodyError};
 #[cfg(feature = "seal")]
 pub use entity_id::{EntityId, EntityIdParseError};
 #[cfg(feature = "engine")]

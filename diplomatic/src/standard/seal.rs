@@ -7,12 +7,15 @@ use zeroize::Zeroizing;
 
 use super::bytes::Decode;
 use super::{
-    Bag, BagHead, Body, DecodeError, Head, HostKeys, InvalidSignature, Message, SealedBody, SealedHead, Signature,
+    Bag, BagHead, Body, DecodeError, Head, HostKeys, InvalidSignature, Kdm, Message, SealedBody, SealedHead, Signature,
     Status,
 };
 
 const NONCE: usize = 24;
 const TAG: usize = 16;
+
+/// How much longer a ciphertext is than what it seals.
+pub(super) const OVERHEAD: u64 = (NONCE + TAG) as u64;
 
 /// Why a bag does not open. The host can lie: nothing of a bag is believed before all of it was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,11 +53,16 @@ impl OpenError {
 impl HostKeys {
     /// Seals a message for this host. Sealing again gives other bytes: keep the bag until the host has it.
     pub fn seal<R: CryptoRng + ?Sized>(&self, message: &Message, rng: &mut R) -> Bag {
-        let kdm = self.kdm(message.head());
-        let key = self.message_key(&kdm);
-        let head = SealedHead::from_bytes(encrypt(&key, message.head().as_bytes(), rng));
-        let body = SealedBody::from_bytes(message.body().map(|body| encrypt(&key, body, rng)).unwrap_or_default());
+        let (kdm, key) = self.key_for(message.head());
+        let head = seal_head(&key, message.head(), rng);
+        let body = seal_body(&key, message.body(), rng);
         Bag { head: BagHead { signature: self.sign(head.as_bytes()), kdm, head }, body }
+    }
+
+    /// Returns a message's key derivation material and key.
+    pub(super) fn key_for(&self, head: &Head) -> (Kdm, Zeroizing<[u8; 32]>) {
+        let kdm = self.kdm(head);
+        (kdm, self.message_key(&kdm))
     }
 
     /// Opens a bag.
@@ -73,7 +81,7 @@ impl HostKeys {
     /// [`OpenError`] of the signature or the head.
     pub fn open_head(&self, head: &BagHead) -> Result<OpenedHead, OpenError> {
         head.verify(self.public_key())?;
-        self.decrypt_head(head)
+        self.decrypt_head(&head.kdm, &head.head)
     }
 
     /// Opens many heads, in their order, for less than opening each: signatures are checked together.
@@ -85,13 +93,18 @@ impl HostKeys {
         heads
             .into_iter()
             .zip(holds)
-            .map(|(head, holds)| if holds { self.decrypt_head(head) } else { Err(InvalidSignature.into()) })
+            .map(
+                |(head, holds)| {
+                    if holds { self.decrypt_head(&head.kdm, &head.head) } else { Err(InvalidSignature.into()) }
+                },
+            )
             .collect()
     }
 
-    fn decrypt_head(&self, head: &BagHead) -> Result<OpenedHead, OpenError> {
-        let key = self.message_key(&head.kdm);
-        let encoded = decrypt(&key, head.head.as_bytes()).ok_or(OpenError::DecryptHead)?;
+    /// Opens a head whose signature was checked, here or with others'.
+    pub(super) fn decrypt_head(&self, kdm: &Kdm, head: &SealedHead) -> Result<OpenedHead, OpenError> {
+        let key = self.message_key(kdm);
+        let encoded = decrypt(&key, head.as_bytes()).ok_or(OpenError::DecryptHead)?;
         let head = Head::decode(&encoded).map_err(OpenError::DecodeHead)?;
         Ok(OpenedHead { head, key })
     }
@@ -135,8 +148,17 @@ impl std::fmt::Debug for OpenedHead {
     }
 }
 
+pub(super) fn seal_head<R: CryptoRng + ?Sized>(key: &[u8; 32], head: &Head, rng: &mut R) -> SealedHead {
+    SealedHead::from_bytes(encrypt(key, head.as_bytes(), rng))
+}
+
+/// Seals a body; of a delete, which has none, comes nothing rather than the encryption of nothing.
+pub(super) fn seal_body<R: CryptoRng + ?Sized>(key: &[u8; 32], body: Option<&[u8]>, rng: &mut R) -> SealedBody {
+    SealedBody::from_bytes(body.map(|body| encrypt(key, body, rng)).unwrap_or_default())
+}
+
 /// NaCl secretbox with its nonce: 24 random bytes, the tag of 16, then the ciphertext.
-pub(super) fn encrypt<R: CryptoRng + ?Sized>(key: &[u8; 32], plaintext: &[u8], rng: &mut R) -> Vec<u8> {
+fn encrypt<R: CryptoRng + ?Sized>(key: &[u8; 32], plaintext: &[u8], rng: &mut R) -> Vec<u8> {
     let mut nonce = [0; NONCE];
     rng.fill_bytes(&mut nonce);
     let mut sealed = Vec::with_capacity(NONCE + TAG + plaintext.len());
@@ -151,7 +173,7 @@ pub(super) fn encrypt<R: CryptoRng + ?Sized>(key: &[u8; 32], plaintext: &[u8], r
 }
 
 /// Opens what [`encrypt`] made; `None` when it was not made under this key, or was changed.
-pub(super) fn decrypt(key: &[u8; 32], sealed: &[u8]) -> Option<Vec<u8>> {
+fn decrypt(key: &[u8; 32], sealed: &[u8]) -> Option<Vec<u8>> {
     let (nonce, rest) = sealed.split_first_chunk::<NONCE>()?;
     let (tag, ciphertext) = rest.split_first_chunk::<TAG>()?;
     let mut plaintext = ciphertext.to_vec();
