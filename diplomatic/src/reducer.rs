@@ -28,6 +28,10 @@ pub trait Reducer: Default + Serialize + DeserializeOwned + Send + Sync + 'stati
     /// What can happen.
     type Event: DiplomaticEvent;
 
+    /// The version of the fold: raise it when `apply` or the state's form changes, and states kept on disk are
+    /// folded anew.
+    const VERSION: u32 = 0;
+
     /// Changes the state by one event.
     fn apply(&mut self, event: &Self::Event, at: &Meta);
 }
@@ -47,12 +51,7 @@ pub struct Meta {
 }
 
 impl Meta {
-    pub(crate) const fn new(
-        entity: EntityId,
-        changed: Timestamp,
-        event_type: &'static str,
-        origin: Origin,
-    ) -> Self {
+    pub(crate) const fn new(entity: EntityId, changed: Timestamp, event_type: &'static str, origin: Origin) -> Self {
         Self { entity, changed, event_type, origin }
     }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand_core::CryptoRng;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError as RedbError};
+use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError as RedbError};
 
-use super::error::{LogError, OpenLogError, StorageError};
+use super::error::{LogError, OpenLogError};
 use super::vault::Vault;
 use super::{FORMAT, tables};
 use crate::standard::Seed;
@@ -58,11 +58,7 @@ impl Backing {
     }
 
     /// Opens the database, checks or sets what the file is, and derives its keys.
-    pub(super) fn open_log(
-        &self,
-        seed: &Seed,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<(Database, Vault), OpenLogError> {
+    pub(super) fn open_log(&self, seed: &Seed, rng: &mut dyn CryptoRng) -> Result<(Database, Vault), OpenLogError> {
         let is_new = match &self.0 {
             Kind::File(path) => !path.exists(),
             Kind::Memory(_) => false,
@@ -168,7 +164,6 @@ fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoRng) -> Resu
         transaction.open_table(tables::LINKS)?;
         transaction.open_table(tables::SKIPPED)?;
         transaction.open_table(tables::SNAPSHOTS)?;
-        transaction.open_table(tables::UNREAD)?;
     }
     transaction.commit()?;
     Ok(vault)

@@ -22,7 +22,7 @@ use rand_core::CryptoRng;
 use redb::{Database, ReadableDatabase};
 use vault::Vault;
 
-pub(crate) use read::{LogReader, StoredMessage};
+pub(crate) use read::LogReader;
 pub(crate) use write::{Change, LogWriter, Winner};
 
 use crate::standard::{Label, Seed};
@@ -63,9 +63,14 @@ impl Log {
         let mut log = Self { backing, database: Some(database), vault, rng, links: Vec::new() };
         log.links = match log.read(|reader| reader.links()) {
             Ok(links) => links,
-            Err(error) => return Err(log.backing.open_error(error)),
+            Err(error) => return Err(log.open_error(error)),
         };
         Ok(log)
+    }
+
+    /// Tells of a failure to read the log while it is being opened.
+    pub(crate) fn open_error(&self, error: LogError) -> OpenLogError {
+        self.backing.open_error(error)
     }
 
     pub(crate) fn links(&self) -> &[Link] {
@@ -81,18 +86,20 @@ impl Log {
     }
 
     /// Runs one transaction: all that `act` did is durable when this returns `Ok`, and nothing of it otherwise.
-    pub(crate) fn write<T, E: From<LogError>>(
+    pub(crate) fn write<T, E: LogFailure>(
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         self.reopen()?;
         let Self { database, vault, rng, links, .. } = self;
-        let database = database.as_ref().ok_or(LogError::Closed)?;
-        let outcome = run_write(database, vault, &mut **rng, links, act);
-        if let Err((_, true)) = outcome {
+        let outcome = match database {
+            Some(database) => run_write(database, vault, &mut **rng, links, act),
+            None => Err(LogError::Closed.into()),
+        };
+        if outcome.as_ref().is_err_and(LogFailure::is_storage) {
             self.database = None;
         }
-        outcome.map_err(|(error, _)| error)
+        outcome
     }
 
     /// Reads one consistent state of the log.
@@ -117,26 +124,29 @@ impl Log {
     }
 }
 
-/// Also tells whether the storage failed, after which the database has to be opened anew.
-fn run_write<T, E: From<LogError>>(
+fn run_write<T, E: LogFailure>(
     database: &Database,
     vault: &Vault,
     rng: &mut dyn CryptoRng,
     links: &[Link],
     act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
-) -> Result<T, (E, bool)> {
-    let failed = |error: LogError| {
-        let storage = matches!(error, LogError::Storage(_));
-        (E::from(error), storage)
-    };
-    let transaction = database.begin_write().map_err(|error| failed(error.into()))?;
-    let value = {
-        let mut writer = LogWriter::new(&transaction, vault, rng, links).map_err(failed)?;
-        // What `act` could not do may be the storage's fault: opening anew is cheap beside a failure.
-        act(&mut writer).map_err(|error| (error, true))?
-    };
-    transaction.commit().map_err(|error| failed(error.into()))?;
+) -> Result<T, E> {
+    let transaction = database.begin_write().map_err(LogError::from)?;
+    let value = act(&mut LogWriter::new(&transaction, vault, rng, links)?)?;
+    transaction.commit().map_err(LogError::from)?;
     Ok(value)
+}
+
+/// The error of something that is done inside a transaction.
+pub(crate) trait LogFailure: From<LogError> {
+    /// Tells whether the storage failed, after which the database has to be opened anew.
+    fn is_storage(&self) -> bool;
+}
+
+impl LogFailure for LogError {
+    fn is_storage(&self) -> bool {
+        matches!(self, Self::Storage(_))
+    }
 }
 
 impl fmt::Debug for Log {

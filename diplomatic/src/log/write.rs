@@ -145,7 +145,7 @@ impl<'t> LogWriter<'t> {
         let parent = self.vault.entity_key(parent);
         let (first, last) = (register_key(&parent, &[0; 32]), register_key(&parent, &[0xff; 32]));
         self.registers
-            .range(&first..=&last)?
+            .range::<&[u8; 64]>(&first..=&last)?
             .map(|row| {
                 let (key, sealed) = row?;
                 let bytes = self.vault.open("registers-1", key.value(), sealed.value())?;
@@ -158,7 +158,7 @@ impl<'t> LogWriter<'t> {
     pub(crate) fn latest_at(&self, time: Timestamp) -> Result<Option<Tick>, LogError> {
         let mut bound = [0xff; 48];
         bound[..8].copy_from_slice(&time.as_millis().to_be_bytes());
-        let last = self.messages.range(..=&bound)?.next_back().transpose()?;
+        let last = self.messages.range::<&[u8; 48]>(..=&bound)?.next_back().transpose()?;
         Ok(last.map(|(key, _)| Position::from_bytes(key.value()).tick()))
     }
 
@@ -242,10 +242,10 @@ impl<'t> LogWriter<'t> {
     }
 
     /// Keeps the state as of a position.
-    pub(crate) fn put_snapshot(&mut self, at: &Position, fingerprint: &[u8], state: &[u8]) -> Result<(), LogError> {
+    pub(crate) fn put_snapshot(&mut self, at: &Position, fingerprint: &[u8; 32], state: &[u8]) -> Result<(), LogError> {
         let key = at.to_bytes();
-        let mut value = Vec::with_capacity(state.len() + 64);
-        put_varbytes(&mut value, fingerprint);
+        let mut value = Vec::with_capacity(state.len() + 32);
+        value.extend_from_slice(fingerprint);
         value.extend_from_slice(state);
         let mut table = self.transaction.open_table(tables::SNAPSHOTS)?;
         let value = self.vault.seal(table.name(), &key, &value, self.rng);
@@ -257,23 +257,6 @@ impl<'t> LogWriter<'t> {
     pub(crate) fn retain_snapshots(&mut self, keep: impl Fn(&Position) -> bool) -> Result<(), LogError> {
         let mut table = self.transaction.open_table(tables::SNAPSHOTS)?;
         table.retain(|key, _| keep(&Position::from_bytes(key)))?;
-        Ok(())
-    }
-
-    /// Writes down that a message is no event of this build.
-    pub(crate) fn put_unread(&mut self, at: &Position, type_name: &str, reason: &str) -> Result<(), LogError> {
-        let key = at.to_bytes();
-        let mut value = Vec::new();
-        put_varbytes(&mut value, type_name.as_bytes());
-        put_varbytes(&mut value, reason.as_bytes());
-        let mut table = self.transaction.open_table(tables::UNREAD)?;
-        let value = self.vault.seal(table.name(), &key, &value, self.rng);
-        table.insert(&key, value.as_slice())?;
-        Ok(())
-    }
-
-    pub(crate) fn remove_unread(&mut self, at: &Position) -> Result<(), LogError> {
-        self.transaction.open_table(tables::UNREAD)?.remove(&at.to_bytes())?;
         Ok(())
     }
 }

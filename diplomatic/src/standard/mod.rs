@@ -40,9 +40,9 @@ mod status;
 mod time;
 
 pub use bag::{Bag, BagHead, Kdm, SealedBody, SealedHead, Seq, VerifiedBag};
+pub use bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, write_varint};
 #[cfg(feature = "client")]
 pub(crate) use bytes::{put_varbytes, put_varint};
-pub use bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, write_varint};
 #[cfg(feature = "engine")]
 pub use entity_body::{EntityBody, EntityBodyError};
 #[cfg(feature = "seal")]

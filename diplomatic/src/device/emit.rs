@@ -1,0 +1,117 @@
+//! From events to messages.
+
+use crate::content::Content;
+use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Target};
+use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE};
+use crate::order::{Clock, Position, Tick};
+use crate::standard::{Body, EntityBody, EntityId, HeadError, Message, Timestamp};
+
+/// Why an event cannot be emitted. Nothing of it, nor of those emitted together with it, is stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// A field does not serialize.
+    #[error(transparent)]
+    Encode(#[from] EncodeEventError),
+    /// The entity's time is at the end of what can be told.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl LogFailure for EmitError {
+    fn is_storage(&self) -> bool {
+        matches!(self, Self::Log(error) if error.is_storage())
+    }
+}
+
+/// Writes events in their order, and returns what each is about and the new messages.
+pub(super) fn write_events<E: DiplomaticEvent>(
+    writer: &mut LogWriter<'_>,
+    clock: Clock,
+    now: Timestamp,
+    events: &[E],
+) -> Result<(Vec<EntityId>, Vec<Change>), EmitError> {
+    let mut emission = Emission { clock, now, latest: None, changes: Vec::with_capacity(events.len()) };
+    let entities = events
+        .iter()
+        .map(|event| match event.to_draft()? {
+            Draft::Delete { entity } => emission.delete(writer, entity),
+            Draft::Content { type_name, target, payload, group, parent } => {
+                let body = match target {
+                    Target::Singleton => payload,
+                    _ => EntityBody { type_name, payload: &payload, group: group.as_deref(), parent }.to_bytes(),
+                };
+                let entity = match target {
+                    Target::Fresh => {
+                        let tick = emission.tick(writer, Timestamp::EPOCH, None)?;
+                        EntityId::fresh(writer.rng(), tick.changed)
+                    }
+                    Target::Register { key } => EntityId::register(type_name, &key),
+                    Target::Entity(entity) => entity,
+                    Target::Singleton => EntityId::singleton(type_name),
+                };
+                emission.write(writer, entity, Body::new(body))
+            }
+        })
+        .collect::<Result<_, _>>()?;
+    Ok((entities, emission.changes))
+}
+
+/// Events that are emitted together.
+struct Emission {
+    clock: Clock,
+    now: Timestamp,
+    /// The largest reading within the clock's bound: looked up once, then kept up to date.
+    latest: Option<Option<Tick>>,
+    changes: Vec<Change>,
+}
+
+impl Emission {
+    /// Deletes the entity's registers, then the entity.
+    fn delete(&mut self, writer: &mut LogWriter<'_>, entity: EntityId) -> Result<EntityId, EmitError> {
+        for register in writer.registers_of(&entity)? {
+            let is_live = writer.winner(&register)?.is_some_and(|winner| winner.type_name.is_some());
+            if is_live {
+                self.write(writer, register, None)?;
+            }
+        }
+        self.write(writer, entity, None)
+    }
+
+    fn write(
+        &mut self,
+        writer: &mut LogWriter<'_>,
+        entity: EntityId,
+        body: Option<Body>,
+    ) -> Result<EntityId, EmitError> {
+        let last = writer.winner(&entity)?.map(|winner| winner.position.tick());
+        let tick = self.tick(writer, entity.created(), last)?;
+        let message = Message::new(entity.clone(), tick.changed, tick.counter, body)?;
+        if tick.changed <= self.bound() {
+            self.latest = Some(self.latest.flatten().max(Some(tick)));
+        }
+        debug_assert!(!matches!(Content::of(&message), Content::Opaque), "an event is a message of a type");
+        let position = Position::of(message.head());
+        let change = writer.insert(message, THIS_DEVICE)?;
+        debug_assert!(change.is_some(), "the clock gave {position:?} twice");
+        self.changes.extend(change);
+        Ok(entity)
+    }
+
+    fn tick(&mut self, writer: &LogWriter<'_>, created: Timestamp, last: Option<Tick>) -> Result<Tick, LogError> {
+        let bound = self.bound();
+        let latest = match self.latest {
+            Some(latest) => latest,
+            None => *self.latest.insert(writer.latest_at(bound)?),
+        };
+        self.clock.next(self.now, created, last, |time| if time == bound { Ok(latest) } else { writer.latest_at(time) })
+    }
+
+    /// Up to where the clock is followed.
+    fn bound(&self) -> Timestamp {
+        self.now.plus(self.clock.max_ahead)
+    }
+}

@@ -1,0 +1,90 @@
+//! A device's log as the session of one host sees it.
+
+use super::Device;
+use crate::log::LogError;
+use crate::order::Position;
+use crate::reducer::Reducer;
+use crate::standard::{Bag, Head, Message, Seq};
+use crate::sync::{Cursor, Outgoing, PushLimits, Received, Skipped, SyncLog};
+
+/// A device's log, lent to the session of one host.
+#[derive(Debug)]
+pub struct DeviceLink<'a, R: Reducer> {
+    device: &'a mut Device<R>,
+    link: u32,
+}
+
+impl<'a, R: Reducer> DeviceLink<'a, R> {
+    pub(super) const fn new(device: &'a mut Device<R>, link: u32) -> Self {
+        Self { device, link }
+    }
+}
+
+impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
+    type Error = LogError;
+
+    fn cursor(&self) -> Result<Cursor, LogError> {
+        Ok(self.device.log.link(self.link).map(|link| link.cursor).unwrap_or_default())
+    }
+
+    fn contains(&mut self, heads: &[&Head]) -> Result<Vec<bool>, LogError> {
+        self.device.log.contains(heads)
+    }
+
+    fn receive(&mut self, received: Received) -> Result<(), LogError> {
+        let Device { log, fold, .. } = &mut *self.device;
+        fold.mend(log)?;
+        let number = self.link;
+        let Received { messages, known, skipped, settled, cursor } = received;
+        let label = log.link(number).map(|link| link.label.clone());
+        let plan = log.write(|writer| {
+            let mut changes = Vec::with_capacity(messages.len());
+            for arrival in messages {
+                let position = Position::of(arrival.message.head());
+                match writer.insert(arrival.message, number)? {
+                    Some(change) => changes.push(change),
+                    None => writer.dequeue(number, [&position])?,
+                }
+            }
+            writer.dequeue(number, &known)?;
+            skipped.iter().try_for_each(|skipped| writer.put_skipped(number, skipped))?;
+            settled.iter().try_for_each(|seq| writer.remove_skipped(number, seq.number()))?;
+            if let (Some(cursor), Some(label)) = (cursor, &label) {
+                writer.put_link(number, label, cursor)?;
+            }
+            fold.plan(writer, changes)
+        })?;
+        if let Some(cursor) = cursor {
+            log.moved(number, cursor);
+        }
+        fold.carry_out(plan, log);
+        Ok(())
+    }
+
+    fn outgoing(
+        &mut self,
+        after: Option<Position>,
+        limits: PushLimits,
+        seal: &mut dyn FnMut(&Message) -> Bag,
+    ) -> Result<Vec<Outgoing>, LogError> {
+        self.device.log.outgoing(self.link, after, limits, seal)
+    }
+
+    fn acknowledge(&mut self, stored: &[Position], cursor: Option<Seq>) -> Result<(), LogError> {
+        self.device.log.acknowledge(self.link, stored, cursor)
+    }
+
+    fn start_over(&mut self) -> Result<(), LogError> {
+        self.device.log.start_over(self.link)
+    }
+
+    fn pending(&mut self) -> Result<u64, LogError> {
+        let link = self.link;
+        self.device.log.read(|reader| reader.queue_len(link))
+    }
+
+    fn skipped(&mut self) -> Result<Vec<Skipped>, LogError> {
+        let link = self.link;
+        self.device.log.read(|reader| reader.skipped(link))
+    }
+}

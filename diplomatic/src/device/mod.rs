@@ -1,0 +1,168 @@
+//! A device without a network: the log, and the state that is folded from it.
+//!
+//! It owns the rule that the two move together. Time and randomness come from the caller; hosts are spoken to by
+//! [`sync`](crate::sync) sessions, to which a device lends its log.
+
+mod emit;
+mod fold;
+mod link;
+mod plan;
+mod unread;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub use emit::EmitError;
+use fold::Fold;
+pub use link::DeviceLink;
+use rand_core::CryptoRng;
+pub use unread::{Quarantined, Unread};
+
+use crate::log::{Backing, Log, LogError, OpenLogError};
+use crate::order::Clock;
+use crate::reducer::Reducer;
+use crate::standard::{EntityId, HeadHash, Label, Seed, Timestamp};
+
+/// A device without a network.
+///
+/// Most apps use [`Client`](crate::Client), which adds sync. A device alone suits tools and simulations: it never
+/// reads a clock and blocks while it writes.
+///
+/// ```
+/// use diplomatic::standard::{Seed, Timestamp};
+/// use diplomatic::{Backing, Device, DiplomaticEvent, Meta, Reducer};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(DiplomaticEvent)]
+/// enum Drink {
+///     Drunk { cups: u32 },
+/// }
+///
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Day {
+///     cups: u32,
+/// }
+///
+/// impl Reducer for Day {
+///     type Event = Drink;
+///
+///     fn apply(&mut self, event: &Drink, _: &Meta) {
+///         let Drink::Drunk { cups } = event;
+///         self.cups += cups;
+///     }
+/// }
+///
+/// let mut rng = rand::rng();
+/// let seed = Seed::generate(&mut rng);
+/// let mut device = Device::<Day>::open(Backing::memory(), &seed, rng)?;
+/// device.emit(Timestamp::from_millis(1_764_000_000_000), &Drink::Drunk { cups: 2 })?;
+/// assert_eq!(device.read(|day| day.cups), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Device<R: Reducer> {
+    log: Log,
+    fold: Fold<R>,
+    clock: Clock,
+}
+
+impl<R: Reducer> Device<R> {
+    /// Opens a device, or makes one where there is none, and folds its state.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenLogError`].
+    pub fn open(
+        backing: Backing,
+        seed: &Seed,
+        rng: impl CryptoRng + Send + Sync + 'static,
+    ) -> Result<Self, OpenLogError> {
+        let mut log = Log::open(backing, seed, Box::new(rng))?;
+        let fold = Fold::open(&mut log).map_err(|error| log.open_error(error))?;
+        Ok(Self { log, fold, clock: Clock::default() })
+    }
+
+    /// Sets how far ahead of this device's time something may lie and still be followed.
+    #[must_use]
+    pub const fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Shows the state to `look`.
+    pub fn read<T>(&self, look: impl FnOnce(&R) -> T) -> T {
+        look(&self.fold.state().read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the state, to be read beside the device.
+    pub(crate) fn state(&self) -> Arc<RwLock<R>> {
+        self.fold.state().clone()
+    }
+
+    /// Writes one event: when this returns, it is durable, applied, and queued for every linked host.
+    ///
+    /// Returns the entity that the event is about; for a fact it is new.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError`]; nothing is stored then.
+    pub fn emit(&mut self, now: Timestamp, event: &R::Event) -> Result<EntityId, EmitError> {
+        let entities = self.emit_all(now, std::slice::from_ref(event))?;
+        Ok(entities.into_iter().next().expect("every event is about one entity"))
+    }
+
+    /// Writes events in their order, all or none, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError`]; nothing is stored then.
+    pub fn emit_all(&mut self, now: Timestamp, events: &[R::Event]) -> Result<Vec<EntityId>, EmitError> {
+        self.fold.mend(&mut self.log)?;
+        let Self { log, fold, clock } = self;
+        let (entities, plan) = log.write(|writer| {
+            let (entities, changes) = emit::write_events(writer, *clock, now, events)?;
+            Ok::<_, EmitError>((entities, fold.plan(writer, changes)?))
+        })?;
+        self.fold.carry_out(plan, &mut self.log);
+        Ok(entities)
+    }
+
+    /// Links a host: everything that the device has, and will have, waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn link_host(&mut self, label: &Label) -> Result<u32, LogError> {
+        self.log.link_host(label)
+    }
+
+    /// Lends the log to the session of a linked host.
+    pub fn session_log(&mut self, link: u32) -> DeviceLink<'_, R> {
+        DeviceLink::new(self, link)
+    }
+
+    /// Returns what counts but is no event of this build.
+    pub const fn unread(&self) -> &Unread {
+        self.fold.unread()
+    }
+
+    /// Returns how often the state has changed since the device was opened.
+    pub const fn version(&self) -> u64 {
+        self.fold.version()
+    }
+
+    /// Returns the identity of every message in the log, in the one order.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn messages(&mut self) -> Result<Vec<HeadHash>, LogError> {
+        self.log.read(|reader| {
+            let mut hashes = Vec::new();
+            reader.each_after(None, true, |stored| {
+                hashes.push(stored.position.hash);
+                Ok::<_, LogError>(())
+            })?;
+            Ok(hashes)
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! What new messages mean for a state: events to apply on top, or a place to fold from again.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::fold::Fold;
+use crate::content::Content;
+use crate::event::{DecodeEventError, DiplomaticEvent, EventType, Shape, Stored};
+use crate::log::{Change, LogError, LogWriter, Winner};
+use crate::order::Position;
+use crate::reducer::Reducer;
+use crate::standard::{EntityId, HeadHash, Message, Timestamp};
+
+/// What new messages mean for a state.
+pub(super) struct Plan<E> {
+    /// The messages that count now, and what counted before them, in the one order.
+    pub(super) winners: Vec<NewWinner<E>>,
+    /// Where to fold from again: the state as of any later place is wrong. `None`: all go on top.
+    pub(super) rewind: Option<Position>,
+}
+
+/// A new message that counts for its entity.
+pub(super) struct NewWinner<E> {
+    pub(super) position: Position,
+    pub(super) entity: EntityId,
+    pub(super) origin: u32,
+    pub(super) reading: Reading<E>,
+    /// What counted before the new messages came.
+    pub(super) before: Option<Winner>,
+}
+
+/// What a message is to an event enum.
+pub(super) enum Reading<E> {
+    Event {
+        event: E,
+        event_type: &'static str,
+    },
+    Delete {
+        event: E,
+    },
+    /// A delete that no event stands for: that of a register or singleton, or any if the enum has no such variant.
+    SilentDelete,
+    Unknown {
+        type_name: String,
+    },
+    Unfit {
+        reason: String,
+    },
+}
+
+impl<E: DiplomaticEvent> Reading<E> {
+    pub(super) fn of(message: &Message) -> Self {
+        let entity = message.head().entity();
+        match Content::of(message) {
+            Content::Delete if !delete_is_event::<E>(entity) => Self::SilentDelete,
+            Content::Delete => match E::from_stored(Stored::Delete { entity }) {
+                Ok(event) => Self::Delete { event },
+                Err(error) => Self::Unfit { reason: error.to_string() },
+            },
+            Content::Typed { type_name, payload, .. } => {
+                let stored = Stored::Content { type_name, entity, payload };
+                match (E::from_stored(stored), event_type::<E>(type_name)) {
+                    (Ok(event), Some(known)) => Self::Event { event, event_type: known.name },
+                    (Ok(_), None) | (Err(DecodeEventError::UnknownType), _) => {
+                        Self::Unknown { type_name: type_name.to_owned() }
+                    }
+                    (Err(error), _) => Self::Unfit { reason: error.to_string() },
+                }
+            }
+            Content::Opaque => Self::Unknown { type_name: String::new() },
+        }
+    }
+}
+
+fn event_type<E: DiplomaticEvent>(type_name: &str) -> Option<&'static EventType> {
+    E::TYPES.iter().find(|known| known.name == type_name)
+}
+
+/// Tells whether a delete of this entity is an event of the enum.
+fn delete_is_event<E: DiplomaticEvent>(entity: &EntityId) -> bool {
+    !entity.is_derived() && E::TYPES.iter().any(|known| known.shape == Shape::Delete)
+}
+
+impl<R: Reducer> Fold<R> {
+    /// Plans for new messages, inside the transaction that stores them, and drops the snapshots that they spoil.
+    pub(super) fn plan(&self, writer: &mut LogWriter<'_>, changes: Vec<Change>) -> Result<Plan<R::Event>, LogError> {
+        let mut winners = new_winners::<R::Event>(changes);
+        winners.sort_unstable_by_key(|winner| winner.position);
+        let mut rewind: Option<Position> = None;
+        for winner in &winners {
+            let mut from = |position| rewind = Some(rewind.map_or(position, |rewind: Position| rewind.min(position)));
+            if self.applied().is_some_and(|applied| winner.position < applied) {
+                from(winner.position);
+            }
+            if let Some(before) = &winner.before
+                && !self.replaces(writer, winner, before)?
+            {
+                from(start_of(&winner.entity));
+            }
+        }
+        if let Some(rewind) = rewind {
+            writer.retain_snapshots(|at| *at < rewind)?;
+        }
+        Ok(Plan { winners, rewind })
+    }
+
+    /// Tells whether applying the new message on top of a state in which the old one was applied gives the state
+    /// without the old one.
+    fn replaces(&self, writer: &LogWriter<'_>, new: &NewWinner<R::Event>, before: &Winner) -> Result<bool, LogError> {
+        let Some(old_type) = &before.type_name else {
+            // A delete that was applied took away more than its entity's own events, and that comes back with it.
+            return Ok(matches!(new.reading, Reading::Delete { .. }) || !delete_is_event::<R::Event>(&new.entity));
+        };
+        let Some(old) = event_type::<R::Event>(old_type) else { return Ok(true) };
+        if self.unread().is_quarantined(&before.position) {
+            return Ok(true);
+        }
+        Ok(match &new.reading {
+            Reading::Delete { .. } => true,
+            Reading::Event { event_type, .. } => {
+                *event_type == old.name && matches!(old.shape, Shape::Register | Shape::Entity | Shape::Singleton)
+            }
+            Reading::SilentDelete => went_with_its_parent::<R::Event>(writer, &new.entity, before)?,
+            Reading::Unknown { .. } | Reading::Unfit { .. } => false,
+        })
+    }
+}
+
+/// Tells whether a register went already when the entity on which it hung was deleted after the register's last event.
+fn went_with_its_parent<E: DiplomaticEvent>(
+    writer: &LogWriter<'_>,
+    register: &EntityId,
+    last: &Winner,
+) -> Result<bool, LogError> {
+    let Some(message) = writer.message(&last.position)? else { return Ok(false) };
+    let Content::Typed { parent: Some(parent), .. } = Content::of(&message) else { return Ok(false) };
+    if !register.is_derived() || !delete_is_event::<E>(&parent) {
+        return Ok(false);
+    }
+    let parent = writer.winner(&parent)?;
+    Ok(parent.is_some_and(|parent| parent.type_name.is_none() && parent.position > last.position))
+}
+
+/// Returns a place before every message of the entity.
+fn start_of(entity: &EntityId) -> Position {
+    let changed = if entity.is_derived() { Timestamp::EPOCH } else { entity.created() };
+    Position { changed, counter: 0, hash: HeadHash::from_bytes([0; 32]) }
+}
+
+/// Of several new messages of one entity, the last counts, and what counted before them all is what it replaces.
+fn new_winners<E: DiplomaticEvent>(changes: Vec<Change>) -> Vec<NewWinner<E>> {
+    let mut latest: HashMap<EntityId, (Option<Winner>, Change)> = HashMap::with_capacity(changes.len());
+    for mut change in changes.into_iter().filter(Change::is_live) {
+        let before = change.previous.take();
+        match latest.entry(change.message.head().entity().clone()) {
+            Entry::Occupied(mut occupied) => occupied.get_mut().1 = change,
+            Entry::Vacant(vacant) => {
+                vacant.insert((before, change));
+            }
+        }
+    }
+    latest
+        .into_iter()
+        .map(|(entity, (before, change))| NewWinner {
+            position: change.position,
+            entity,
+            origin: change.origin,
+            reading: Reading::of(&change.message),
+            before,
+        })
+        .collect()
+}

@@ -1,0 +1,119 @@
+//! The log as the session of one host sees it, but for new messages, which also change the state.
+
+use super::error::LogError;
+use super::{Link, Log};
+use crate::order::Position;
+use crate::standard::{Bag, BagHead, Decode, DecodeError, Head, Label, Message, OpenError, Reader, Seq};
+use crate::sync::{Cursor, Outgoing, PushLimits, Skipped};
+
+impl Log {
+    /// Links a host: everything that the log has waits for it. A host that was linked before stays as it is.
+    pub(crate) fn link_host(&mut self, label: &Label) -> Result<u32, LogError> {
+        if let Some(link) = self.links.iter().find(|link| *link.label == *label) {
+            return Ok(link.number);
+        }
+        let number = self.links.iter().map(|link| link.number).max().unwrap_or_default() + 1;
+        let cursor = Cursor::default();
+        self.write(|writer| {
+            writer.queue_all(number)?;
+            writer.put_link(number, label, cursor)
+        })?;
+        self.links.push(Link { number, label: label.clone().into(), cursor });
+        Ok(number)
+    }
+
+    pub(crate) fn contains(&mut self, heads: &[&Head]) -> Result<Vec<bool>, LogError> {
+        self.read(|reader| heads.iter().map(|head| reader.contains(&Position::of(head))).collect())
+    }
+
+    pub(crate) fn outgoing(
+        &mut self,
+        link: u32,
+        after: Option<Position>,
+        limits: PushLimits,
+        seal: &mut dyn FnMut(&Message) -> Bag,
+    ) -> Result<Vec<Outgoing>, LogError> {
+        let outgoing = self.read(|reader| reader.outgoing(link, after, limits, seal))?;
+        if outgoing.iter().any(|(_, was_kept)| !was_kept) {
+            self.write(|writer| {
+                let new = outgoing.iter().filter(|(_, was_kept)| !was_kept);
+                new.map(|(new, _)| new).try_for_each(|new| writer.keep_bag(link, &new.position, &new.bag))
+            })?;
+        }
+        Ok(outgoing.into_iter().map(|(outgoing, _)| outgoing).collect())
+    }
+
+    pub(crate) fn acknowledge(&mut self, number: u32, stored: &[Position], seq: Option<Seq>) -> Result<(), LogError> {
+        let Some(link) = self.link(number).cloned() else { return Ok(()) };
+        let cursor = Cursor { seq: seq.unwrap_or(link.cursor.seq), ..link.cursor };
+        self.write(|writer| {
+            writer.dequeue(number, stored)?;
+            if cursor != link.cursor { writer.put_link(number, &link.label, cursor) } else { Ok(()) }
+        })?;
+        self.moved(number, cursor);
+        Ok(())
+    }
+
+    pub(crate) fn start_over(&mut self, number: u32) -> Result<(), LogError> {
+        let Some(link) = self.link(number).cloned() else { return Ok(()) };
+        let cursor = Cursor::default();
+        self.write(|writer| {
+            writer.queue_all(number)?;
+            writer.put_link(number, &link.label, cursor)
+        })?;
+        self.moved(number, cursor);
+        Ok(())
+    }
+
+    /// Notes a cursor that was written down.
+    pub(crate) fn moved(&mut self, number: u32, cursor: Cursor) {
+        if let Some(link) = self.links.iter_mut().find(|link| link.number == number) {
+            link.cursor = cursor;
+        }
+    }
+}
+
+/// ```text
+/// u8: 0 none · 1 signature · 2 head does not decrypt · 3 body does not decrypt · 4 hash · 5.. head does not decode
+/// ```
+pub(super) const fn encode_reason(reason: Option<OpenError>) -> u8 {
+    match reason {
+        None => 0,
+        Some(OpenError::InvalidSignature(_)) => 1,
+        Some(OpenError::DecryptHead) => 2,
+        Some(OpenError::DecryptBody) => 3,
+        Some(OpenError::HashMismatch) => 4,
+        Some(OpenError::DecodeHead(error)) => match error {
+            DecodeError::TruncatedVarint => 5,
+            DecodeError::VarintTooLong => 6,
+            DecodeError::NotUtf8 => 7,
+            DecodeError::OutOfBounds { .. } => 8,
+            DecodeError::TrailingBytes { .. } => 9,
+        },
+    }
+}
+
+/// How many bytes a head lacked or had too many is not kept.
+const fn decode_reason(code: u8) -> Option<OpenError> {
+    Some(match code {
+        1 => OpenError::InvalidSignature(crate::standard::InvalidSignature),
+        2 => OpenError::DecryptHead,
+        3 => OpenError::DecryptBody,
+        4 => OpenError::HashMismatch,
+        5 => OpenError::DecodeHead(DecodeError::TruncatedVarint),
+        6 => OpenError::DecodeHead(DecodeError::VarintTooLong),
+        7 => OpenError::DecodeHead(DecodeError::NotUtf8),
+        8 => OpenError::DecodeHead(DecodeError::OutOfBounds { wanted: 0, left: 0 }),
+        9 => OpenError::DecodeHead(DecodeError::TrailingBytes { count: 0 }),
+        _ => return None,
+    })
+}
+
+pub(super) fn decode_skipped(key: &[u8; 12], value: &[u8]) -> Result<Skipped, LogError> {
+    let damaged = || LogError::DamagedValue { table: "skipped-1" };
+    let (_, seq) = key.split_last_chunk::<8>().expect("a key of skipped bags has 12 bytes");
+    let mut reader = Reader::new(value);
+    let head = reader.varbytes().and_then(BagHead::decode).map_err(|_| damaged())?;
+    let reason = decode_reason(reader.byte().map_err(|_| damaged())?);
+    Ok(Skipped { seq: Seq::new(u64::from_be_bytes(*seq)).ok_or_else(damaged)?, head, reason })
+}

@@ -1,0 +1,235 @@
+//! Reading the log, as of one moment.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};
+
+use super::error::LogError;
+use super::vault::Vault;
+use super::write::{Winner, decode_winner, skipped_key};
+use super::{Link, link, tables};
+use crate::order::Position;
+use crate::standard::{Bag, Body, Decode, EntityId, Head, Label, Message, Reader, put_varbytes, put_varint};
+use crate::sync::{Cursor, Outgoing, PushLimits, Skipped};
+
+/// The log as of one moment.
+pub(crate) struct LogReader<'t> {
+    transaction: &'t ReadTransaction,
+    vault: &'t Vault,
+    messages: ReadOnlyTable<&'static [u8; 48], &'static [u8]>,
+}
+
+/// A message as the log has it.
+#[derive(Debug)]
+pub(crate) struct StoredMessage {
+    pub(crate) position: Position,
+    pub(crate) message: Message,
+    /// The link that brought it.
+    pub(crate) origin: u32,
+}
+
+/// A state as of a position.
+pub(crate) struct Snapshot {
+    pub(crate) at: Position,
+    pub(crate) state: Vec<u8>,
+}
+
+impl<'t> LogReader<'t> {
+    pub(super) fn new(transaction: &'t ReadTransaction, vault: &'t Vault) -> Result<Self, LogError> {
+        Ok(Self { transaction, vault, messages: transaction.open_table(tables::MESSAGES)? })
+    }
+
+    /// Returns how many messages there are.
+    pub(crate) fn len(&self) -> Result<u64, LogError> {
+        Ok(self.messages.len()?)
+    }
+
+    /// Returns the last message's position.
+    pub(crate) fn last(&self) -> Result<Option<Position>, LogError> {
+        Ok(self.messages.last()?.map(|(key, _)| Position::from_bytes(key.value())))
+    }
+
+    pub(crate) fn contains(&self, position: &Position) -> Result<bool, LogError> {
+        Ok(self.messages.get(&position.to_bytes())?.is_some())
+    }
+
+    pub(crate) fn message(&self, position: &Position) -> Result<Option<StoredMessage>, LogError> {
+        let key = position.to_bytes();
+        let Some(sealed) = self.messages.get(&key)? else { return Ok(None) };
+        self.open_message(&key, sealed.value()).map(Some)
+    }
+
+    /// Hands on every message after `after`, in the one order; those that do not count only if `all` is set.
+    pub(crate) fn each_after<E: From<LogError>>(
+        &self,
+        after: Option<&Position>,
+        all: bool,
+        mut act: impl FnMut(StoredMessage) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let superseded = self.transaction.open_table(tables::SUPERSEDED).map_err(LogError::from)?;
+        let start = after.map(|after| after.to_bytes());
+        let range = || (start.as_ref().map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let mut dead = superseded.range::<&[u8; 48]>(range()).map_err(LogError::from)?;
+        let mut next_dead =
+            || -> Result<Option<[u8; 48]>, LogError> { Ok(dead.next().transpose()?.map(|(key, _)| *key.value())) };
+        // Both tables are in the same order, so that one pass over each tells which messages count.
+        let mut dead_key = if all { None } else { next_dead()? };
+        for row in self.messages.range::<&[u8; 48]>(range()).map_err(LogError::from)? {
+            let (key, sealed) = row.map_err(LogError::from)?;
+            let key = key.value();
+            while dead_key.as_ref().is_some_and(|dead| dead < key) {
+                dead_key = next_dead()?;
+            }
+            if dead_key.as_ref() != Some(key) {
+                act(self.open_message(key, sealed.value())?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open_message(&self, key: &[u8; 48], sealed: &[u8]) -> Result<StoredMessage, LogError> {
+        let (origin, message) = decode_message(&self.vault.open("messages-1", key, sealed)?)?;
+        Ok(StoredMessage { position: Position::from_bytes(key), message, origin })
+    }
+
+    /// Returns the message that counts for an entity.
+    pub(crate) fn winner(&self, entity: &EntityId) -> Result<Option<Winner>, LogError> {
+        let key = self.vault.entity_key(entity);
+        let entities = self.transaction.open_table(tables::ENTITIES)?;
+        let Some(sealed) = entities.get(&key)? else { return Ok(None) };
+        decode_winner(&self.vault.open("entities-1", &key, sealed.value())?).map(Some)
+    }
+
+    pub(super) fn links(&self) -> Result<Vec<Link>, LogError> {
+        let table = self.transaction.open_table(tables::LINKS)?;
+        table
+            .iter()?
+            .map(|row| {
+                let (key, sealed) = row?;
+                let key = key.value();
+                decode_link(u32::from_be_bytes(*key), &self.vault.open("links-1", key, sealed.value())?)
+            })
+            .collect()
+    }
+
+    /// Returns how many messages wait for a link's host.
+    pub(crate) fn queue_len(&self, link: u32) -> Result<u64, LogError> {
+        Ok(self.queue(link)?.len()?)
+    }
+
+    fn queue(&self, link: u32) -> Result<ReadOnlyTable<&'static [u8; 48], &'static [u8]>, LogError> {
+        Ok(self.transaction.open_table(tables::queue(&tables::queue_name(link)))?)
+    }
+
+    /// Returns the first queued messages after `after`, sealed by `seal` where no bag is kept yet, and for each
+    /// whether it was kept.
+    pub(crate) fn outgoing(
+        &self,
+        link: u32,
+        after: Option<Position>,
+        limits: PushLimits,
+        seal: &mut dyn FnMut(&Message) -> Bag,
+    ) -> Result<Vec<(Outgoing, bool)>, LogError> {
+        let start = after.map(Position::to_bytes);
+        let start = start.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut outgoing = Vec::new();
+        let mut bytes = 0;
+        for row in self.queue(link)?.range::<&[u8; 48]>((start, Bound::Unbounded))? {
+            if outgoing.len() >= limits.bags {
+                break;
+            }
+            let (key, kept) = row?;
+            let position = Position::from_bytes(key.value());
+            let kept = Bag::decode(kept.value()).ok();
+            let was_kept = kept.is_some();
+            let bag = match kept {
+                Some(bag) => bag,
+                None => match self.message(&position)? {
+                    Some(stored) => seal(&stored.message),
+                    None => continue,
+                },
+            };
+            bytes += bag_size(&bag);
+            if bytes > limits.bytes && !outgoing.is_empty() {
+                break;
+            }
+            outgoing.push((Outgoing { position, bag }, was_kept));
+        }
+        Ok(outgoing)
+    }
+
+    pub(crate) fn skipped(&self, number: u32) -> Result<Vec<Skipped>, LogError> {
+        let table = self.transaction.open_table(tables::SKIPPED)?;
+        let (first, last) = (skipped_key(number, 0), skipped_key(number, u64::MAX));
+        table
+            .range::<&[u8; 12]>(&first..=&last)?
+            .map(|row| {
+                let (key, sealed) = row?;
+                link::decode_skipped(key.value(), &self.vault.open("skipped-1", key.value(), sealed.value())?)
+            })
+            .collect()
+    }
+
+    /// Returns the last snapshot of the fold with this fingerprint that stands before `before`; one that does not
+    /// open is no snapshot.
+    pub(crate) fn snapshot_before(
+        &self,
+        before: Option<&Position>,
+        fingerprint: &[u8; 32],
+    ) -> Result<Option<Snapshot>, LogError> {
+        let table = self.transaction.open_table(tables::SNAPSHOTS)?;
+        let end = before.map(|before| before.to_bytes());
+        let end = end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        for row in table.range::<&[u8; 48]>((Bound::Unbounded, end))?.rev() {
+            let (key, sealed) = row?;
+            let Ok(value) = self.vault.open("snapshots-1", key.value(), sealed.value()) else { continue };
+            if let Some((found, state)) = value.split_first_chunk::<32>()
+                && found == fingerprint
+            {
+                return Ok(Some(Snapshot { at: Position::from_bytes(key.value()), state: state.to_vec() }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the positions of all snapshots.
+    pub(crate) fn snapshots(&self) -> Result<Vec<Position>, LogError> {
+        let table = self.transaction.open_table(tables::SNAPSHOTS)?;
+        table.iter()?.map(|row| Ok(Position::from_bytes(row?.0.value()))).collect()
+    }
+}
+
+fn bag_size(bag: &Bag) -> usize {
+    // The signature, the kdm and two lengths beside the two ciphertexts.
+    80 + bag.head.head.as_bytes().len() + bag.body.as_bytes().len()
+}
+
+pub(super) fn encode_message(origin: u32, message: &Message) -> Vec<u8> {
+    let body = message.body().unwrap_or_default();
+    let head = message.head().as_bytes();
+    let mut value = Vec::with_capacity(head.len() + body.len() + 8);
+    put_varint(&mut value, u64::from(origin));
+    put_varbytes(&mut value, head);
+    value.extend_from_slice(body);
+    value
+}
+
+pub(super) fn decode_message(value: &[u8]) -> Result<(u32, Message), LogError> {
+    let damaged = || LogError::DamagedValue { table: "messages-1" };
+    let mut reader = Reader::new(value);
+    let origin = reader.varint().ok().and_then(|origin| u32::try_from(origin).ok()).ok_or_else(damaged)?;
+    let head = reader.varbytes().and_then(Head::decode).map_err(|_| damaged())?;
+    let message = Message::join(head, Body::new(reader.rest())).map_err(|_| damaged())?;
+    Ok((origin, message))
+}
+
+fn decode_link(number: u32, value: &[u8]) -> Result<Link, LogError> {
+    let mut reader = Reader::new(value);
+    let mut decode = || {
+        let label = Label::with_index(reader.varstring()?.to_owned(), u64::from_be_bytes(reader.array()?));
+        let cursor = Cursor { seq: Decode::read(&mut reader)?, caught_up: reader.byte()? != 0 };
+        Ok::<_, crate::standard::DecodeError>(Link { number, label: Arc::new(label), cursor })
+    };
+    decode().map_err(|_| LogError::DamagedValue { table: "links-1" })
+}
