@@ -1,3 +1,10 @@
 //! What the code of the derive macro names.
 
+mod field;
+mod payload;
+
 pub use serde;
+
+pub use self::field::{EntityField, GroupField, ParentField, key_parent};
+pub use self::payload::{nothing, read_fields, read_nothing, read_value, register_target, write_payload};
+pub use crate::event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, EventType, Shape, Stored, Target};

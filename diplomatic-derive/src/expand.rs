@@ -1,0 +1,389 @@
+//! The code: an impl of `DiplomaticEvent` in an unnamed constant, with its helpers.
+//!
+//! Each payload has two helpers, because serde's attributes have to hold for it: a struct that serde serializes as a
+//! remote of the event, so that it borrows the fields through getters but sees their own types; and one that it
+//! deserializes, which owns them.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+use syn::{DeriveInput, Ident, LitStr};
+
+use crate::ast::{Field, Input, Variant};
+use crate::attr::{Mistakes, serde_items};
+use crate::valid::{self, Event, Shape};
+
+/// Returns the impl; or the mistakes, and an impl without content that keeps them from causing others.
+pub(crate) fn derive(input: &DeriveInput) -> TokenStream {
+    let mut mistakes = Mistakes::default();
+    let input = Input::from_syntax(input, &mut mistakes);
+    let events = valid::events(&input, &mut mistakes);
+    let krate = input.attrs.krate.as_ref().map_or_else(|| quote!(::diplomatic), ToTokens::to_token_stream);
+    let expansion = Expansion { input: &input, private: quote!(#krate::__private) };
+    if mistakes.is_empty() {
+        expansion.implementation(&events)
+    } else {
+        let errors = mistakes.to_compile_errors();
+        let stub = expansion.stub();
+        quote!(#errors #stub)
+    }
+}
+
+struct Expansion<'a> {
+    input: &'a Input<'a>,
+    /// The path of the module that all else is in.
+    private: TokenStream,
+}
+
+impl Expansion<'_> {
+    fn stub(&self) -> TokenStream {
+        let Self { input, private } = self;
+        let ident = input.ident;
+        let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
+        let predicates = where_clause.map(|clause| &clause.predicates).filter(|predicates| !predicates.is_empty());
+        let predicates = predicates.map(|predicates| quote!(#predicates,));
+        quote! {
+            #[automatically_derived]
+            impl #impl_generics #private::DiplomaticEvent for #ident #ty_generics
+            where
+                #predicates
+                Self: ::core::marker::Sized + ::core::marker::Send + ::core::marker::Sync + 'static,
+            {
+                const TYPES: &'static [#private::EventType] = &[];
+
+                fn to_draft(&self) -> ::core::result::Result<#private::Draft, #private::EncodeEventError> {
+                    ::core::unreachable!()
+                }
+
+                fn from_stored(
+                    _: #private::Stored<'_>,
+                ) -> ::core::result::Result<Self, #private::DecodeEventError> {
+                    ::core::unreachable!()
+                }
+            }
+        }
+    }
+
+    fn implementation(&self, events: &[Event<'_>]) -> TokenStream {
+        let Self { input, private } = self;
+        let ident = input.ident;
+        let types = events.iter().map(|event| self.event_type(event));
+        let helpers = events.iter().map(|event| self.helpers(event));
+        let to_draft = if events.is_empty() {
+            quote!(match *self {})
+        } else {
+            let arms = events.iter().map(|event| self.to_draft(event));
+            quote!(match self { #(#arms)* })
+        };
+        let from_content = events.iter().map(|event| self.from_content(event));
+        let from_delete = self.from_delete(events);
+        quote! {
+            #[doc(hidden)]
+            #[allow(deprecated)]
+            const _: () = {
+                #(#helpers)*
+
+                #[automatically_derived]
+                impl #private::DiplomaticEvent for #ident {
+                    const TYPES: &'static [#private::EventType] = &[#(#types),*];
+
+                    fn to_draft(&self) -> ::core::result::Result<#private::Draft, #private::EncodeEventError> {
+                        #to_draft
+                    }
+
+                    fn from_stored(
+                        __stored: #private::Stored<'_>,
+                    ) -> ::core::result::Result<Self, #private::DecodeEventError> {
+                        match __stored {
+                            #private::Stored::Content {
+                                type_name: __type_name,
+                                entity: __entity,
+                                payload: __payload,
+                            } => match __type_name {
+                                #(#from_content)*
+                                _ => ::core::result::Result::Err(#private::DecodeEventError::UnknownType),
+                            },
+                            #from_delete
+                        }
+                    }
+                }
+            };
+        }
+    }
+
+    fn event_type(&self, event: &Event<'_>) -> TokenStream {
+        let Self { private, .. } = self;
+        let name = &event.type_name;
+        let shape = match event.shape {
+            Shape::Fact => quote!(Fact),
+            Shape::Register { .. } => quote!(Register),
+            Shape::Entity(_) => quote!(Entity),
+            Shape::Delete(_) => quote!(Delete),
+            Shape::Singleton => quote!(Singleton),
+        };
+        quote!(#private::EventType::new(#name, #private::Shape::#shape))
+    }
+
+    /// The arm that makes a draft of an event.
+    fn to_draft(&self, event: &Event<'_>) -> TokenStream {
+        let Self { private, .. } = self;
+        let type_name = &event.type_name;
+        if let Shape::Delete(field) = event.shape {
+            let pattern = self.pattern(event.variant, &[field]);
+            let entity = self.to_entity(field);
+            return quote! {
+                #pattern => ::core::result::Result::Ok(#private::Draft::Delete { entity: #entity }),
+            };
+        }
+
+        let mut used: Vec<&Field<'_>> = Vec::new();
+        used.extend(event.group);
+        let group = match event.group {
+            Some(Field { ty, binding, .. }) => quote!(<#ty as #private::GroupField>::to_group(#binding)),
+            None => quote!(::core::option::Option::None),
+        };
+        used.extend(event.parent);
+        let parent = match (event.parent, &event.shape) {
+            (Some(Field { ty, binding, .. }), _) => quote!(<#ty as #private::ParentField>::to_parent(#binding)),
+            (None, Shape::Register { key }) if key.len() == 1 => {
+                used.push(key[0]);
+                let binding = &key[0].binding;
+                quote!(#private::key_parent(#binding))
+            }
+            (None, _) => quote!(::core::option::Option::None),
+        };
+        let target = match &event.shape {
+            Shape::Fact => quote!(#private::Target::Fresh),
+            Shape::Singleton => quote!(#private::Target::Singleton),
+            Shape::Entity(field) => {
+                used.push(field);
+                let entity = self.to_entity(field);
+                quote!(#private::Target::Entity(#entity))
+            }
+            Shape::Register { key } => {
+                let len = key.len() as u32;
+                let writes = key.iter().map(|field| {
+                    let Field { ty, binding, .. } = field;
+                    if key_serializer(field).is_some() {
+                        let helper = key_helper(event.variant, field);
+                        quote!(#helper::serialize(self, &mut *__serializer)?;)
+                    } else {
+                        used.push(field);
+                        quote!(<#ty as #private::serde::Serialize>::serialize(#binding, &mut *__serializer)?;)
+                    }
+                });
+                let writes: TokenStream = writes.collect();
+                quote! {
+                    #private::register_target(#type_name, #len, |__serializer| {
+                        #writes
+                        ::core::result::Result::Ok(())
+                    })?
+                }
+            }
+            Shape::Delete(_) => unreachable!("a delete has no content"),
+        };
+        let payload = if event.payload().is_empty() {
+            quote!(#private::nothing())
+        } else {
+            let helper = write_helper(event.variant);
+            quote! {
+                #private::write_payload(#type_name, |__serializer| #helper::serialize(self, __serializer))?
+            }
+        };
+        let pattern = self.pattern(event.variant, &used);
+        quote! {
+            #pattern => ::core::result::Result::Ok(#private::Draft::Content {
+                type_name: #type_name,
+                target: #target,
+                payload: #payload,
+                group: #group,
+                parent: #parent,
+            }),
+        }
+    }
+
+    /// The arm that reads an event of this type back.
+    fn from_content(&self, event: &Event<'_>) -> TokenStream {
+        let Self { private, .. } = self;
+        let Event { variant, type_name, .. } = event;
+        let ident = variant.ident;
+        let (entity, from_entity) = match event.shape {
+            Shape::Delete(_) => return TokenStream::new(),
+            Shape::Entity(field) => (Some(&field.member), Some(self.from_entity(field))),
+            Shape::Fact | Shape::Register { .. } | Shape::Singleton => (None, None),
+        };
+        let payload = event.payload();
+        let members = payload.iter().map(|field| &field.member);
+        let bindings: Vec<_> = payload.iter().map(|field| &field.binding).collect();
+        let read = if payload.is_empty() {
+            quote!(#private::read_nothing(#type_name, __payload)?;)
+        } else {
+            let helper = read_helper(variant);
+            let read = if helper_is_struct(event) { quote!(read_fields) } else { quote!(read_value) };
+            let pattern = if helper_is_struct(event) {
+                let members = payload.iter().map(|field| &field.member);
+                quote!(#helper { #(#members: #bindings,)* })
+            } else {
+                quote!(#helper(#(#bindings,)*))
+            };
+            quote!(let #pattern = #private::#read(#type_name, __payload)?;)
+        };
+        let entity = entity.map(|member| quote!(#member: #from_entity,));
+        quote! {
+            #type_name => {
+                #read
+                ::core::result::Result::Ok(Self::#ident { #(#members: #bindings,)* #entity })
+            }
+        }
+    }
+
+    /// The arm that reads a delete.
+    fn from_delete(&self, events: &[Event<'_>]) -> TokenStream {
+        let Self { private, .. } = self;
+        for event in events {
+            if let Shape::Delete(field) = event.shape {
+                let ident = event.variant.ident;
+                let member = &field.member;
+                let entity = self.from_entity(field);
+                return quote! {
+                    #private::Stored::Delete { entity: __entity } => {
+                        ::core::result::Result::Ok(Self::#ident { #member: #entity })
+                    }
+                };
+            }
+        }
+        quote! {
+            #private::Stored::Delete { .. } => {
+                ::core::result::Result::Err(#private::DecodeEventError::UnknownType)
+            }
+        }
+    }
+
+    /// Matches a variant, and binds some of its fields.
+    fn pattern(&self, variant: &Variant<'_>, used: &[&Field<'_>]) -> TokenStream {
+        let enum_ident = self.input.ident;
+        let ident = variant.ident;
+        let bound = variant.fields.iter().filter(|field| used.iter().any(|used| used.member == field.member));
+        let (members, bindings): (Vec<_>, Vec<_>) = bound.map(|field| (&field.member, &field.binding)).unzip();
+        quote!(#enum_ident::#ident { #(#members: #bindings,)* .. })
+    }
+
+    fn to_entity(&self, field: &Field<'_>) -> TokenStream {
+        let Self { private, .. } = self;
+        let Field { ty, binding, .. } = field;
+        quote!(<#ty as #private::EntityField>::to_entity(#binding))
+    }
+
+    fn from_entity(&self, field: &Field<'_>) -> TokenStream {
+        let Self { private, .. } = self;
+        let ty = &field.ty;
+        quote!(<#ty as #private::EntityField>::from_entity(__entity))
+    }
+
+    /// The getters of a variant, the two forms of its payload, and those of key fields that need one of their own.
+    fn helpers(&self, event: &Event<'_>) -> TokenStream {
+        let Self { input, private } = self;
+        let Event { variant, type_name, .. } = event;
+        let enum_ident = input.ident;
+        let remote = text(enum_ident);
+        let serde = text(&quote!(#private::serde));
+        let payload = event.payload();
+        if payload.is_empty() {
+            return TokenStream::new();
+        }
+
+        let others = (input.variants.len() > 1).then(|| quote!(_ => ::core::unreachable!(),));
+        let getters = payload.iter().map(|field| {
+            let Field { ty, binding, getter, .. } = field;
+            let pattern = self.pattern(variant, &[field]);
+            quote! {
+                fn #getter(__event: &#enum_ident) -> &#ty {
+                    match __event {
+                        #pattern => #binding,
+                        #others
+                    }
+                }
+            }
+        });
+
+        let rename_all = &variant.rename_all;
+        let write = write_helper(variant);
+        let write_fields = fields(event, &payload, |field| {
+            let getter = text(&field.getter);
+            quote!(#[serde(getter = #getter)])
+        });
+        let read = read_helper(variant);
+        let read_fields = fields(event, &payload, |_| TokenStream::new());
+        let expecting = format!("the fields of `{type_name}`");
+
+        let key: &[&Field<'_>] = if let Shape::Register { key } = &event.shape { key } else { &[] };
+        let key_helpers = key.iter().filter_map(|field| {
+            let serializer = key_serializer(field)?;
+            let helper = key_helper(variant, field);
+            let Field { ty, getter, .. } = field;
+            let getter = text(getter);
+            Some(quote! {
+                #[derive(#private::serde::Serialize)]
+                #[serde(crate = #serde, remote = #remote)]
+                struct #helper(#[serde(getter = #getter, #serializer)] #ty);
+            })
+        });
+
+        quote! {
+            #(#getters)*
+
+            #[derive(#private::serde::Serialize)]
+            #[serde(crate = #serde, remote = #remote)]
+            #(#[serde(#rename_all)])*
+            struct #write #write_fields
+
+            #[derive(#private::serde::Deserialize)]
+            #[serde(crate = #serde, expecting = #expecting)]
+            #(#[serde(#rename_all)])*
+            struct #read #read_fields
+
+            #(#key_helpers)*
+        }
+    }
+}
+
+/// Tells whether the payload is a map of names. A singleton is its one field, bare.
+fn helper_is_struct(event: &Event<'_>) -> bool {
+    event.variant.is_struct && !matches!(event.shape, Shape::Singleton)
+}
+
+/// The body of a helper struct: the fields with their serde attributes, and one more each.
+fn fields(event: &Event<'_>, payload: &[&Field<'_>], attribute: impl Fn(&Field<'_>) -> TokenStream) -> TokenStream {
+    let fields = payload.iter().map(|field| {
+        let serde = field.attrs.iter().filter(|attr| attr.path().is_ident("serde"));
+        let attribute = attribute(field);
+        let name = helper_is_struct(event).then(|| {
+            let member = &field.member;
+            quote!(#member:)
+        });
+        let ty = &field.ty;
+        quote!(#attribute #(#serde)* #name #ty)
+    });
+    if helper_is_struct(event) { quote!({ #(#fields,)* }) } else { quote!((#(#fields,)*);) }
+}
+
+/// The serde item by which a field serializes other than its type does.
+fn key_serializer(field: &Field<'_>) -> Option<TokenStream> {
+    ["with", "serialize_with"].into_iter().flat_map(|name| serde_items(field.attrs, name)).next()
+}
+
+fn write_helper(variant: &Variant<'_>) -> Ident {
+    format_ident!("__Write{}", variant.index)
+}
+
+fn read_helper(variant: &Variant<'_>) -> Ident {
+    format_ident!("__Read{}", variant.index)
+}
+
+fn key_helper(variant: &Variant<'_>, field: &Field<'_>) -> Ident {
+    format_ident!("__Key{}Of{}", field.name, variant.index)
+}
+
+/// Tokens as a string literal, which is how serde's attributes take them.
+fn text(tokens: &impl ToTokens) -> LitStr {
+    LitStr::new(&tokens.to_token_stream().to_string(), proc_macro2::Span::call_site())
+}

@@ -1,0 +1,239 @@
+//! The rules: from what is written to what is meant, with every mistake reported.
+
+use std::collections::HashMap;
+
+use proc_macro2::Span;
+use syn::LitStr;
+use syn::ext::IdentExt;
+
+use crate::ast::{Field, Input, Variant};
+use crate::attr::{FieldAttr, Mistakes, ShapeAttr, ShapeKind, serde_items};
+
+/// A variant that keeps all rules.
+pub(crate) struct Event<'a> {
+    pub(crate) variant: &'a Variant<'a>,
+    pub(crate) type_name: String,
+    pub(crate) shape: Shape<'a>,
+    pub(crate) group: Option<&'a Field<'a>>,
+    pub(crate) parent: Option<&'a Field<'a>>,
+}
+
+/// How a variant becomes a message.
+pub(crate) enum Shape<'a> {
+    Fact,
+    Register { key: Vec<&'a Field<'a>> },
+    Entity(&'a Field<'a>),
+    Delete(&'a Field<'a>),
+    Singleton,
+}
+
+impl<'a> Event<'a> {
+    /// The fields that are in the payload.
+    pub(crate) fn payload(&self) -> Vec<&'a Field<'a>> {
+        let apart = match self.shape {
+            Shape::Entity(field) | Shape::Delete(field) => Some(&field.member),
+            Shape::Fact | Shape::Register { .. } | Shape::Singleton => None,
+        };
+        self.variant.fields.iter().filter(|field| Some(&field.member) != apart).collect()
+    }
+}
+
+/// Applies the rules. What is returned is complete only if no mistake was found.
+pub(crate) fn events<'a>(input: &'a Input<'a>, mistakes: &mut Mistakes) -> Vec<Event<'a>> {
+    if !input.generics.params.is_empty() {
+        mistakes.add_spanned(
+            &input.generics.params,
+            "events are read back from bytes that name no type: use concrete types instead of generic parameters",
+        );
+    }
+    let prefix = input.attrs.prefix.as_ref();
+    if let Some(empty) = prefix.filter(|prefix| prefix.value().is_empty()) {
+        mistakes.add(empty.span(), "the prefix is empty: give it a name, or remove it");
+    }
+    let events: Vec<_> = input.variants.iter().filter_map(|variant| event(variant, prefix, mistakes)).collect();
+    names_differ(&events, mistakes);
+    deletes_differ(&events, mistakes);
+    events
+}
+
+fn event<'a>(variant: &'a Variant<'a>, prefix: Option<&LitStr>, mistakes: &mut Mistakes) -> Option<Event<'a>> {
+    let attrs = &variant.attrs;
+    let type_name = type_name(variant, prefix, mistakes);
+    let shape = shape(variant, mistakes);
+    let group = beside(variant, attrs.gid.as_ref(), mistakes);
+    let parent = beside(variant, attrs.pid.as_ref(), mistakes);
+    Some(Event { variant, type_name, shape: shape?, group, parent })
+}
+
+fn type_name(variant: &Variant<'_>, prefix: Option<&LitStr>, mistakes: &mut Mistakes) -> String {
+    if let Some(given) = &variant.attrs.type_name {
+        if given.value().is_empty() {
+            mistakes.add(given.span(), "the type name is empty: give it a name, or remove it");
+        }
+        return given.value();
+    }
+    let name = snake_case(&variant.ident.unraw().to_string());
+    match prefix {
+        Some(prefix) => format!("{}.{name}", prefix.value()),
+        None => name,
+    }
+}
+
+/// Words are divided before a capital letter that follows a small one or a digit, or that a small one follows.
+fn snake_case(ident: &str) -> String {
+    let letters: Vec<char> = ident.chars().collect();
+    let mut name = String::new();
+    for (i, letter) in letters.iter().enumerate() {
+        let before = i.checked_sub(1).map(|before| letters[before]);
+        let after = letters.get(i + 1);
+        let begins_word = match before {
+            Some(before) if letter.is_uppercase() && before != '_' => {
+                !before.is_uppercase() || after.is_some_and(|after| after.is_lowercase())
+            }
+            _ => false,
+        };
+        if begins_word {
+            name.push('_');
+        }
+        name.extend(letter.to_lowercase());
+    }
+    name
+}
+
+fn shape<'a>(variant: &'a Variant<'a>, mistakes: &mut Mistakes) -> Option<Shape<'a>> {
+    let (ShapeAttr { name, kind }, others) = match variant.attrs.shapes.as_slice() {
+        [] => return Some(Shape::Fact),
+        [first, others @ ..] => (first, others),
+    };
+    for other in others {
+        mistakes.add(
+            other.name.span(),
+            format_args!("`{}` has two shapes, `{name}` and `{}`: keep one", variant.ident, other.name),
+        );
+    }
+    match kind {
+        ShapeKind::Register(names) => {
+            let key: Vec<_> = names.iter().map(|name| variant.field(name, mistakes)).collect();
+            let key: Vec<_> = key.into_iter().collect::<Option<_>>()?;
+            key_is_sound(names, &key, mistakes);
+            Some(Shape::Register { key })
+        }
+        ShapeKind::Entity(name) => variant.field(name, mistakes).map(Shape::Entity),
+        ShapeKind::Delete(name) => {
+            let field = variant.field(name, mistakes)?;
+            if variant.fields.len() > 1 {
+                mistakes.add(
+                    name.span(),
+                    format_args!(
+                        "a delete carries nothing but the entity: remove the other fields of `{}`, or put them into a \
+                         variant of their own",
+                        variant.ident
+                    ),
+                );
+            }
+            Some(Shape::Delete(field))
+        }
+        ShapeKind::Singleton => {
+            if variant.fields.len() > 1 {
+                mistakes.add(
+                    name.span(),
+                    format_args!(
+                        "the singleton `{}` has {} fields, but is one value: put them into one struct, and hold that",
+                        variant.ident,
+                        variant.fields.len()
+                    ),
+                );
+            }
+            Some(Shape::Singleton)
+        }
+        ShapeKind::Unclear => None,
+    }
+}
+
+/// A key has each field once, and readers know all of it.
+fn key_is_sound(names: &[LitStr], key: &[&Field<'_>], mistakes: &mut Mistakes) {
+    for (i, (name, field)) in names.iter().zip(key).enumerate() {
+        if key[..i].iter().any(|before| before.member == field.member) {
+            mistakes.add(name.span(), format_args!("`{}` is in the key twice: keep one", field.name));
+        }
+        let skipped = ["skip", "skip_serializing", "skip_deserializing"];
+        if skipped.iter().any(|skip| !serde_items(field.attrs, skip).is_empty()) {
+            mistakes.add(
+                name.span(),
+                format_args!(
+                    "serde skips `{}`, so no reader would know the key: remove the skip, or use another key",
+                    field.name
+                ),
+            );
+        }
+    }
+}
+
+/// The field of a `gid` or `pid`.
+fn beside<'a>(variant: &'a Variant<'a>, attr: Option<&FieldAttr>, mistakes: &mut Mistakes) -> Option<&'a Field<'a>> {
+    let FieldAttr { name, field } = attr?;
+    let bare = variant.attrs.shapes.first().and_then(|shape| match shape.kind {
+        ShapeKind::Singleton => Some("a singleton is one bare value"),
+        ShapeKind::Delete(_) => Some("a delete carries nothing but the entity"),
+        ShapeKind::Register(_) | ShapeKind::Entity(_) | ShapeKind::Unclear => None,
+    });
+    if let Some(bare) = bare {
+        mistakes.add(name.span(), format_args!("{bare}, and has no place for a `{name}`: remove it"));
+    }
+    variant.field(field, mistakes)
+}
+
+fn names_differ(events: &[Event<'_>], mistakes: &mut Mistakes) {
+    let mut seen = HashMap::new();
+    for Event { variant, type_name, .. } in events {
+        let Some(before) = seen.insert(type_name, variant.ident) else { continue };
+        let span: Span = variant.attrs.type_name.as_ref().map_or_else(|| variant.ident.span(), LitStr::span);
+        mistakes.add(
+            span,
+            format_args!(
+                "`{before}` and `{}` have the same type name `{type_name}`: give one of them another by `type = \"...\"`",
+                variant.ident
+            ),
+        );
+    }
+}
+
+fn deletes_differ(events: &[Event<'_>], mistakes: &mut Mistakes) {
+    let mut deletes = events.iter().filter(|event| matches!(event.shape, Shape::Delete(_)));
+    let Some(first) = deletes.next() else { return };
+    for other in deletes {
+        let Some(attr) = other.variant.attrs.shapes.first() else { continue };
+        mistakes.add(
+            attr.name.span(),
+            format_args!(
+                "the deletes `{}` and `{}` cannot be told apart, for a delete is written without its type: use one \
+                 delete variant for all entities",
+                first.variant.ident, other.variant.ident
+            ),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::snake_case;
+
+    #[test]
+    fn variant_names_become_snake_case() {
+        for (ident, name) in [
+            ("Added", "added"),
+            ("TitleChanged", "title_changed"),
+            ("HTTPDone", "http_done"),
+            ("DoneByHTTP", "done_by_http"),
+            ("Version2Set", "version2_set"),
+            ("V2", "v2"),
+            ("A", "a"),
+            ("ABTest", "ab_test"),
+            ("already_snake", "already_snake"),
+            ("Half_Way", "half_way"),
+            ("ÜberAlles", "über_alles"),
+        ] {
+            assert_eq!(snake_case(ident), name);
+        }
+    }
+}

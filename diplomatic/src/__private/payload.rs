@@ -1,0 +1,252 @@
+//! Payloads: the fields of a variant as one MessagePack value.
+//!
+//! What is read comes from anywhere. The deserializers of recursive types follow the nesting of the bytes on the
+//! stack, and rmp-serde counts the levels of arrays and maps, but not those of enums. So the nesting is measured
+//! first, without recursion; and what would not be read back is not written.
+
+use rmp::Marker;
+use rmp_serde::config::{DefaultConfig, StructMapConfig};
+use rmp_serde::{Serializer, decode, encode};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use crate::event::{DecodeEventError, EncodeEventError, Target};
+
+/// Arrays and maps within one another that a payload may have.
+const MAX_NESTING: usize = 128;
+
+type PayloadSerializer = Serializer<Vec<u8>, StructMapConfig<DefaultConfig>>;
+
+/// Returns the payload that `write` writes.
+///
+/// # Errors
+///
+/// [`EncodeEventError`], when a field does not serialize, or what it writes could not be read back.
+pub fn write_payload(
+    type_name: &'static str,
+    write: impl FnOnce(&mut PayloadSerializer) -> Result<(), encode::Error>,
+) -> Result<Vec<u8>, EncodeEventError> {
+    let mut serializer = Serializer::new(Vec::with_capacity(64)).with_struct_map();
+    let unwritable = |reason| EncodeEventError { type_name, reason };
+    write(&mut serializer).map_err(|error| unwritable(error.to_string()))?;
+    let payload = serializer.into_inner();
+    check_one_value(&payload).map_err(|error| unwritable(error.to_string()))?;
+    Ok(payload)
+}
+
+/// Returns the payload of a variant without fields.
+pub fn nothing() -> Vec<u8> {
+    vec![Marker::Null.to_u8()]
+}
+
+/// Returns the target of a register: the array of the `len` key fields that `write` writes.
+///
+/// # Errors
+///
+/// [`EncodeEventError`], when a key field does not serialize.
+pub fn register_target(
+    type_name: &'static str,
+    len: u32,
+    write: impl FnOnce(&mut PayloadSerializer) -> Result<(), encode::Error>,
+) -> Result<Target, EncodeEventError> {
+    let key = write_payload(type_name, |serializer| {
+        rmp::encode::write_array_len(serializer.get_mut(), len)?;
+        write(serializer)
+    })?;
+    Ok(Target::Register { key })
+}
+
+/// Reads a payload that is one bare value, or an array of positional fields.
+///
+/// # Errors
+///
+/// [`DecodeEventError::Payload`], when the payload is not one MessagePack value that fits `T`.
+pub fn read_value<'a, T: Deserialize<'a>>(type_name: &'static str, payload: &'a [u8]) -> Result<T, DecodeEventError> {
+    let unreadable = |reason| DecodeEventError::Payload { type_name, reason };
+    check_one_value(payload).map_err(|error| unreadable(error.to_string()))?;
+    T::deserialize(&mut decode::Deserializer::from_read_ref(payload)).map_err(|error| unreadable(error.to_string()))
+}
+
+/// Reads a payload of named fields; nil, which a variant without fields writes, is a map without entries.
+///
+/// # Errors
+///
+/// [`DecodeEventError::Payload`], when the payload is not one MessagePack value that fits `T`.
+pub fn read_fields<'a, T: Deserialize<'a>>(type_name: &'static str, payload: &'a [u8]) -> Result<T, DecodeEventError> {
+    const NIL: u8 = 0xc0;
+    const EMPTY_MAP: u8 = 0x80;
+    read_value(type_name, if payload == [NIL] { &[EMPTY_MAP] } else { payload })
+}
+
+/// Reads the payload of a variant without fields: nil, or a map, whose entries would be fields of another build.
+///
+/// # Errors
+///
+/// [`DecodeEventError::Payload`], when the payload is anything else.
+pub fn read_nothing(type_name: &'static str, payload: &[u8]) -> Result<(), DecodeEventError> {
+    read_value(type_name, payload).map(|Nothing| ())
+}
+
+struct Nothing;
+
+impl<'de> Deserialize<'de> for Nothing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NothingVisitor;
+
+        impl<'de> Visitor<'de> for NothingVisitor {
+            type Value = Nothing;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("nil or a map")
+            }
+
+            fn visit_unit<E>(self) -> Result<Nothing, E> {
+                Ok(Nothing)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Nothing, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Nothing)
+            }
+        }
+
+        deserializer.deserialize_any(NothingVisitor)
+    }
+}
+
+/// Bytes that are not one MessagePack value which is safe to deserialize.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum NotOneValue {
+    #[error("it is cut short")]
+    CutShort,
+    #[error("it goes on after the end of the value")]
+    Trailing,
+    #[error("it is nested more than {MAX_NESTING} levels deep")]
+    TooDeep,
+    #[error("it is not MessagePack")]
+    Reserved,
+}
+
+/// Checks that the bytes are exactly one MessagePack value, nested at most [`MAX_NESTING`] deep.
+fn check_one_value(mut bytes: &[u8]) -> Result<(), NotOneValue> {
+    // How many values are still to come, in each array and map around the place.
+    let mut open: Vec<u64> = vec![1];
+    while let Some(left) = open.last_mut() {
+        if *left == 0 {
+            open.pop();
+            continue;
+        }
+        *left -= 1;
+        let inner = match Marker::from_u8(take(&mut bytes, 1)?[0]) {
+            Marker::FixPos(_) | Marker::FixNeg(_) | Marker::Null | Marker::True | Marker::False => continue,
+            Marker::U8 | Marker::I8 => skip(&mut bytes, 1)?,
+            Marker::U16 | Marker::I16 => skip(&mut bytes, 2)?,
+            Marker::U32 | Marker::I32 | Marker::F32 => skip(&mut bytes, 4)?,
+            Marker::U64 | Marker::I64 | Marker::F64 => skip(&mut bytes, 8)?,
+            Marker::FixStr(len) => skip(&mut bytes, len.into())?,
+            Marker::Str8 | Marker::Bin8 => skip_sized(&mut bytes, 1, 0)?,
+            Marker::Str16 | Marker::Bin16 => skip_sized(&mut bytes, 2, 0)?,
+            Marker::Str32 | Marker::Bin32 => skip_sized(&mut bytes, 4, 0)?,
+            Marker::FixExt1 => skip(&mut bytes, 2)?,
+            Marker::FixExt2 => skip(&mut bytes, 3)?,
+            Marker::FixExt4 => skip(&mut bytes, 5)?,
+            Marker::FixExt8 => skip(&mut bytes, 9)?,
+            Marker::FixExt16 => skip(&mut bytes, 17)?,
+            Marker::Ext8 => skip_sized(&mut bytes, 1, 1)?,
+            Marker::Ext16 => skip_sized(&mut bytes, 2, 1)?,
+            Marker::Ext32 => skip_sized(&mut bytes, 4, 1)?,
+            Marker::FixArray(len) => len.into(),
+            Marker::Array16 => take_len(&mut bytes, 2)?,
+            Marker::Array32 => take_len(&mut bytes, 4)?,
+            Marker::FixMap(len) => 2 * u64::from(len),
+            Marker::Map16 => 2 * take_len(&mut bytes, 2)?,
+            Marker::Map32 => 2 * take_len(&mut bytes, 4)?,
+            Marker::Reserved => return Err(NotOneValue::Reserved),
+        };
+        if inner > 0 {
+            if open.len() > MAX_NESTING {
+                return Err(NotOneValue::TooDeep);
+            }
+            open.push(inner);
+        }
+    }
+    if bytes.is_empty() { Ok(()) } else { Err(NotOneValue::Trailing) }
+}
+
+/// Passes `len` bytes that hold no other value: zero values are in there.
+fn skip(bytes: &mut &[u8], len: u64) -> Result<u64, NotOneValue> {
+    take(bytes, len).map(|_| 0)
+}
+
+/// Passes what has its length in front, in `width` bytes, and `extra` bytes more.
+fn skip_sized(bytes: &mut &[u8], width: u64, extra: u64) -> Result<u64, NotOneValue> {
+    let len = take_len(bytes, width)?;
+    skip(bytes, len + extra)
+}
+
+/// Takes a big-endian length of `width` bytes, at most four.
+fn take_len(bytes: &mut &[u8], width: u64) -> Result<u64, NotOneValue> {
+    Ok(take(bytes, width)?.iter().fold(0, |len, byte| len << 8 | u64::from(*byte)))
+}
+
+fn take<'a>(bytes: &mut &'a [u8], len: u64) -> Result<&'a [u8], NotOneValue> {
+    let len = usize::try_from(len).map_err(|_| NotOneValue::CutShort)?;
+    let (taken, rest) = bytes.split_at_checked(len).ok_or(NotOneValue::CutShort)?;
+    *bytes = rest;
+    Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn nested(levels: usize) -> Vec<u8> {
+        let mut bytes = vec![0x91; levels];
+        bytes.push(0xc0);
+        bytes
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        assert_eq!(check_one_value(&nested(MAX_NESTING)), Ok(()));
+        assert_eq!(check_one_value(&nested(MAX_NESTING + 1)), Err(NotOneValue::TooDeep));
+        assert_eq!(check_one_value(&nested(1 << 20)), Err(NotOneValue::TooDeep));
+    }
+
+    #[test]
+    fn only_one_whole_value_passes() {
+        assert_eq!(check_one_value(&[]), Err(NotOneValue::CutShort));
+        assert_eq!(check_one_value(&[0xa3, b'a', b'b']), Err(NotOneValue::CutShort));
+        assert_eq!(check_one_value(&[0xdf, 0xff, 0xff, 0xff, 0xff]), Err(NotOneValue::CutShort));
+        assert_eq!(check_one_value(&[0xc0, 0xc0]), Err(NotOneValue::Trailing));
+        assert_eq!(check_one_value(&[0xc1]), Err(NotOneValue::Reserved));
+        assert_eq!(check_one_value(&[0x82, 0x01, 0x90, 0x02, 0x80]), Ok(()));
+    }
+
+    #[test]
+    fn an_entry_after_a_deep_one_is_at_its_own_level() {
+        let mut bytes = vec![0x92];
+        bytes.extend(nested(MAX_NESTING - 1));
+        bytes.extend(nested(MAX_NESTING - 1));
+        assert_eq!(check_one_value(&bytes), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_that_pass_are_what_the_deserializer_reads(bytes in proptest::collection::vec(any::<u8>(), 0..48)) {
+            let mut deserializer = decode::Deserializer::from_read_ref(&bytes);
+            let read = IgnoredAny::deserialize(&mut deserializer);
+            if check_one_value(&bytes).is_ok() {
+                // The one matter that the check leaves to the deserializer is whether a string is UTF-8.
+                prop_assert!(read.is_ok() || String::from_utf8(bytes).is_err());
+            }
+        }
+
+        #[test]
+        fn every_written_value_passes(value: (Option<i64>, String, Vec<(f64, bool)>, std::collections::BTreeMap<u32, Vec<i16>>)) {
+            prop_assert_eq!(check_one_value(&rmp_serde::to_vec_named(&value).expect("plain data serializes")), Ok(()));
+        }
+    }
+}
