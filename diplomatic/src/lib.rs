@@ -17,7 +17,7 @@ pub mod standard;
 pub mod sync;
 
 #[cfg(feature = "client")]
-pub use device::{Device, DeviceLink, EmitError, Quarantined, Unread};
+pub use device::{Device, DeviceConfig, DeviceLink, EmitError, Quarantined, Unread};
 #[cfg(feature = "derive")]
 pub use diplomatic_derive::DiplomaticEvent;
 #[cfg(feature = "engine")]

@@ -51,7 +51,8 @@ pub struct Meta {
 }
 
 impl Meta {
-    pub(crate) const fn new(entity: EntityId, changed: Timestamp, event_type: &'static str, origin: Origin) -> Self {
+    /// Describes an event, for the tests of a reducer.
+    pub const fn new(entity: EntityId, changed: Timestamp, event_type: &'static str, origin: Origin) -> Self {
         Self { entity, changed, event_type, origin }
     }
 

@@ -14,9 +14,6 @@ use crate::order::Position;
 use crate::reducer::{Meta, Origin, Reducer};
 use crate::standard::EntityId;
 
-/// A snapshot is taken after this many events, or later if the state is large.
-const SNAPSHOT_EVENTS: u64 = 10_000;
-
 /// One event more between snapshots for this many bytes of state, so that writing them costs little beside folding.
 const SNAPSHOT_BYTES_AN_EVENT: u64 = 64;
 
@@ -33,6 +30,7 @@ pub(super) struct Fold<R> {
     panicked: BTreeMap<Position, String>,
     /// Where the state is wrong from, while it could not be folded again.
     stale: Option<Position>,
+    snapshot_events: u64,
     since_snapshot: u64,
     snapshot_after: u64,
     version: u64,
@@ -48,15 +46,16 @@ struct Folding<R> {
 
 impl<R: Reducer> Fold<R> {
     /// Folds the log, from the last snapshot on.
-    pub(super) fn open(log: &mut Log) -> Result<Self, LogError> {
+    pub(super) fn open(log: &mut Log, snapshot_events: u64) -> Result<Self, LogError> {
         let mut fold = Self {
             state: Arc::default(),
             applied: None,
             unread: Unread::default(),
             panicked: BTreeMap::new(),
             stale: None,
+            snapshot_events,
             since_snapshot: 0,
-            snapshot_after: SNAPSHOT_EVENTS,
+            snapshot_after: snapshot_events,
             version: 0,
         };
         fold.refold(log, None)?;
@@ -175,7 +174,7 @@ impl<R: Reducer> Fold<R> {
         match self.keep_snapshot(log, &at) {
             Ok(bytes) => {
                 self.since_snapshot = 0;
-                self.snapshot_after = SNAPSHOT_EVENTS.max(bytes / SNAPSHOT_BYTES_AN_EVENT);
+                self.snapshot_after = self.snapshot_events.max(bytes / SNAPSHOT_BYTES_AN_EVENT);
             }
             Err(error) => {
                 self.snapshot_after *= 2;

@@ -51,7 +51,7 @@ use crate::standard::{EntityId, HeadHash, Label, Seed, Timestamp};
 ///     }
 /// }
 ///
-/// let mut rng = rand::rng();
+/// let mut rng: rand::rngs::StdRng = rand::make_rng();
 /// let seed = Seed::generate(&mut rng);
 /// let mut device = Device::<Day>::open(Backing::memory(), &seed, rng)?;
 /// device.emit(Timestamp::from_millis(1_764_000_000_000), &Drink::Drunk { cups: 2 })?;
@@ -65,27 +65,46 @@ pub struct Device<R: Reducer> {
     clock: Clock,
 }
 
+/// Settings of a [`Device`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct DeviceConfig {
+    /// How far ahead of this device's time something may lie and still be followed.
+    pub clock: Clock,
+    /// The state is kept after this many events (more, if it is large), so that opening folds no more than that.
+    pub snapshot_events: u64,
+}
+
+impl Default for DeviceConfig {
+    fn default() -> Self {
+        Self { clock: Clock::default(), snapshot_events: 10_000 }
+    }
+}
+
 impl<R: Reducer> Device<R> {
     /// Opens a device, or makes one where there is none, and folds its state.
     ///
     /// # Errors
     ///
     /// [`OpenLogError`].
-    pub fn open(
-        backing: Backing,
-        seed: &Seed,
-        rng: impl CryptoRng + Send + Sync + 'static,
-    ) -> Result<Self, OpenLogError> {
-        let mut log = Log::open(backing, seed, Box::new(rng))?;
-        let fold = Fold::open(&mut log).map_err(|error| log.open_error(error))?;
-        Ok(Self { log, fold, clock: Clock::default() })
+    pub fn open(backing: Backing, seed: &Seed, rng: impl CryptoRng + Send + 'static) -> Result<Self, OpenLogError> {
+        Self::open_with(backing, seed, rng, DeviceConfig::default())
     }
 
-    /// Sets how far ahead of this device's time something may lie and still be followed.
-    #[must_use]
-    pub const fn with_clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
+    /// Opens a device as [`open`](Self::open) does, with settings of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenLogError`].
+    pub fn open_with(
+        backing: Backing,
+        seed: &Seed,
+        rng: impl CryptoRng + Send + 'static,
+        config: DeviceConfig,
+    ) -> Result<Self, OpenLogError> {
+        let mut log = Log::open(backing, seed, Box::new(rng))?;
+        let fold = Fold::open(&mut log, config.snapshot_events).map_err(|error| log.open_error(error))?;
+        Ok(Self { log, fold, clock: config.clock })
     }
 
     /// Shows the state to `look`.

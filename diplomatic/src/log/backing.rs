@@ -1,6 +1,7 @@
 //! Where a log's bytes are.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -59,6 +60,10 @@ impl Backing {
 
     /// Opens the database, checks or sets what the file is, and derives its keys.
     pub(super) fn open_log(&self, seed: &Seed, rng: &mut dyn CryptoRng) -> Result<(Database, Vault), OpenLogError> {
+        survive_damage(|| Ok(self.try_open_log(seed, rng))).unwrap_or_else(|error| Err(self.open_error(error)))
+    }
+
+    fn try_open_log(&self, seed: &Seed, rng: &mut dyn CryptoRng) -> Result<(Database, Vault), OpenLogError> {
         let is_new = match &self.0 {
             Kind::File(path) => !path.exists(),
             Kind::Memory(_) => false,
@@ -115,7 +120,9 @@ impl Backing {
         let path = self.path().to_owned();
         match error {
             LogError::Storage(source) => OpenLogError::Storage { path, source },
-            LogError::DamagedValue { .. } | LogError::Closed => OpenLogError::Damaged { path, source: None },
+            LogError::Damaged | LogError::DamagedValue { .. } | LogError::Closed => {
+                OpenLogError::Damaged { path, source: None }
+            }
         }
     }
 }
@@ -124,6 +131,11 @@ impl fmt::Debug for Backing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Backing({})", self.path().display())
     }
+}
+
+/// redb panics over some kinds of damage to its file: that is an error here like any other.
+pub(super) fn survive_damage<T, E: From<LogError>>(act: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err(LogError::Damaged.into()))
 }
 
 struct Meta {

@@ -73,6 +73,9 @@ pub enum LogError {
     /// The disk or the database failed, as when the disk is full.
     #[error("the log's storage failed")]
     Storage(#[from] StorageError),
+    /// The database stumbled over its own file: it was damaged.
+    #[error("the log's file is damaged")]
+    Damaged,
     /// A stored value does not open under its key: the file was damaged or tampered with.
     #[error("a value in the log's table {table} is damaged")]
     DamagedValue {

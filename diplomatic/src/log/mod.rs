@@ -17,6 +17,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use backing::Backing;
+use backing::survive_damage;
 pub use error::{LogError, OpenLogError, StorageError};
 use rand_core::CryptoRng;
 use redb::{Database, ReadableDatabase};
@@ -40,7 +41,7 @@ pub(crate) struct Log {
     /// None after the storage failed: the next call opens it anew, since redb refuses all work after an I/O error.
     database: Option<Database>,
     vault: Vault,
-    rng: Box<dyn CryptoRng + Send + Sync>,
+    rng: Box<dyn CryptoRng + Send>,
     links: Vec<Link>,
 }
 
@@ -57,7 +58,7 @@ impl Log {
     pub(crate) fn open(
         backing: Backing,
         seed: &Seed,
-        mut rng: Box<dyn CryptoRng + Send + Sync>,
+        mut rng: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, OpenLogError> {
         let (database, vault) = backing.open_log(seed, &mut *rng)?;
         let mut log = Self { backing, database: Some(database), vault, rng, links: Vec::new() };
@@ -81,10 +82,6 @@ impl Log {
         self.links.iter().find(|link| link.number == number)
     }
 
-    pub(crate) fn rng(&mut self) -> &mut dyn CryptoRng {
-        &mut *self.rng
-    }
-
     /// Runs one transaction: all that `act` did is durable when this returns `Ok`, and nothing of it otherwise.
     pub(crate) fn write<T, E: LogFailure>(
         &mut self,
@@ -93,7 +90,7 @@ impl Log {
         self.reopen()?;
         let Self { database, vault, rng, links, .. } = self;
         let outcome = match database {
-            Some(database) => run_write(database, vault, &mut **rng, links, act),
+            Some(database) => survive_damage(|| run_write(database, vault, &mut **rng, links, act)),
             None => Err(LogError::Closed.into()),
         };
         if outcome.as_ref().is_err_and(LogFailure::is_storage) {
@@ -106,11 +103,11 @@ impl Log {
     pub(crate) fn read<T>(&mut self, act: impl FnOnce(&LogReader<'_>) -> Result<T, LogError>) -> Result<T, LogError> {
         self.reopen()?;
         let database = self.database.as_ref().ok_or(LogError::Closed)?;
-        let outcome = (|| {
+        let outcome = survive_damage(|| {
             let transaction = database.begin_read()?;
             act(&LogReader::new(&transaction, &self.vault)?)
-        })();
-        if let Err(LogError::Storage(_)) = outcome {
+        });
+        if outcome.as_ref().is_err_and(LogFailure::is_storage) {
             self.database = None;
         }
         outcome
@@ -118,7 +115,7 @@ impl Log {
 
     fn reopen(&mut self) -> Result<(), LogError> {
         if self.database.is_none() {
-            self.database = Some(self.backing.open_database()?);
+            self.database = Some(survive_damage(|| Ok::<_, LogError>(self.backing.open_database()?))?);
         }
         Ok(())
     }
@@ -145,7 +142,7 @@ pub(crate) trait LogFailure: From<LogError> {
 
 impl LogFailure for LogError {
     fn is_storage(&self) -> bool {
-        matches!(self, Self::Storage(_))
+        matches!(self, Self::Storage(_) | Self::Damaged)
     }
 }
 

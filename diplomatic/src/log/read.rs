@@ -7,10 +7,10 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata}
 
 use super::error::LogError;
 use super::vault::Vault;
-use super::write::{Winner, decode_winner, skipped_key};
+use super::write::skipped_key;
 use super::{Link, link, tables};
 use crate::order::Position;
-use crate::standard::{Bag, Body, Decode, EntityId, Head, Label, Message, Reader, put_varbytes, put_varint};
+use crate::standard::{Bag, Body, Decode, Head, Label, Message, Reader, put_varbytes, put_varint};
 use crate::sync::{Cursor, Outgoing, PushLimits, Skipped};
 
 /// The log as of one moment.
@@ -38,16 +38,6 @@ pub(crate) struct Snapshot {
 impl<'t> LogReader<'t> {
     pub(super) fn new(transaction: &'t ReadTransaction, vault: &'t Vault) -> Result<Self, LogError> {
         Ok(Self { transaction, vault, messages: transaction.open_table(tables::MESSAGES)? })
-    }
-
-    /// Returns how many messages there are.
-    pub(crate) fn len(&self) -> Result<u64, LogError> {
-        Ok(self.messages.len()?)
-    }
-
-    /// Returns the last message's position.
-    pub(crate) fn last(&self) -> Result<Option<Position>, LogError> {
-        Ok(self.messages.last()?.map(|(key, _)| Position::from_bytes(key.value())))
     }
 
     pub(crate) fn contains(&self, position: &Position) -> Result<bool, LogError> {
@@ -91,14 +81,6 @@ impl<'t> LogReader<'t> {
     fn open_message(&self, key: &[u8; 48], sealed: &[u8]) -> Result<StoredMessage, LogError> {
         let (origin, message) = decode_message(&self.vault.open("messages-1", key, sealed)?)?;
         Ok(StoredMessage { position: Position::from_bytes(key), message, origin })
-    }
-
-    /// Returns the message that counts for an entity.
-    pub(crate) fn winner(&self, entity: &EntityId) -> Result<Option<Winner>, LogError> {
-        let key = self.vault.entity_key(entity);
-        let entities = self.transaction.open_table(tables::ENTITIES)?;
-        let Some(sealed) = entities.get(&key)? else { return Ok(None) };
-        decode_winner(&self.vault.open("entities-1", &key, sealed.value())?).map(Some)
     }
 
     pub(super) fn links(&self) -> Result<Vec<Link>, LogError> {

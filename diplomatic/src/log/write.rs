@@ -271,7 +271,7 @@ fn encode_winner(position: &Position, type_name: Option<&str>) -> Vec<u8> {
     value
 }
 
-pub(super) fn decode_winner(value: &[u8]) -> Result<Winner, LogError> {
+fn decode_winner(value: &[u8]) -> Result<Winner, LogError> {
     let damaged = || LogError::DamagedValue { table: "entities-1" };
     let (position, mark) = value.split_first_chunk::<48>().ok_or_else(damaged)?;
     let type_name = match mark {

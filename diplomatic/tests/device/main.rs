@@ -1,0 +1,6 @@
+//! A device alone: the log on redb, the fold, and the clock, as an app uses them.
+
+mod emit;
+mod fold;
+mod open;
+mod todo;
