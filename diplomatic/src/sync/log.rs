@@ -1,7 +1,7 @@
 //! What the sync engine asks of a device's log.
 
 use crate::order::Position;
-use crate::standard::{Bag, Head, Message, OpenError, Seq};
+use crate::standard::{Bag, Decode, DecodeError, Encode, Head, Message, OpenError, Reader, Seq, Signature};
 
 /// A device's log as one host's session sees it.
 ///
@@ -32,9 +32,10 @@ pub trait SyncLog {
     ) -> Result<Vec<Outgoing>, Self::Error>;
 
     /// Takes messages that this host has stored off its queue, and moves the cursor if one is given.
-    fn acknowledge(&mut self, stored: &[Position], cursor: Option<Seq>) -> Result<(), Self::Error>;
+    fn acknowledge(&mut self, stored: &[Position], cursor: Option<Cursor>) -> Result<(), Self::Error>;
 
-    /// Starts over with this host: queues every message of the log for it, and moves the cursor to the start.
+    /// Starts over with this host: queues every message of the log for it, moves the cursor to the start (its
+    /// default), and forgets what was skipped there.
     ///
     /// Reading the host from the start then takes what it has off the queue, and the rest is pushed. So a host that
     /// lost bags gets them again.
@@ -47,13 +48,59 @@ pub trait SyncLog {
     fn skipped(&mut self) -> Result<Vec<Skipped>, Self::Error>;
 }
 
-/// How far a host was read.
+/// How far a host was read, and how to tell later that it is still the same host.
+///
+/// The log keeps it as it is; only the sync engine looks inside.
+///
+/// ```text
+/// varint seq · u8 caught up · read · own, each: u8 1, varint seq, bytes(64) signature; or u8 0
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cursor {
     /// Every bag up to this one was stored here or skipped.
     pub seq: Seq,
     /// Whether the host was read to its end at least once since it was linked or started over.
     pub caught_up: bool,
+    /// The last bag that the host listed; at or before `seq`.
+    pub read: Option<Mark>,
+    /// The last bag that the host acknowledged and has not listed yet; before or after `seq`.
+    pub own: Option<Mark>,
+}
+
+/// A bag that a host had at a seq. A host that has another one there now, or none, lost bags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The bag's number at the host.
+    pub seq: Seq,
+    /// The bag's signature: no two bags have the same, since no two are sealed to the same bytes.
+    pub signature: Signature,
+}
+
+impl Encode for Cursor {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Self { seq, caught_up, read, own } = self;
+        seq.encode(out);
+        out.push(u8::from(*caught_up));
+        for mark in [read, own] {
+            out.push(u8::from(mark.is_some()));
+            if let Some(Mark { seq, signature }) = mark {
+                seq.encode(out);
+                signature.encode(out);
+            }
+        }
+    }
+}
+
+impl Decode for Cursor {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        fn mark(reader: &mut Reader<'_>) -> Result<Option<Mark>, DecodeError> {
+            match reader.byte()? {
+                0 => Ok(None),
+                _ => Ok(Some(Mark { seq: Decode::read(reader)?, signature: Decode::read(reader)? })),
+            }
+        }
+        Ok(Self { seq: Decode::read(reader)?, caught_up: reader.byte()? != 0, read: mark(reader)?, own: mark(reader)? })
+    }
 }
 
 /// What one step of reading a host brought.

@@ -1,5 +1,33 @@
 //! Sync with hosts: the engine, and what it asks of the log.
+//!
+//! A [`Session`] is the sync of one device with one host, as a state machine without I/O: time, bytes and the log are
+//! arguments, requests and a [status](HostStatus) come out. A driver joins it to a network and a clock; a test joins
+//! many of them to simulated ones.
+//!
+//! ```text
+//! PEEK after the cursor ─► PULL bodies that are not here ─► log, with the cursor behind it
+//!         ▲                                                   │
+//!         │ gap, new channel, failed push                     ▼
+//! live channel or looks at intervals ◄──── PUSH the queue, until it is empty
+//! ```
 
+mod action;
+mod backoff;
+mod clock;
+mod config;
+mod live;
 mod log;
+mod pushing;
+mod random;
+mod reading;
+mod session;
+mod settling;
+mod status;
+mod stream;
+mod window;
 
-pub use log::{Arrival, Cursor, Outgoing, PushLimits, Received, Skipped, SyncLog};
+pub use action::{Action, Failure, LiveEvent, RequestId};
+pub use config::{Now, SessionConfig};
+pub use log::{Arrival, Cursor, Mark, Outgoing, PushLimits, Received, Skipped, SyncLog};
+pub use session::Session;
+pub use status::{BlockCause, HostStatus, Live, Phase, Progress, Refusal, Trouble};

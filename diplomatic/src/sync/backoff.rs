@@ -1,0 +1,70 @@
+//! Pauses after failures: longer each time, and at random, so that many devices do not come back at once.
+
+use std::time::Duration;
+
+use super::SessionConfig;
+use super::random::Random;
+use super::status::Pause;
+
+/// A local change brings the next try forward, but not closer to the last failure than this.
+const EAGER: Duration = Duration::from_secs(5);
+/// The shortest pause, so that jitter never makes it a loop.
+const FLOOR: Duration = Duration::from_millis(100);
+
+/// What lets one kind of request through, or holds it back for a while.
+#[derive(Debug)]
+pub(super) struct Gate {
+    failures: u32,
+    failed_at: Duration,
+    shut: Option<(Duration, Pause)>,
+}
+
+impl Gate {
+    pub(super) const fn new() -> Self {
+        Self { failures: 0, failed_at: Duration::ZERO, shut: None }
+    }
+
+    pub(super) fn is_open(&self, now: Duration) -> bool {
+        self.shut.is_none_or(|(until, _)| until <= now)
+    }
+
+    /// Returns until when it is shut and why; also when that time has come and nothing has succeeded since.
+    pub(super) const fn shut(&self) -> Option<(Duration, Pause)> {
+        self.shut
+    }
+
+    pub(super) const fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    pub(super) const fn on_success(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Shuts for a random part of a pause that doubles with each failure in a row.
+    pub(super) fn on_failure(&mut self, now: Duration, pause: Pause, config: &SessionConfig, random: &mut Random) {
+        let longest = config.shortest_backoff.saturating_mul(1 << self.failures.min(16)).min(config.longest_backoff);
+        self.failures = self.failures.saturating_add(1);
+        self.shut_until(now, now + FLOOR.max(random.part_of(longest)), pause);
+    }
+
+    pub(super) fn shut_until(&mut self, now: Duration, until: Duration, pause: Pause) {
+        self.failed_at = now;
+        self.shut = Some((until, pause));
+    }
+
+    /// There is something to do: try a little sooner.
+    pub(super) fn hurry(&mut self) {
+        if let Some((until, Pause::Trouble(_))) = &mut self.shut {
+            *until = (*until).min(self.failed_at + EAGER);
+        }
+    }
+
+    /// Something has changed: try now, and count failures anew.
+    pub(super) fn open(&mut self, now: Duration) {
+        self.failures = 0;
+        if let Some((until, _)) = &mut self.shut {
+            *until = now;
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The host's clock, as far as its answers tell.
+
+use std::time::Duration;
+
+use super::Now;
+use crate::standard::calls::ResponseHead;
+use crate::standard::{ClockOffset, MAX_SAFE, Timestamp};
+
+/// An offset up to this is not worth telling anyone.
+const WORTH_TELLING: Duration = Duration::from_secs(5);
+
+/// How far the host's clock is from the device's.
+#[derive(Debug, Default)]
+pub(super) struct HostClock {
+    offset: ClockOffset,
+}
+
+impl HostClock {
+    /// Returns the host's time, for an auth timestamp.
+    pub(super) fn time(&self, now: Now) -> Timestamp {
+        self.offset.apply(now.wall).min(Timestamp::from_millis(MAX_SAFE))
+    }
+
+    /// Takes the measurement that one exchange yields, and returns whether it changed anything.
+    ///
+    /// The truth is within half the exchange's travel time of the measurement, so that a slow exchange says little:
+    /// the offset moves only as far as it must.
+    pub(super) fn measure(&mut self, sent: Timestamp, head: &ResponseHead, got: Timestamp) -> bool {
+        let before = self.offset;
+        let measured = ClockOffset::measure(sent, head.received, head.sent, got).as_millis();
+        let travelled = got.since(sent).saturating_sub(head.sent.since(head.received));
+        let doubt = i64::try_from(travelled.as_millis() / 2).unwrap_or(i64::MAX);
+        let offset = before.as_millis().clamp(measured.saturating_sub(doubt), measured.saturating_add(doubt));
+        self.offset = ClockOffset::from_millis(offset);
+        self.offset != before
+    }
+
+    pub(super) fn worth_telling(&self) -> Option<ClockOffset> {
+        let distance = Duration::from_millis(self.offset.as_millis().unsigned_abs());
+        (distance > WORTH_TELLING).then_some(self.offset)
+    }
+}

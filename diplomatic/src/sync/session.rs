@@ -1,0 +1,463 @@
+//! The session: the spine of the engine, which every event and every decision passes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::action::{Action, Failure, LiveEvent, RequestId};
+use super::backoff::Gate;
+use super::clock::HostClock;
+use super::live::Channel;
+use super::pushing::Pushing;
+use super::random::Random;
+use super::reading::Reading;
+use super::settling::{Settling, Unsettled};
+use super::status::{BlockCause, HostStatus, Pause, Phase, Trouble};
+use super::stream::ResponseStream;
+use super::{Cursor, Now, SessionConfig, SyncLog};
+use crate::standard::calls::{Call, ResponseHead};
+use crate::standard::{DecodeError, Encode, HostKeys, Seq, Status};
+
+/// The sync of one device with one host, as a state machine.
+///
+/// It performs no I/O and reads no clock: events go in by the `handle_` methods, what to do comes out of
+/// [`poll_action`](Self::poll_action), and the log is an argument. Each host that a device is linked with has a session
+/// of its own, with its own keys, cursor and queue; they share the log.
+///
+/// # Call order
+///
+/// 1. Call [`poll_action`](Self::poll_action) until it returns `None`, and carry out each action. Do it at the start,
+///    after every `handle_` call, and when [`poll_timeout`](Self::poll_timeout) has come. Only this call touches the
+///    log, and it may take as long as the log does.
+/// 2. Publish [`status`](Self::status) if it changed.
+/// 3. Wait for the first of: bytes of a response (for a request of which [`wants_chunks`](Self::wants_chunks) says so;
+///    of others nothing is to be read, so that the host waits), its end or failure, something on the live channel, the
+///    time of [`poll_timeout`](Self::poll_timeout), or news from the app. Report it by the `handle_` call for it.
+///
+/// For a request: any number of [`handle_chunk`](Self::handle_chunk), then one
+/// [`handle_end`](Self::handle_end) or [`handle_failure`](Self::handle_failure). For a live channel: one
+/// [`LiveEvent::Opened`], [`NotSupported`](LiveEvent::NotSupported), [`Refused`](LiveEvent::Refused) or
+/// [`Closed`](LiveEvent::Closed); after `Opened` any number of frames and signs of life, then one `Closed`. Reports
+/// about ids that were cancelled, closed or never given are ignored, so that a driver need not be quick about it.
+///
+/// A session can be dropped at any time: what is not in the log is at the host, or is made again.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) keys: HostKeys,
+    pub(super) config: SessionConfig,
+    pub(super) random: Random,
+    pub(super) clock: HostClock,
+    pub(super) actions: VecDeque<Action>,
+    pub(super) requests: BTreeMap<RequestId, Request>,
+    pub(super) next_id: u64,
+    /// Where the log stands; `None` until it was asked, and after it failed.
+    pub(super) cursor: Option<Cursor>,
+    pub(super) storage: Gate,
+    pub(super) reading: Reading,
+    pub(super) pushing: Pushing,
+    pub(super) settling: Settling,
+    pub(super) channel: Channel,
+    pub(super) admission: Admission,
+    pub(super) recount: bool,
+    has_heard: bool,
+    polled: Duration,
+    pub(super) status: HostStatus,
+}
+
+/// A request that is on its way.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) purpose: Purpose,
+    /// The device's wall clock when it was sent, and the driver's time when something was last heard of it.
+    sent: crate::standard::Timestamp,
+    heard: Duration,
+    stream: ResponseStream,
+    head: Option<ResponseHead>,
+}
+
+/// What a request is for, and what is still expected of its response.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    Register,
+    Peek,
+    Pull(Vec<Seq>),
+    Settle(Vec<Unsettled>),
+    Push,
+}
+
+/// How a host's objections to who calls, and when, are met: each once at once, then with pauses.
+#[derive(Debug, Default)]
+pub(super) struct Admission {
+    register: bool,
+    registered: bool,
+    corrected: bool,
+}
+
+/// Why a response is not read on.
+enum Stop {
+    Refused(Status),
+    Garbled,
+}
+
+impl From<DecodeError> for Stop {
+    fn from(_: DecodeError) -> Self {
+        Self::Garbled
+    }
+}
+
+impl Session {
+    /// Starts a session that has heard nothing yet.
+    ///
+    /// `random_seed` must come from a good source and be new for each session: nonces are drawn from it.
+    pub fn new(keys: HostKeys, config: SessionConfig, random_seed: &[u8; 32]) -> Self {
+        Self {
+            channel: Channel::new(&config),
+            pushing: Pushing::new(&config),
+            keys,
+            config,
+            random: Random::new(random_seed),
+            clock: HostClock::default(),
+            actions: VecDeque::new(),
+            requests: BTreeMap::new(),
+            next_id: 0,
+            cursor: None,
+            storage: Gate::new(),
+            reading: Reading::default(),
+            settling: Settling::default(),
+            admission: Admission::default(),
+            recount: true,
+            has_heard: false,
+            polled: Duration::ZERO,
+            status: HostStatus::default(),
+        }
+    }
+
+    /// Returns the next thing to do; `None` when there is nothing until something happens.
+    ///
+    /// Reads and writes the log. When that fails, nothing is lost: the session is
+    /// [blocked](BlockCause::Storage) for a while and then takes up from what the log holds.
+    pub fn poll_action<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Option<Action> {
+        if self.actions.is_empty() {
+            self.polled = now.elapsed;
+            self.expire_requests(now);
+            self.watch_channel(now);
+            if self.storage.is_open(now.elapsed) && self.advance(now, log).is_err() {
+                self.on_storage_failure(now);
+            }
+            self.refresh_status(now);
+        }
+        self.actions.pop_front()
+    }
+
+    /// Returns when to call [`poll_action`](Self::poll_action) even if nothing happens.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        if let Some((until, _)) = self.storage.shut()
+            && self.cursor.is_none()
+        {
+            return Some(until);
+        }
+        let requests = self
+            .requests
+            .iter()
+            .filter(|(id, _)| self.wants_chunks(**id))
+            .map(|(_, request)| request.heard + self.config.request_timeout)
+            .min();
+        let events = [requests, self.next_channel_event(), self.next_reading(), self.next_push()];
+        // What was due at the last poll and is not done waits for something else.
+        events.into_iter().flatten().filter(|at| *at > self.polled).min()
+    }
+
+    /// Tells whether more of a response is to be read. While it says no, leave the bytes where they are.
+    pub fn wants_chunks(&self, id: RequestId) -> bool {
+        match self.requests.get(&id).map(|request| &request.purpose) {
+            Some(Purpose::Peek) => !self.is_listing_paused(),
+            _ => true,
+        }
+    }
+
+    /// Returns how it goes, as of the last [`poll_action`](Self::poll_action) that returned `None`.
+    pub const fn status(&self) -> &HostStatus {
+        &self.status
+    }
+
+    /// Takes bytes of a response with HTTP status 200, cut anywhere.
+    pub fn handle_chunk(&mut self, now: Now, id: RequestId, bytes: &[u8]) {
+        let Some(mut request) = self.requests.remove(&id) else { return };
+        request.heard = now.elapsed;
+        request.stream.extend(bytes);
+        let Err(stop) = self.on_bytes(now, &mut request) else {
+            self.requests.insert(id, request);
+            return;
+        };
+        self.actions.push_back(Action::Cancel { id });
+        match stop {
+            Stop::Refused(status) => self.on_refused(now, request.purpose, status),
+            Stop::Garbled => self.on_failed(now, request.purpose, Pause::Trouble(Trouble::Garbled)),
+        }
+    }
+
+    /// Takes the regular end of a response.
+    pub fn handle_end(&mut self, now: Now, id: RequestId) {
+        let Some(request) = self.requests.remove(&id) else { return };
+        if request.head.is_some() && request.stream.is_empty() {
+            self.on_finished(now, request.purpose);
+        } else {
+            self.on_failed(now, request.purpose, Pause::Trouble(Trouble::Garbled));
+        }
+    }
+
+    /// Takes note that a request came to nothing, or that its response was cut short. What came before stays good.
+    pub fn handle_failure(&mut self, now: Now, id: RequestId, failure: Failure) {
+        if let Some(request) = self.requests.remove(&id) {
+            self.on_failed_transport(now, request.purpose, failure);
+        }
+    }
+
+    /// Takes what happened to a live channel.
+    pub fn handle_live(&mut self, now: Now, id: RequestId, event: LiveEvent) {
+        self.on_live(now, id, event);
+    }
+
+    /// Takes note that the log has more for this host: the app emitted, or another host brought something.
+    pub fn handle_pending(&mut self) {
+        self.pushing.on_pending();
+        self.pushing.gate.hurry();
+        self.reading.gate.hurry();
+        self.recount = true;
+    }
+
+    /// Takes note that the network is back, the device woke up, or the user asks: everything is tried now.
+    pub fn handle_network(&mut self, now: Now) {
+        for gate in [&mut self.storage, &mut self.reading.gate, &mut self.pushing.gate] {
+            gate.open(now.elapsed);
+        }
+        self.reading.peek_wanted = true;
+        self.doubt_channel(now);
+    }
+
+    /// Sends a request: the auth timestamp, and what `write` appends.
+    pub(super) fn request(&mut self, now: Now, call: Call, purpose: Purpose, write: impl FnOnce(&mut Vec<u8>)) {
+        let id = self.fresh_id();
+        let mut body = self.keys.authenticate(self.clock.time(now)).to_bytes();
+        write(&mut body);
+        let stream = ResponseStream::default();
+        self.requests.insert(id, Request { purpose, sent: now.wall, heard: now.elapsed, stream, head: None });
+        self.actions.push_back(Action::Request { id, call, body });
+    }
+
+    pub(super) const fn fresh_id(&mut self) -> RequestId {
+        self.next_id += 1;
+        RequestId(self.next_id)
+    }
+
+    pub(super) fn is_requested(&self, is: impl Fn(&Purpose) -> bool) -> bool {
+        self.requests.values().any(|request| is(&request.purpose))
+    }
+
+    /// Gives up the requests for a purpose.
+    pub(super) fn cancel(&mut self, is: impl Fn(&Purpose) -> bool) {
+        for (id, _) in self.requests.extract_if(.., |_, request| is(&request.purpose)) {
+            self.actions.push_back(Action::Cancel { id });
+        }
+    }
+
+    /// Goes on as far as it goes without the network: first what came in, then what is to go out.
+    fn advance<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+        self.load(log)?;
+        self.digest_listing(now, log)?;
+        self.digest_frames(now, log)?;
+        self.store(log)?;
+        self.settle(log)?;
+        self.acknowledge(now, log)?;
+        if self.recount {
+            self.status.pending = log.pending()?;
+            self.recount = false;
+            if self.status.pending > self.pushing.refused() {
+                self.pushing.on_pending();
+            }
+        }
+        if self.reading.gate.is_open(now.elapsed) {
+            if self.admission.register {
+                if !self.is_requested(|purpose| matches!(purpose, Purpose::Register)) {
+                    self.request(now, Call::User, Purpose::Register, |_| {});
+                }
+                return Ok(());
+            }
+            self.request_reading(now);
+        }
+        if self.is_reading_idle() {
+            self.request_unsettled(now, log)?;
+            self.request_push(now, log)?;
+            self.open_channel(now);
+        }
+        Ok(())
+    }
+
+    fn load<L: SyncLog>(&mut self, log: &L) -> Result<(), L::Error> {
+        if self.cursor.is_none() {
+            let cursor = log.cursor()?;
+            self.load_skipped(log)?;
+            self.cursor = Some(cursor);
+            self.reading.start_from(cursor);
+        }
+        Ok(())
+    }
+
+    /// Forgets all that is not in the log, and what is on its way, and waits.
+    fn on_storage_failure(&mut self, now: Now) {
+        let pause = Pause::Blocked(BlockCause::Storage);
+        self.storage.on_failure(now.elapsed, pause, &self.config, &mut self.random);
+        self.cancel(|_| true);
+        self.reading.forget();
+        self.pushing.forget();
+        self.cursor = None;
+        self.recount = true;
+    }
+
+    fn expire_requests(&mut self, now: Now) {
+        let paused = self.is_listing_paused();
+        let mut expired = Vec::new();
+        for (id, request) in &mut self.requests {
+            if paused && matches!(request.purpose, Purpose::Peek) {
+                request.heard = now.elapsed;
+            } else if request.heard + self.config.request_timeout <= now.elapsed {
+                expired.push(*id);
+            }
+        }
+        for id in expired {
+            self.actions.push_back(Action::Cancel { id });
+            self.handle_failure(now, id, Failure::Timeout);
+        }
+    }
+
+    fn on_bytes(&mut self, now: Now, request: &mut Request) -> Result<(), Stop> {
+        if request.head.is_none() {
+            let Some(head) = request.stream.head()? else { return Ok(()) };
+            self.clock.measure(request.sent, &head, now.wall);
+            if !head.status.is_success() {
+                return Err(Stop::Refused(head.status));
+            }
+            request.head = Some(head);
+            self.has_heard = true;
+            self.admission.corrected = false;
+        }
+        match &mut request.purpose {
+            Purpose::Register => Ok(()),
+            Purpose::Peek => self.on_listed(&mut request.stream),
+            Purpose::Pull(seqs) => self.on_bodies(now, seqs, &mut request.stream),
+            Purpose::Settle(unsettled) => self.settling.on_bodies(unsettled, &mut request.stream),
+            Purpose::Push => self.pushing.on_answers(&mut request.stream),
+        }
+        .map_err(Stop::from)
+    }
+
+    fn on_finished(&mut self, now: Now, purpose: Purpose) {
+        match purpose {
+            Purpose::Push => self.pushing.gate.on_success(),
+            _ => self.reading.gate.on_success(),
+        }
+        self.admission.registered = matches!(purpose, Purpose::Register);
+        match purpose {
+            Purpose::Register => self.admission.register = false,
+            Purpose::Peek => self.on_listing_end(true),
+            Purpose::Pull(missing) => self.on_bodies_end(now, missing),
+            // What the host did not deliver now is asked for in the next session.
+            Purpose::Settle(_) => {}
+            Purpose::Push => self.pushing.on_end(None),
+        }
+    }
+
+    /// Meets a host's refusal of a whole request. The two that a client can mend are mended at once, but not twice in
+    /// a row.
+    fn on_refused(&mut self, now: Now, purpose: Purpose, status: Status) {
+        match status {
+            Status::CLOCK_OUT_OF_SYNC if !self.admission.corrected => {
+                self.admission.corrected = true;
+                self.give_back(purpose, status.into());
+            }
+            Status::USER_NOT_REGISTERED if !self.admission.registered && !matches!(purpose, Purpose::Register) => {
+                self.admission.register = true;
+                self.give_back(purpose, status.into());
+            }
+            _ => {
+                let pause = match purpose {
+                    Purpose::Register if matches!(Pause::from(status), Pause::Blocked(BlockCause::Refused(_))) => {
+                        Pause::Blocked(BlockCause::Registration(status))
+                    }
+                    _ => status.into(),
+                };
+                self.admission.registered = false;
+                self.on_failed(now, purpose, pause);
+            }
+        }
+    }
+
+    fn on_failed_transport(&mut self, now: Now, purpose: Purpose, failure: Failure) {
+        if matches!(purpose, Purpose::Push) && !self.pushing.on_transport_failure(failure) {
+            // One message that is too large for the host says nothing of the host.
+            self.pushing.on_end(Some(failure.into()));
+            return;
+        }
+        self.on_failed(now, purpose, failure.into());
+    }
+
+    fn on_failed(&mut self, now: Now, purpose: Purpose, pause: Pause) {
+        let gate = match purpose {
+            Purpose::Push => &mut self.pushing.gate,
+            _ => &mut self.reading.gate,
+        };
+        gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
+        // Perhaps the host stored some of a PUSH: look before pushing again. Anything else was for reading.
+        self.reading.peek_wanted = true;
+        self.give_back(purpose, pause);
+    }
+
+    /// Puts what a request was for back to where it came from.
+    fn give_back(&mut self, purpose: Purpose, pause: Pause) {
+        match purpose {
+            Purpose::Register => {}
+            Purpose::Peek => self.on_listing_end(false),
+            Purpose::Pull(seqs) => self.reading.window.want_again(seqs),
+            Purpose::Settle(_) => self.settling.on_failure(),
+            Purpose::Push => self.pushing.on_end(Some(pause)),
+        }
+    }
+
+    fn refresh_status(&mut self, now: Now) {
+        self.status.phase = self.phase(now);
+        self.status.live = self.channel.live();
+        self.status.refused = self.pushing.refused();
+        self.status.refusal = self.pushing.last_refusal();
+        self.status.skipped = self.settling.skipped();
+        self.status.clock_offset = self.clock.worth_telling();
+    }
+
+    fn phase(&self, now: Now) -> Phase {
+        if !self.storage.is_open(now.elapsed)
+            && let Some((until, pause)) = self.storage.shut()
+        {
+            return pausing(pause, self.storage.failures(), until);
+        }
+        if let Some((until, pause)) = self.reading.gate.shut() {
+            return pausing(pause, self.reading.gate.failures(), until);
+        }
+        let progress = self.progress();
+        match () {
+            () if !self.has_heard => Phase::Connecting,
+            () if !self.cursor.is_some_and(|cursor| cursor.caught_up) => Phase::FirstSync(progress),
+            () if progress.done < progress.total => Phase::CatchingUp(progress),
+            () if !self.reading.has_caught_up() => Phase::Connecting,
+            () => match self.pushing.gate.shut() {
+                Some((until, pause)) => pausing(pause, self.pushing.gate.failures(), until),
+                None if self.status.pending > self.pushing.refused() => Phase::Pushing,
+                None => Phase::CaughtUp,
+            },
+        }
+    }
+}
+
+const fn pausing(pause: Pause, failures: u32, retry_at: Duration) -> Phase {
+    match pause {
+        Pause::Trouble(trouble) => Phase::Waiting { trouble, failures, retry_at },
+        Pause::Blocked(cause) => Phase::Blocked { cause, retry_at },
+    }
+}

@@ -1,0 +1,143 @@
+//! Bags that were skipped: once in a while their bodies are asked for again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::session::{Purpose, Session};
+use super::stream::ResponseStream;
+use super::{Action, Arrival, Now, Received, Skipped, SyncLog};
+use crate::standard::calls::{Call, PullItem, PullRequest};
+use crate::standard::{DecodeError, Encode, Message, OpenedHead, Seq};
+
+/// The most bodies that are asked for again at once.
+const BATCH: usize = 100;
+
+/// What was skipped at a host, and what has turned up since.
+#[derive(Debug, Default)]
+pub(super) struct Settling {
+    /// Everything that was skipped and not settled.
+    skipped: BTreeSet<Seq>,
+    /// What is still to be asked for in this round.
+    round: BTreeMap<Seq, Skipped>,
+    /// What the host delivered after all.
+    opened: Vec<(Seq, Message)>,
+}
+
+/// A skipped bag whose body was asked for again.
+#[derive(Debug)]
+pub(super) struct Unsettled {
+    seq: Seq,
+    head: OpenedHead,
+}
+
+impl Settling {
+    pub(super) fn skipped(&self) -> u64 {
+        self.skipped.len() as u64
+    }
+
+    pub(super) fn is_skipped(&self, seq: Seq) -> bool {
+        self.skipped.contains(&seq)
+    }
+
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(super) fn on_skipped(&mut self, skipped: Vec<Skipped>) {
+        self.skipped.extend(skipped.iter().map(|skipped| skipped.seq));
+    }
+
+    /// Takes bodies: one that does not open is left for the next session.
+    pub(super) fn on_bodies(
+        &mut self,
+        unsettled: &mut Vec<Unsettled>,
+        stream: &mut ResponseStream,
+    ) -> Result<(), DecodeError> {
+        let longest = unsettled.iter().map(|unsettled| unsettled.head.head().body_len()).max().unwrap_or_default();
+        let limit = usize::try_from(longest.saturating_add(64)).unwrap_or(usize::MAX);
+        while let Some(PullItem { seq, body }) = stream.item(limit)? {
+            if let Some(place) = unsettled.iter().position(|unsettled| unsettled.seq == seq)
+                && let Ok(message) = unsettled.swap_remove(place).head.open_body(&body)
+            {
+                self.opened.push((seq, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives up the rest of the round.
+    pub(super) fn on_failure(&mut self) {
+        self.round.clear();
+    }
+}
+
+impl Session {
+    /// Reads from the log what was skipped, and starts a round.
+    pub(super) fn load_skipped<L: SyncLog>(&mut self, log: &L) -> Result<(), L::Error> {
+        let skipped = log.skipped()?;
+        self.settling.forget();
+        self.settling.skipped = skipped.iter().map(|skipped| skipped.seq).collect();
+        self.settling.round = skipped.into_iter().map(|skipped| (skipped.seq, skipped)).collect();
+        Ok(())
+    }
+
+    /// Asks for the next bodies of the round.
+    pub(super) fn request_unsettled<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+        while !self.settling.round.is_empty()
+            && self.reading.gate.is_open(now.elapsed)
+            && !self.is_requested(|purpose| matches!(purpose, Purpose::Settle(_)))
+        {
+            let mut batch = Vec::new();
+            while batch.len() < BATCH
+                && let Some((seq, skipped)) = self.settling.round.pop_first()
+            {
+                if let Ok(head) = self.keys.open_head(&skipped.head) {
+                    batch.push(Unsettled { seq, head });
+                }
+            }
+            let heads: Vec<_> = batch.iter().map(|unsettled| unsettled.head.head()).collect();
+            let contained = log.contains(&heads)?;
+            // What came from another host meanwhile is settled too.
+            let (here, missing): (Vec<_>, Vec<_>) =
+                batch.into_iter().zip(contained).partition(|(_, contained)| *contained);
+            let settled: Vec<Seq> = here.into_iter().map(|(unsettled, _)| unsettled.seq).collect();
+            if !settled.is_empty() {
+                self.record_settled(Vec::new(), settled, log)?;
+            }
+            let missing: Vec<Unsettled> = missing.into_iter().map(|(unsettled, _)| unsettled).collect();
+            if !missing.is_empty() {
+                let request = PullRequest { seqs: missing.iter().map(|unsettled| unsettled.seq).collect() };
+                self.request(now, Call::Pull, Purpose::Settle(missing), |body| request.encode(body));
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores what the host delivered after all.
+    pub(super) fn settle<L: SyncLog>(&mut self, log: &mut L) -> Result<(), L::Error> {
+        if self.settling.opened.is_empty() {
+            return Ok(());
+        }
+        let opened = std::mem::take(&mut self.settling.opened);
+        let settled = opened.iter().map(|(seq, _)| *seq).collect();
+        let messages: Vec<_> = opened.into_iter().map(|(seq, message)| Arrival { seq, message }).collect();
+        let count = messages.len() as u64;
+        self.record_settled(messages, settled, log)?;
+        self.actions.push_back(Action::Arrived { messages: count });
+        Ok(())
+    }
+
+    fn record_settled<L: SyncLog>(
+        &mut self,
+        messages: Vec<Arrival>,
+        settled: Vec<Seq>,
+        log: &mut L,
+    ) -> Result<(), L::Error> {
+        for seq in &settled {
+            self.settling.skipped.remove(seq);
+        }
+        log.receive(Received { messages, settled, ..Received::default() })?;
+        self.storage.on_success();
+        self.recount = true;
+        Ok(())
+    }
+}

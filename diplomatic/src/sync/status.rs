@@ -1,0 +1,216 @@
+//! How it goes with one host, as a value to watch.
+
+use std::time::Duration;
+
+use super::action::Failure;
+use crate::standard::{ClockOffset, Status};
+
+/// How it goes with one host.
+///
+/// It is small: comparing it with the last one that was published is how a driver notices a change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct HostStatus {
+    /// What the session is doing.
+    pub phase: Phase,
+    /// How news of other devices come in.
+    pub live: Live,
+    /// How many messages wait to be pushed.
+    pub pending: u64,
+    /// How many of them the host refused. They are set aside, tried again at a slow pace, and hold up no others.
+    pub refused: u64,
+    /// Why the host refused the last of them.
+    pub refusal: Option<Refusal>,
+    /// How many bags of the host could not be read and were skipped.
+    pub skipped: u64,
+    /// How far the host's clock is ahead of the device's, if they are more than five seconds apart. Sync goes on with
+    /// the host's time, but the device's clock is probably wrong.
+    pub clock_offset: Option<ClockOffset>,
+    /// How often the host turned out to have lost bags in this session, and got the whole history again.
+    pub start_overs: u32,
+}
+
+/// What a session is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Phase {
+    /// It has not heard from the host yet.
+    #[default]
+    Connecting,
+    /// It reads the host's whole history.
+    FirstSync(Progress),
+    /// It reads what is new.
+    CatchingUp(Progress),
+    /// It has read everything and pushes what is pending.
+    Pushing,
+    /// Everything was read, and nothing is pending but what the host refused.
+    CaughtUp,
+    /// The host cannot be used at the moment; it is tried again by itself.
+    Waiting {
+        /// What happened last.
+        trouble: Trouble,
+        /// How many times in a row.
+        failures: u32,
+        /// When it is tried again, in the driver's elapsed time.
+        retry_at: Duration,
+    },
+    /// The host cannot be used until someone does something about it; it is still tried again now and then.
+    Blocked {
+        /// What stands in the way.
+        cause: BlockCause,
+        /// When it is tried again, in the driver's elapsed time.
+        retry_at: Duration,
+    },
+}
+
+/// How far reading a host has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// How many bags were read.
+    pub done: u64,
+    /// How many bags the host has listed.
+    pub total: u64,
+    /// Whether the host is still listing, so that `total` may grow.
+    pub listing: bool,
+}
+
+/// How news of other devices come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Live {
+    /// There is no live channel at the moment; the host is asked at intervals until it is back.
+    #[default]
+    Down,
+    /// The live channel is open.
+    Open,
+    /// The host has no live channel: it is asked at intervals, often after activity and rarely when idle.
+    Polling,
+}
+
+/// A failure that passes by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Trouble {
+    /// There is no connection to the host.
+    #[error("there is no connection to the host")]
+    Unreachable,
+    /// A connection broke.
+    #[error("the connection broke")]
+    Cut,
+    /// The host does not answer.
+    #[error("the host does not answer")]
+    Timeout,
+    /// A status of HTTP instead of an answer.
+    #[error("the host answered with HTTP status {0}")]
+    HttpStatus(u16),
+    /// The host could not do it at the moment.
+    #[error("the host could not do it: {0}")]
+    HostFailed(Status),
+    /// A response that does not follow its layout, or leaves out what belongs in it.
+    #[error("the host's answer makes no sense")]
+    Garbled,
+    /// The host's list leaves out bags, or changed while it was read.
+    #[error("the host's list has a gap")]
+    Gap,
+}
+
+/// What stands in the way of sync with a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlockCause {
+    /// The host rejects the time of requests, though it was corrected by the host's own clock.
+    #[error("the host rejects the time of requests, even after correction")]
+    Clock,
+    /// The host does not register this account.
+    #[error("the host does not register this account: {0}")]
+    Registration(Status),
+    /// The host says that it is set up wrongly.
+    #[error("the host is set up wrongly")]
+    Misconfigured,
+    /// There is no DIPLOMATIC host at the address.
+    #[error("there is no such call at the host's address")]
+    NotAHost,
+    /// The host refuses with a status that passes by no waiting.
+    #[error("the host refuses: {0}")]
+    Refused(Status),
+    /// The host does not let the device in.
+    #[error("access to the host is denied with HTTP status {0}")]
+    Denied(u16),
+    /// The device's own log cannot be read or written.
+    #[error("the device's log cannot be read or written")]
+    Storage,
+    /// The host lists bags that this account did not sign.
+    #[error("the host lists bags that this account did not sign")]
+    ForeignBags,
+    /// The host lost bags again soon after it got the whole history again.
+    #[error("the host keeps losing bags")]
+    LosesBags,
+}
+
+impl BlockCause {
+    /// Returns what the user can do about it.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Clock => "set this device's clock, or ask the host's operator to check the host's",
+            Self::Registration(_) => "ask the host's operator to admit this account, or use another host",
+            Self::Misconfigured => "ask the host's operator to check the host's configuration",
+            Self::NotAHost => "check the host's address",
+            Self::Refused(_) => "update this app or the host: they do not understand each other",
+            Self::Denied(_) => "check the host's address and whatever guards the way to it",
+            Self::Storage => "free some space on this device, and check that its files can be written",
+            Self::ForeignBags => "check the host's label, and do not trust the host before its operator explains it",
+            Self::LosesBags => "ask the host's operator to check the host's storage, and add another host",
+        }
+    }
+}
+
+/// Why a host refused a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The host said so.
+    #[error("the host refused the message: {0}")]
+    Status(Status),
+    /// The message alone is larger than what the host takes.
+    #[error("the message is larger than what the host takes")]
+    TooLarge,
+}
+
+/// Why a session pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pause {
+    Trouble(Trouble),
+    Blocked(BlockCause),
+}
+
+impl From<Failure> for Pause {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unreachable => Self::Trouble(Trouble::Unreachable),
+            Failure::Cut => Self::Trouble(Trouble::Cut),
+            Failure::Timeout => Self::Trouble(Trouble::Timeout),
+            Failure::HttpStatus(404 | 405 | 410) => Self::Blocked(BlockCause::NotAHost),
+            Failure::HttpStatus(status @ (401 | 403 | 407)) => Self::Blocked(BlockCause::Denied(status)),
+            Failure::HttpStatus(status) => Self::Trouble(Trouble::HttpStatus(status)),
+        }
+    }
+}
+
+impl From<Status> for Pause {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::SERVER_MISCONFIGURED => Self::Blocked(BlockCause::Misconfigured),
+            Status::NOT_FOUND | Status::NOT_IMPLEMENTED => Self::Blocked(BlockCause::NotAHost),
+            Status::CLOCK_OUT_OF_SYNC => Self::Blocked(BlockCause::Clock),
+            Status::USER_NOT_REGISTERED => Self::Blocked(BlockCause::Registration(status)),
+            Status::INTERNAL_ERROR
+            | Status::DATABASE_CLOSED
+            | Status::STORAGE_ERROR
+            | Status::DATABASE_ERROR
+            | Status::HOST_ERROR
+            | Status::COMMUNICATION_ERROR
+            | Status::CONNECTION_CLOSED => Self::Trouble(Trouble::HostFailed(status)),
+            _ => Self::Blocked(BlockCause::Refused(status)),
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The bags between the cursor and the end of what the host has listed: what is known of each, in the order of seq.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
+
+use super::{Arrival, Mark, Received, SessionConfig, Skipped};
+use crate::order::Position;
+use crate::standard::{BagHead, HeadHash, Message, OpenError, OpenedHead, SealedBody, Seq};
+
+/// How much longer a body is when it is sealed: a nonce and a tag.
+const SEALING: u64 = 24 + 16;
+/// The pause before a body is asked for again; it grows fourfold with each time.
+const LATE_BODY: Duration = Duration::from_millis(250);
+
+/// Listed bags, in the order of seq. They leave in that order only, and only when nothing more is wanted of them, so
+/// that a cursor which follows them passes over nothing.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    slots: BTreeMap<Seq, Slot>,
+    /// Bags whose bodies are to be pulled now, and those that are to be pulled at a time.
+    wanted: BTreeSet<Seq>,
+    late: BTreeSet<(Duration, Seq)>,
+    /// How many bags at the front are complete, the last of them, and the bytes of their bodies.
+    front: usize,
+    front_end: Option<Seq>,
+    front_bytes: u64,
+    /// The bytes of all bodies that are here or on their way.
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    bag: BagHead,
+    attempts: u8,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Known(Position),
+    Ready(Message),
+    Wanted(Box<OpenedHead>),
+    Skipped(Option<OpenError>),
+}
+
+/// What was found out about a listed bag.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Its message is in the log.
+    Known(Position),
+    /// Its message is not in the log.
+    New(Box<OpenedHead>),
+    /// Its head does not open.
+    Unreadable(OpenError),
+}
+
+/// The complete bags at the front, ready for the log.
+#[derive(Debug)]
+pub(super) struct Front {
+    /// What to store, without a cursor.
+    pub(super) received: Received,
+    /// The last bag.
+    pub(super) last: Mark,
+}
+
+impl Window {
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Returns the last bag's seq.
+    pub(super) fn end(&self) -> Option<Seq> {
+        self.slots.last_key_value().map(|(seq, _)| *seq)
+    }
+
+    /// Returns how many bags at the front are complete, and the bytes of their bodies.
+    pub(super) const fn front(&self) -> (usize, u64) {
+        (self.front, self.front_bytes)
+    }
+
+    /// Adds a bag after the last one.
+    pub(super) fn append(&mut self, seq: Seq, bag: BagHead, found: Found) {
+        debug_assert!(self.end().is_none_or(|end| end < seq), "bags are added in order");
+        let state = match found {
+            Found::Known(position) => State::Known(position),
+            Found::Unreadable(error) => State::Skipped(Some(error)),
+            Found::New(head) if head.head().is_delete() => match head.open_body(&SealedBody::default()) {
+                Ok(message) => State::Ready(message),
+                Err(error) => State::Skipped(Some(error)),
+            },
+            Found::New(head) => {
+                self.bytes = self.bytes.saturating_add(sealed_len(&head));
+                self.wanted.insert(seq);
+                State::Wanted(head)
+            }
+        };
+        self.slots.insert(seq, Slot { bag, attempts: 0, state });
+        self.advance_front();
+    }
+
+    /// Takes the body that the host sent for a bag, if one is wanted there. One that does not open is asked for again
+    /// a few times, and then the bag is skipped.
+    pub(super) fn fill(&mut self, now: Duration, seq: Seq, body: Option<&SealedBody>, config: &SessionConfig) {
+        let Some(slot) = self.slots.get_mut(&seq) else { return };
+        let State::Wanted(head) = &slot.state else { return };
+        let opened = body.map(|body| OpenedHead::clone(head).open_body(body)).transpose();
+        let len = sealed_len(head);
+        self.wanted.remove(&seq);
+        match opened {
+            Ok(Some(message)) => slot.state = State::Ready(message),
+            unopened => {
+                slot.attempts += 1;
+                if slot.attempts < config.body_attempts {
+                    self.late.insert((now + LATE_BODY * (1 << (2 * slot.attempts.min(8))), seq));
+                } else {
+                    self.bytes = self.bytes.saturating_sub(len);
+                    slot.state = State::Skipped(unopened.err());
+                }
+            }
+        }
+        self.advance_front();
+    }
+
+    /// Asks again for bodies whose PULL failed as a whole.
+    pub(super) fn want_again(&mut self, seqs: impl IntoIterator<Item = Seq>) {
+        for seq in seqs {
+            if matches!(self.slots.get(&seq), Some(Slot { state: State::Wanted(_), .. })) {
+                self.wanted.insert(seq);
+            }
+        }
+    }
+
+    /// Makes bodies whose pause is over wanted.
+    pub(super) fn wake(&mut self, now: Duration) {
+        while let Some(&(due, seq)) = self.late.first()
+            && due <= now
+        {
+            self.late.pop_first();
+            self.wanted.insert(seq);
+        }
+    }
+
+    /// Returns when the next pause for a body is over.
+    pub(super) fn next_wake(&self) -> Option<Duration> {
+        self.late.first().map(|(due, _)| *due)
+    }
+
+    /// Returns how many bodies could be asked for now.
+    pub(super) fn wanted(&self) -> usize {
+        self.wanted.len()
+    }
+
+    /// Tells whether the bodies here and on their way are so many that only the first is to be asked for.
+    pub(super) const fn is_heavy(&self, config: &SessionConfig) -> bool {
+        self.bytes > config.pull_bytes.saturating_mul(4)
+    }
+
+    /// Chooses the bodies for one PULL, first bags first, within the limits but at least one.
+    pub(super) fn choose(&mut self, config: &SessionConfig) -> Vec<Seq> {
+        let mut bytes = 0_u64;
+        let mut chosen = Vec::new();
+        for &seq in self.wanted.iter().take(config.pull_bodies) {
+            bytes = bytes.saturating_add(self.expected_len(seq).unwrap_or_default());
+            if !chosen.is_empty() && bytes > config.pull_bytes {
+                break;
+            }
+            chosen.push(seq);
+        }
+        for seq in &chosen {
+            self.wanted.remove(seq);
+        }
+        chosen
+    }
+
+    /// Tells whether nothing before the first wanted body is missing, so that the log waits for it.
+    pub(super) fn waits_for_wanted(&self) -> bool {
+        self.wanted.first().is_some_and(|first| self.first_incomplete().is_some_and(|seq| seq == *first))
+    }
+
+    /// Returns how long the body sealed must be, if one is wanted there.
+    pub(super) fn expected_len(&self, seq: Seq) -> Option<u64> {
+        match &self.slots.get(&seq)?.state {
+            State::Wanted(head) => Some(sealed_len(head)),
+            _ => None,
+        }
+    }
+
+    /// Takes complete bags from the front, within the limits of one write to the log.
+    pub(super) fn take_front(&mut self, config: &SessionConfig) -> Option<Front> {
+        let mut received = Received::default();
+        let mut last = None;
+        let (mut bags, mut bytes) = (0_u64, 0_u64);
+        let mut seen: HashSet<HeadHash> = HashSet::new();
+        while self.front > 0 && bags < config.pull_bodies as u64 && bytes < config.pull_bytes {
+            let Some((seq, Slot { bag, state, attempts: _ })) = self.slots.pop_first() else { break };
+            self.front -= 1;
+            bags += 1;
+            last = Some(Mark { seq, signature: bag.signature });
+            match state {
+                State::Known(position) => received.known.push(position),
+                State::Skipped(reason) => received.skipped.push(Skipped { seq, head: bag, reason }),
+                State::Ready(message) => {
+                    let len = sealed_len_of(message.head().body_len());
+                    bytes += len;
+                    self.front_bytes = self.front_bytes.saturating_sub(len);
+                    self.bytes = self.bytes.saturating_sub(len);
+                    if seen.insert(message.head().hash()) {
+                        received.messages.push(Arrival { seq, message });
+                    } else {
+                        received.known.push(Position::of(message.head()));
+                    }
+                }
+                State::Wanted(_) => debug_assert!(false, "a bag at the front is complete"),
+            }
+        }
+        self.front_end = self.front_end.filter(|_| self.front > 0);
+        if self.slots.is_empty() {
+            self.bytes = 0;
+        }
+        last.map(|last| Front { received, last })
+    }
+
+    fn first_incomplete(&self) -> Option<Seq> {
+        match self.front_end {
+            None => self.slots.first_key_value().map(|(seq, _)| *seq),
+            Some(end) => self.slots.range(end.next()..).next().map(|(seq, _)| *seq),
+        }
+    }
+
+    fn advance_front(&mut self) {
+        while let Some(seq) = self.first_incomplete() {
+            match self.slots.get(&seq).map(|slot| &slot.state) {
+                None | Some(State::Wanted(_)) => break,
+                Some(State::Ready(message)) => self.front_bytes += sealed_len_of(message.head().body_len()),
+                Some(State::Known(_) | State::Skipped(_)) => {}
+            }
+            self.front += 1;
+            self.front_end = Some(seq);
+        }
+    }
+}
+
+fn sealed_len(head: &OpenedHead) -> u64 {
+    sealed_len_of(head.head().body_len())
+}
+
+const fn sealed_len_of(body_len: u64) -> u64 {
+    if body_len == 0 { 0 } else { body_len.saturating_add(SEALING) }
+}
