@@ -102,7 +102,7 @@ impl<R: Reducer> Fold<R> {
     }
 
     /// Folds the state again if it could not be before.
-    pub(super) fn mend(&mut self, log: &mut Log) -> Result<(), LogError> {
+    pub(super) fn mend(&mut self, log: &Log) -> Result<(), LogError> {
         if let Some(from) = self.stale {
             self.refold(log, Some(&from))?;
             self.stale = None;
@@ -134,7 +134,7 @@ impl<R: Reducer> Fold<R> {
     }
 
     /// Folds from the last snapshot before `from`, or from the last of all.
-    fn refold(&mut self, log: &mut Log, from: Option<&Position>) -> Result<(), LogError> {
+    fn refold(&mut self, log: &Log, from: Option<&Position>) -> Result<(), LogError> {
         let folding = loop {
             match fold_log::<R>(log, from, &self.panicked)? {
                 Ok(folding) => break folding,
@@ -152,7 +152,7 @@ impl<R: Reducer> Fold<R> {
     }
 
     /// Returns the first message that did not fit its variant when it came, and fits by now.
-    fn first_readable(&self, log: &mut Log) -> Result<Option<Position>, LogError> {
+    fn first_readable(&self, log: &Log) -> Result<Option<Position>, LogError> {
         log.read(|reader| {
             for position in self.unread.quarantined_at().filter(|position| !self.unread.has_panicked(position)) {
                 if let Some(stored) = reader.message(&position)?
@@ -210,7 +210,7 @@ impl<R> fmt::Debug for Fold<R> {
 
 /// Folds the log from the last snapshot before `from` on. The inner error is a message that the reducer cannot apply.
 fn fold_log<R: Reducer>(
-    log: &mut Log,
+    log: &Log,
     from: Option<&Position>,
     panicked: &BTreeMap<Position, String>,
 ) -> Result<Result<Folding<R>, (Position, String)>, LogError> {
@@ -248,7 +248,7 @@ fn fold_log<R: Reducer>(
 }
 
 /// Returns the state of the last usable snapshot before `from`, or the first of all states.
-fn start<R: Reducer>(log: &mut Log, from: Option<&Position>) -> Result<Folding<R>, LogError> {
+fn start<R: Reducer>(log: &Log, from: Option<&Position>) -> Result<Folding<R>, LogError> {
     let mut before = from.copied();
     let fingerprint = fingerprint::<R>();
     while let Some(snapshot) = log.read(|reader| reader.snapshot_before(before.as_ref(), &fingerprint))? {

@@ -4,7 +4,7 @@ use super::Device;
 use crate::log::LogError;
 use crate::order::Position;
 use crate::reducer::Reducer;
-use crate::standard::{Bag, Head, Message, Seq};
+use crate::standard::{Bag, Head, Message};
 use crate::sync::{Cursor, Outgoing, PushLimits, Received, Skipped, SyncLog};
 
 /// A device's log, lent to the session of one host.
@@ -27,7 +27,7 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         Ok(self.device.log.link(self.link).map(|link| link.cursor).unwrap_or_default())
     }
 
-    fn contains(&mut self, heads: &[&Head]) -> Result<Vec<bool>, LogError> {
+    fn contains(&self, heads: &[&Head]) -> Result<Vec<bool>, LogError> {
         self.device.log.contains(heads)
     }
 
@@ -70,7 +70,7 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         self.device.log.outgoing(self.link, after, limits, seal)
     }
 
-    fn acknowledge(&mut self, stored: &[Position], cursor: Option<Seq>) -> Result<(), LogError> {
+    fn acknowledge(&mut self, stored: &[Position], cursor: Option<Cursor>) -> Result<(), LogError> {
         self.device.log.acknowledge(self.link, stored, cursor)
     }
 
@@ -78,12 +78,12 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         self.device.log.start_over(self.link)
     }
 
-    fn pending(&mut self) -> Result<u64, LogError> {
+    fn pending(&self) -> Result<u64, LogError> {
         let link = self.link;
         self.device.log.read(|reader| reader.queue_len(link))
     }
 
-    fn skipped(&mut self) -> Result<Vec<Skipped>, LogError> {
+    fn skipped(&self) -> Result<Vec<Skipped>, LogError> {
         let link = self.link;
         self.device.log.read(|reader| reader.skipped(link))
     }

@@ -174,7 +174,7 @@ impl<R: Reducer> Device<R> {
     /// # Errors
     ///
     /// [`LogError`].
-    pub fn messages(&mut self) -> Result<Vec<HeadHash>, LogError> {
+    pub fn messages(&self) -> Result<Vec<HeadHash>, LogError> {
         self.log.read(|reader| {
             let mut hashes = Vec::new();
             reader.each_after(None, true, |stored| {

@@ -22,7 +22,7 @@ impl Log {
         Ok(number)
     }
 
-    pub(crate) fn contains(&mut self, heads: &[&Head]) -> Result<Vec<bool>, LogError> {
+    pub(crate) fn contains(&self, heads: &[&Head]) -> Result<Vec<bool>, LogError> {
         self.read(|reader| heads.iter().map(|head| reader.contains(&Position::of(head))).collect())
     }
 
@@ -43,9 +43,14 @@ impl Log {
         Ok(outgoing.into_iter().map(|(outgoing, _)| outgoing).collect())
     }
 
-    pub(crate) fn acknowledge(&mut self, number: u32, stored: &[Position], seq: Option<Seq>) -> Result<(), LogError> {
+    pub(crate) fn acknowledge(
+        &mut self,
+        number: u32,
+        stored: &[Position],
+        cursor: Option<Cursor>,
+    ) -> Result<(), LogError> {
         let Some(link) = self.link(number).cloned() else { return Ok(()) };
-        let cursor = Cursor { seq: seq.unwrap_or(link.cursor.seq), ..link.cursor };
+        let cursor = cursor.unwrap_or(link.cursor);
         self.write(|writer| {
             writer.dequeue(number, stored)?;
             if cursor != link.cursor { writer.put_link(number, &link.label, cursor) } else { Ok(()) }
@@ -59,6 +64,7 @@ impl Log {
         let cursor = Cursor::default();
         self.write(|writer| {
             writer.queue_all(number)?;
+            writer.forget_skipped(number)?;
             writer.put_link(number, &link.label, cursor)
         })?;
         self.moved(number, cursor);

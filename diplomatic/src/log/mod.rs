@@ -13,6 +13,7 @@ mod tables;
 mod vault;
 mod write;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ pub(crate) const THIS_DEVICE: u32 = 0;
 pub(crate) struct Log {
     backing: Backing,
     /// None after the storage failed: the next call opens it anew, since redb refuses all work after an I/O error.
-    database: Option<Database>,
+    database: RefCell<Option<Database>>,
     vault: Vault,
     rng: Box<dyn CryptoRng + Send>,
     links: Vec<Link>,
@@ -61,7 +62,7 @@ impl Log {
         mut rng: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, OpenLogError> {
         let (database, vault) = backing.open_log(seed, &mut *rng)?;
-        let mut log = Self { backing, database: Some(database), vault, rng, links: Vec::new() };
+        let mut log = Self { backing, database: RefCell::new(Some(database)), vault, rng, links: Vec::new() };
         log.links = match log.read(|reader| reader.links()) {
             Ok(links) => links,
             Err(error) => return Err(log.open_error(error)),
@@ -87,38 +88,37 @@ impl Log {
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.reopen()?;
-        let Self { database, vault, rng, links, .. } = self;
-        let outcome = match database {
-            Some(database) => survive_damage(|| run_write(database, vault, &mut **rng, links, act)),
-            None => Err(LogError::Closed.into()),
-        };
-        if outcome.as_ref().is_err_and(LogFailure::is_storage) {
-            self.database = None;
-        }
-        outcome
+        let Self { backing, database, vault, rng, links } = self;
+        with_database(backing, database, |database| run_write(database, vault, &mut **rng, links, act))
     }
 
     /// Reads one consistent state of the log.
-    pub(crate) fn read<T>(&mut self, act: impl FnOnce(&LogReader<'_>) -> Result<T, LogError>) -> Result<T, LogError> {
-        self.reopen()?;
-        let database = self.database.as_ref().ok_or(LogError::Closed)?;
-        let outcome = survive_damage(|| {
+    pub(crate) fn read<T>(&self, act: impl FnOnce(&LogReader<'_>) -> Result<T, LogError>) -> Result<T, LogError> {
+        with_database(&self.backing, &self.database, |database| {
             let transaction = database.begin_read()?;
             act(&LogReader::new(&transaction, &self.vault)?)
-        });
-        if outcome.as_ref().is_err_and(LogFailure::is_storage) {
-            self.database = None;
-        }
-        outcome
+        })
     }
+}
 
-    fn reopen(&mut self) -> Result<(), LogError> {
-        if self.database.is_none() {
-            self.database = Some(survive_damage(|| Ok::<_, LogError>(self.backing.open_database()?))?);
-        }
-        Ok(())
+/// Opens the database anew if it failed before, and notes if it fails now.
+fn with_database<T, E: LogFailure>(
+    backing: &Backing,
+    slot: &RefCell<Option<Database>>,
+    act: impl FnOnce(&Database) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut slot = slot.borrow_mut();
+    let outcome = survive_damage(|| {
+        let database = match slot.as_mut() {
+            Some(database) => database,
+            None => slot.insert(backing.open_database().map_err(LogError::from)?),
+        };
+        act(database)
+    });
+    if outcome.as_ref().is_err_and(LogFailure::is_storage) {
+        *slot = None;
     }
+    outcome
 }
 
 fn run_write<T, E: LogFailure>(

@@ -210,7 +210,7 @@ fn decode_link(number: u32, value: &[u8]) -> Result<Link, LogError> {
     let mut reader = Reader::new(value);
     let mut decode = || {
         let label = Label::with_index(reader.varstring()?.to_owned(), u64::from_be_bytes(reader.array()?));
-        let cursor = Cursor { seq: Decode::read(&mut reader)?, caught_up: reader.byte()? != 0 };
+        let cursor = Cursor::read(&mut reader)?;
         Ok::<_, crate::standard::DecodeError>(Link { number, label: Arc::new(label), cursor })
     };
     decode().map_err(|_| LogError::DamagedValue { table: "links-1" })

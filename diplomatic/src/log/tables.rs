@@ -21,7 +21,7 @@ pub(super) const SUPERSEDED: TableDefinition<'_, &[u8; 48], ()> = TableDefinitio
 pub(super) const REGISTERS: TableDefinition<'_, &[u8; 64], &[u8]> = TableDefinition::new("registers-1");
 
 /// The hosts that were ever linked. Key: number of the link (4, big-endian), from 1 on. Value: varstring label ·
-/// index (8, big-endian) · varint cursor · u8 caught up.
+/// index (8, big-endian) · [cursor](crate::sync::Cursor).
 pub(super) const LINKS: TableDefinition<'_, &[u8; 4], &[u8]> = TableDefinition::new("links-1");
 
 /// Bags that could not be read. Key: link (4, big-endian) · seq (8, big-endian). Value: varbytes bag head · u8 reason.

@@ -195,8 +195,7 @@ impl<'t> LogWriter<'t> {
         let mut value = Vec::new();
         put_varbytes(&mut value, label.name().as_bytes());
         value.extend_from_slice(&label.index().to_be_bytes());
-        cursor.seq.encode(&mut value);
-        value.push(u8::from(cursor.caught_up));
+        cursor.encode(&mut value);
         let mut links = self.transaction.open_table(tables::LINKS)?;
         let value = self.vault.seal(links.name(), &key, &value, self.rng);
         links.insert(&key, value.as_slice())?;
@@ -238,6 +237,13 @@ impl<'t> LogWriter<'t> {
 
     pub(crate) fn remove_skipped(&mut self, link: u32, seq: u64) -> Result<(), LogError> {
         self.transaction.open_table(tables::SKIPPED)?.remove(&skipped_key(link, seq))?;
+        Ok(())
+    }
+
+    pub(crate) fn forget_skipped(&mut self, link: u32) -> Result<(), LogError> {
+        let (first, last) = (skipped_key(link, 0), skipped_key(link, u64::MAX));
+        let mut table = self.transaction.open_table(tables::SKIPPED)?;
+        table.retain_in::<&[u8; 12], _>(&first..=&last, |_, _| false)?;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ pub trait SyncLog {
     fn cursor(&self) -> Result<Cursor, Self::Error>;
 
     /// Returns for each head whether its message is in the log, in their order.
-    fn contains(&mut self, heads: &[&Head]) -> Result<Vec<bool>, Self::Error>;
+    fn contains(&self, heads: &[&Head]) -> Result<Vec<bool>, Self::Error>;
 
     /// Stores what this host sent, passes new messages on to the queues of the other hosts, takes what this host
     /// evidently has off its own queue, and moves the cursor.
@@ -42,10 +42,10 @@ pub trait SyncLog {
     fn start_over(&mut self) -> Result<(), Self::Error>;
 
     /// Returns how many messages are queued for this host.
-    fn pending(&mut self) -> Result<u64, Self::Error>;
+    fn pending(&self) -> Result<u64, Self::Error>;
 
     /// Returns what was skipped at this host and could be fetched again.
-    fn skipped(&mut self) -> Result<Vec<Skipped>, Self::Error>;
+    fn skipped(&self) -> Result<Vec<Skipped>, Self::Error>;
 }
 
 /// How far a host was read, and how to tell later that it is still the same host.
