@@ -1,5 +1,7 @@
 //! Placeholder.
 
+#[cfg(feature = "client")]
+mod client;
 #[cfg(feature = "engine")]
 mod content;
 #[cfg(feature = "client")]
@@ -16,6 +18,10 @@ pub mod standard;
 #[cfg(feature = "engine")]
 pub mod sync;
 
+#[cfg(feature = "client")]
+pub use client::{
+    AddressError, Changes, Client, ClientBuilder, HostReport, OpenError, StatusChanges, SyncStatus, TlsError,
+};
 #[cfg(feature = "client")]
 pub use device::{Device, DeviceConfig, DeviceLink, EmitError, Quarantined, Unread};
 #[cfg(feature = "derive")]

@@ -154,6 +154,11 @@ impl<R: Reducer> Device<R> {
         self.log.link_host(label)
     }
 
+    /// Tells whether a linked host was read to its end at least once.
+    pub fn is_first_synced(&self, link: u32) -> bool {
+        self.log.link(link).is_some_and(|link| link.cursor.caught_up)
+    }
+
     /// Lends the log to the session of a linked host.
     pub fn session_log(&mut self, link: u32) -> DeviceLink<'_, R> {
         DeviceLink::new(self, link)

@@ -214,3 +214,18 @@ impl From<Status> for Pause {
         }
     }
 }
+
+/// Half a sentence for a person.
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Connecting => f.write_str("connecting"),
+            Self::FirstSync(Progress { done, total, .. }) => write!(f, "first sync, {done} of {total}"),
+            Self::CatchingUp(Progress { done, total, .. }) => write!(f, "catching up, {done} of {total}"),
+            Self::Pushing => f.write_str("sending"),
+            Self::CaughtUp => f.write_str("in sync"),
+            Self::Waiting { trouble, .. } => write!(f, "waiting, {trouble}"),
+            Self::Blocked { cause, .. } => write!(f, "{cause}: {}", cause.remedy()),
+        }
+    }
+}

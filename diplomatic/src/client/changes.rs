@@ -1,0 +1,52 @@
+//! Waiting for changes.
+
+use tokio::sync::watch;
+
+use super::status::SyncStatus;
+use crate::log::LogError;
+
+/// Tells when the state changes.
+///
+/// Changes that come while nobody waits are told of once: what counts is the state as it is by then.
+#[derive(Debug, Clone)]
+pub struct Changes(watch::Receiver<u64>);
+
+impl Changes {
+    pub(super) const fn new(version: watch::Receiver<u64>) -> Self {
+        Self(version)
+    }
+
+    /// Waits until the state is another than when this handle was made, or than when this returned last; `None` when
+    /// the client is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is missed when the future is dropped.
+    pub async fn next(&mut self) -> Option<()> {
+        self.0.changed().await.ok()
+    }
+}
+
+/// Tells when the status changes.
+#[derive(Debug, Clone)]
+pub struct StatusChanges(watch::Receiver<SyncStatus>);
+
+impl StatusChanges {
+    pub(super) const fn new(status: watch::Receiver<SyncStatus>) -> Self {
+        Self(status)
+    }
+
+    /// Waits until the status is another, and returns it; `None` when the client is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is missed when the future is dropped.
+    pub async fn next(&mut self) -> Option<SyncStatus> {
+        self.0.changed().await.ok()?;
+        Some(self.0.borrow_and_update().clone())
+    }
+
+    pub(super) async fn until(&mut self, is: impl Fn(&SyncStatus) -> bool) -> Result<SyncStatus, LogError> {
+        self.0.wait_for(is).await.map(|status| status.clone()).map_err(|_| LogError::Closed)
+    }
+}

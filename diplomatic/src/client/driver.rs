@@ -1,0 +1,241 @@
+//! Joins a session to the network and the clock.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use rustls::ClientConfig;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::address::Address;
+use super::http::{HttpClient, HttpEvent};
+use super::live;
+use super::shared::Shared;
+use crate::reducer::Reducer;
+use crate::sync::{Action, LiveEvent, Now, RequestId, Session};
+
+/// How many chunks of a response wait unread; then the host waits.
+const CHUNKS: usize = 8;
+
+/// How many reports a session takes before it is polled again.
+const REPORTS: usize = 32;
+
+/// Joins the session of one host to the network and the clock.
+pub(super) struct Driver<R: Reducer> {
+    host: usize,
+    link: u32,
+    address: Address,
+    shared: Arc<Shared<R>>,
+    http: HttpClient,
+    tls: Arc<ClientConfig>,
+    /// None only while it is lent to a blocking thread.
+    session: Option<Session>,
+    started: Instant,
+    requests: BTreeMap<RequestId, Request>,
+    channel: Option<Channel>,
+    answered: u64,
+}
+
+/// A request on its way; dropping it gives it up.
+struct Request {
+    events: mpsc::Receiver<HttpEvent>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// An open live channel, or one that is being opened; dropping it closes it.
+struct Channel {
+    id: RequestId,
+    events: mpsc::Receiver<LiveEvent>,
+    pings: mpsc::Sender<()>,
+}
+
+/// What a driver waits for.
+enum Report {
+    Http(RequestId, HttpEvent),
+    Live(RequestId, LiveEvent),
+    Pending,
+    SyncAsked,
+    Timeout,
+}
+
+impl<R: Reducer> Driver<R> {
+    pub(super) fn new(
+        host: usize,
+        link: u32,
+        address: Address,
+        session: Session,
+        shared: Arc<Shared<R>>,
+        http: HttpClient,
+        tls: Arc<ClientConfig>,
+    ) -> Self {
+        Self {
+            host,
+            link,
+            address,
+            shared,
+            http,
+            tls,
+            session: Some(session),
+            started: Instant::now(),
+            requests: BTreeMap::new(),
+            channel: None,
+            answered: 0,
+        }
+    }
+
+    /// Runs until the client is closed.
+    pub(super) async fn run(mut self) {
+        while let Some(mut session) = self.poll().await {
+            let mut report = self.next_report(&session).await;
+            for _ in 0..REPORTS {
+                self.take(&mut session, report);
+                match self.ready_report(&session) {
+                    Some(next) => report = next,
+                    None => break,
+                }
+            }
+            self.session = Some(session);
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { wall: self.shared.now(), elapsed: self.started.elapsed() }
+    }
+
+    /// Lets the session work on the log, and carries out what it wants; `None` when the client is closed.
+    async fn poll(&mut self) -> Option<Session> {
+        let mut session = self.session.take()?;
+        let (link, now) = (self.link, self.now());
+        let polling = self.shared.with_device(move |device| {
+            let mut actions = Vec::new();
+            while let Some(action) = session.poll_action(now, &mut device.session_log(link)) {
+                actions.push(action);
+            }
+            (session, actions)
+        });
+        let (session, actions) = polling.await.ok()?;
+        for action in actions {
+            self.carry_out(action);
+        }
+        let answered = self.answered;
+        self.shared.publish(self.host, |report| report.update(session.status(), answered));
+        Some(session)
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Request { id, call, body } => {
+                let (sender, events) = mpsc::channel(CHUNKS);
+                let task = tokio::spawn(self.http.clone().post(self.address.call(call), body, sender));
+                self.requests.insert(id, Request { events, task });
+            }
+            Action::Cancel { id } => {
+                self.requests.remove(&id);
+            }
+            Action::OpenLive { id, token } => {
+                let (sender, events) = mpsc::channel(CHUNKS);
+                let (pings, receiver) = mpsc::channel(1);
+                tokio::spawn(live::run(self.address.live(&token), self.tls.clone(), sender, receiver));
+                self.channel = Some(Channel { id, events, pings });
+            }
+            Action::CloseLive { id } => self.channel = self.channel.take().filter(|channel| channel.id != id),
+            Action::Ping { id } => {
+                if let Some(channel) = self.channel.as_ref().filter(|channel| channel.id == id) {
+                    // A ping that is still waiting to be sent does as well.
+                    let _ = channel.pings.try_send(());
+                }
+            }
+            Action::Arrived { .. } => self.shared.something_is_pending(Some(self.host)),
+        }
+    }
+
+    fn take(&mut self, session: &mut Session, report: Report) {
+        let now = self.now();
+        match report {
+            Report::Http(id, HttpEvent::Chunk(bytes)) => session.handle_chunk(now, id, &bytes),
+            Report::Http(id, HttpEvent::End) => {
+                self.requests.remove(&id);
+                session.handle_end(now, id);
+            }
+            Report::Http(id, HttpEvent::Failed(failure)) => {
+                self.requests.remove(&id);
+                session.handle_failure(now, id, failure);
+            }
+            Report::Live(id, event) => {
+                if matches!(event, LiveEvent::Closed | LiveEvent::NotSupported | LiveEvent::Refused(_)) {
+                    self.channel = None;
+                }
+                session.handle_live(now, id, event);
+            }
+            Report::Pending => session.handle_pending(),
+            Report::SyncAsked => {
+                self.answered = self.shared.sync_request();
+                session.handle_network(now);
+            }
+            Report::Timeout => {}
+        }
+    }
+
+    async fn next_report(&mut self, session: &Session) -> Report {
+        let timeout = session.poll_timeout().map(|at| at.saturating_sub(self.started.elapsed()));
+        let shared = self.shared.clone();
+        let host = self.host;
+        tokio::select! {
+            biased;
+            report = self.network_report(session) => report,
+            () = shared.sync_asked(host) => Report::SyncAsked,
+            () = shared.pending(host) => Report::Pending,
+            () = sleep(timeout) => Report::Timeout,
+        }
+    }
+
+    /// Returns what the network brings next; it never ends while nothing is on its way.
+    fn network_report(&mut self, session: &Session) -> impl Future<Output = Report> {
+        poll_fn(|context| {
+            for (&id, request) in &mut self.requests {
+                if session.wants_chunks(id)
+                    && let Poll::Ready(event) = request.events.poll_recv(context)
+                {
+                    // A task that ends without a last word was stopped by the runtime.
+                    let event = event.unwrap_or(HttpEvent::Failed(crate::sync::Failure::Cut));
+                    return Poll::Ready(Report::Http(id, event));
+                }
+            }
+            if let Some(channel) = &mut self.channel
+                && let Poll::Ready(event) = channel.events.poll_recv(context)
+            {
+                return Poll::Ready(Report::Live(channel.id, event.unwrap_or(LiveEvent::Closed)));
+            }
+            Poll::Pending
+        })
+    }
+
+    /// Returns what the network has brought already.
+    fn ready_report(&mut self, session: &Session) -> Option<Report> {
+        for (&id, request) in &mut self.requests {
+            if session.wants_chunks(id)
+                && let Ok(event) = request.events.try_recv()
+            {
+                return Some(Report::Http(id, event));
+            }
+        }
+        let channel = self.channel.as_mut()?;
+        channel.events.try_recv().ok().map(|event| Report::Live(channel.id, event))
+    }
+}
+
+async fn sleep(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,146 @@
+//! What a client and the drivers of its hosts hold together.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::{Notify, watch};
+
+use super::address::Address;
+use super::changes::{Changes, StatusChanges};
+use super::status::{HostReport, SyncStatus};
+use crate::device::Device;
+use crate::log::LogError;
+use crate::reducer::Reducer;
+use crate::standard::{Label, Timestamp};
+
+/// What tells the time.
+pub(super) type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What a client and the drivers of its hosts hold together.
+pub(super) struct Shared<R: Reducer> {
+    /// None when closed. Only blocking threads wait for it.
+    device: Mutex<Option<Device<R>>>,
+    state: Arc<RwLock<R>>,
+    clock: WallClock,
+    version: watch::Sender<u64>,
+    status: watch::Sender<SyncStatus>,
+    /// For each host: there is more to push, or sync was asked for.
+    news: Vec<News>,
+    sync_requests: AtomicU64,
+}
+
+/// What a host's driver is told.
+#[derive(Debug, Default)]
+struct News {
+    pending: Notify,
+    sync: Notify,
+}
+
+impl<R: Reducer> Shared<R> {
+    pub(super) fn new(device: Device<R>, clock: WallClock, hosts: &[(Label, Address)], links: &[u32]) -> Self {
+        let reports = hosts
+            .iter()
+            .zip(links)
+            .map(|((label, address), link)| HostReport::new(label.clone(), address, device.is_first_synced(*link)))
+            .collect();
+        Self {
+            state: device.state(),
+            version: watch::Sender::new(device.version()),
+            device: Mutex::new(Some(device)),
+            clock,
+            status: watch::Sender::new(SyncStatus::new(reports)),
+            news: hosts.iter().map(|_| News::default()).collect(),
+            sync_requests: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    pub(super) fn read<T>(&self, look: impl FnOnce(&R) -> T) -> T {
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lends the device to `act`, on a thread that may wait for the disk, and tells of the changes that it made.
+    pub(super) async fn with_device<T: Send + 'static>(
+        self: &Arc<Self>,
+        act: impl FnOnce(&mut Device<R>) -> T + Send + 'static,
+    ) -> Result<T, LogError> {
+        let shared = self.clone();
+        let acting = tokio::task::spawn_blocking(move || {
+            let mut slot = shared.device.lock().unwrap_or_else(PoisonError::into_inner);
+            let device = slot.as_mut().ok_or(LogError::Closed)?;
+            let outcome = act(device);
+            let version = device.version();
+            shared.version.send_if_modified(|last| std::mem::replace(last, version) != version);
+            Ok(outcome)
+        });
+        match acting.await {
+            Ok(outcome) => outcome,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime is shutting down.
+            Err(_) => Err(LogError::Closed),
+        }
+    }
+
+    /// Tells the drivers of all hosts but the one that brought it that there is more to push.
+    pub(super) fn something_is_pending(&self, brought_by: Option<usize>) {
+        for (index, news) in self.news.iter().enumerate() {
+            if brought_by != Some(index) {
+                news.pending.notify_one();
+            }
+        }
+    }
+
+    /// Asks every driver to sync now, and returns the number of the request.
+    pub(super) fn ask_for_sync(&self) -> u64 {
+        let request = self.sync_requests.fetch_add(1, Ordering::SeqCst) + 1;
+        self.news.iter().for_each(|news| news.sync.notify_one());
+        request
+    }
+
+    /// Returns the number of the last request to sync.
+    pub(super) fn sync_request(&self) -> u64 {
+        self.sync_requests.load(Ordering::SeqCst)
+    }
+
+    pub(super) async fn pending(&self, host: usize) {
+        self.news[host].pending.notified().await;
+    }
+
+    pub(super) async fn sync_asked(&self, host: usize) {
+        self.news[host].sync.notified().await;
+    }
+
+    pub(super) fn publish(&self, host: usize, update: impl FnOnce(&mut HostReport) -> bool) {
+        self.status.send_if_modified(|status| update(status.host_mut(host)));
+    }
+
+    pub(super) fn status(&self) -> SyncStatus {
+        self.status.borrow().clone()
+    }
+
+    pub(super) fn changes(self: &Arc<Self>) -> Changes {
+        Changes::new(self.version.subscribe())
+    }
+
+    pub(super) fn status_changes(&self) -> StatusChanges {
+        StatusChanges::new(self.status.subscribe())
+    }
+
+    pub(super) async fn close(self: Arc<Self>) {
+        let closing = tokio::task::spawn_blocking(move || {
+            drop(self.device.lock().unwrap_or_else(PoisonError::into_inner).take());
+        });
+        // It only fails when the runtime is shutting down, which drops the device too.
+        let _ = closing.await;
+    }
+}
+
+impl<R: Reducer> fmt::Debug for Shared<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("status", &*self.status.borrow()).finish_non_exhaustive()
+    }
+}

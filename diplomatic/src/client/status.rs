@@ -1,0 +1,100 @@
+//! How sync goes, as a value to watch.
+
+use std::fmt;
+
+use super::address::Address;
+use crate::standard::Label;
+use crate::sync::{HostStatus, Phase};
+
+/// How sync goes, host by host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncStatus {
+    hosts: Vec<HostReport>,
+}
+
+impl SyncStatus {
+    pub(super) const fn new(hosts: Vec<HostReport>) -> Self {
+        Self { hosts }
+    }
+
+    /// Returns how it goes with each host, in the order in which they were named.
+    pub fn hosts(&self) -> &[HostReport] {
+        &self.hosts
+    }
+
+    pub(super) fn host_mut(&mut self, index: usize) -> &mut HostReport {
+        &mut self.hosts[index]
+    }
+
+    /// Tells whether every host has everything that this device has, and the other way round, as far as is known.
+    pub fn is_caught_up(&self) -> bool {
+        self.hosts.iter().all(|host| host.status.phase == Phase::CaughtUp && host.status.pending == 0)
+    }
+
+    /// Returns how many messages wait for the host that lacks most.
+    pub fn pending(&self) -> u64 {
+        self.hosts.iter().map(|host| host.status.pending).max().unwrap_or_default()
+    }
+}
+
+/// How it goes with one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostReport {
+    /// The user's name for the host.
+    pub label: Label,
+    /// The host's address.
+    pub address: String,
+    /// How it goes.
+    pub status: HostStatus,
+    is_first_synced: bool,
+    answered: u64,
+}
+
+impl HostReport {
+    pub(super) fn new(label: Label, address: &Address, is_first_synced: bool) -> Self {
+        let status = HostStatus::default();
+        Self { label, address: address.to_string(), status, is_first_synced, answered: 0 }
+    }
+
+    /// Tells whether the host was read to its end at least once, by this client or an earlier one.
+    pub const fn is_first_synced(&self) -> bool {
+        self.is_first_synced
+    }
+
+    /// Takes a new status, after the request to sync with the number `answered`, and tells whether it differs.
+    pub(super) fn update(&mut self, status: &HostStatus, answered: u64) -> bool {
+        let differs = self.status != *status || self.answered != answered;
+        if differs {
+            self.status = status.clone();
+            self.answered = answered;
+            self.is_first_synced |= matches!(status.phase, Phase::Pushing | Phase::CaughtUp);
+        }
+        differs
+    }
+
+    /// Tells whether, since the request to sync with this number, all is done or it cannot be.
+    pub(super) const fn has_settled(&self, request: u64) -> bool {
+        self.answered >= request
+            && matches!(self.status.phase, Phase::CaughtUp | Phase::Waiting { .. } | Phase::Blocked { .. })
+    }
+}
+
+/// One line for a person.
+impl fmt::Display for HostReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { label, address, status, .. } = self;
+        write!(f, "{label} at {address}: {}", status.phase)?;
+        match status.pending {
+            0 => {}
+            1 => f.write_str("; 1 change waits to be sent")?,
+            pending => write!(f, "; {pending} changes wait to be sent")?,
+        }
+        if let Some(offset) = status.clock_offset {
+            let seconds = offset.as_millis() / 1000;
+            let (seconds, side) = if seconds > 0 { (seconds, "behind") } else { (-seconds, "ahead of") };
+            write!(f, "; this device's clock is {seconds} s {side} the host's")?;
+        }
+        Ok(())
+    }
+}
