@@ -243,12 +243,8 @@ fn group_and_parent_are_beside_the_payload_and_in_it() {
         r#type: String,
     }
 
-    let planned = content(&TodoEvent::Planned {
-        day: 7,
-        list: "home".into(),
-        parent: Some(milk()),
-        r#type: "weekly".into(),
-    });
+    let planned =
+        content(&TodoEvent::Planned { day: 7, list: "home".into(), parent: Some(milk()), r#type: "weekly".into() });
     assert_eq!((planned.group.as_deref(), planned.parent), (Some("home"), Some(milk())));
     let payload: Payload = rmp_serde::from_slice(&planned.payload).expect("the payload has the fields");
     assert_eq!((payload.list.as_str(), payload.parent, payload.r#type.as_str()), ("home", milk(), "weekly"));
@@ -477,14 +473,14 @@ fn serde_attributes_hold_whether_the_enum_derives_serde_or_not() {
         #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
         DayChanged { new_day: u8 },
         #[serde(rename_all(serialize = "kebab-case", deserialize = "kebab-case"))]
-        HourChanged { new_hour: u8 },
+        NextHour { new_hour: u8 },
     }
 
     let title = Event::TitleChanged { new_title: "milk".into() };
     assert_eq!(content(&title).type_name, "title_changed");
     assert_eq!(unpack(&content(&title).payload), json!({ "newTitle": "milk" }));
     assert_eq!(unpack(&content(&Event::DayChanged { new_day: 1 }).payload), json!({ "NEW_DAY": 1 }));
-    assert_eq!(unpack(&content(&Event::HourChanged { new_hour: 1 }).payload), json!({ "new-hour": 1 }));
+    assert_eq!(unpack(&content(&Event::NextHour { new_hour: 1 }).payload), json!({ "new-hour": 1 }));
     assert_round_trip(&title);
     assert_eq!(read_json("title_changed", &json!({ "newTitle": "milk", "more": 1 })), Ok(title));
 }
@@ -510,8 +506,8 @@ fn fields_that_do_not_serialize_are_an_error() {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Tree {
     Leaf,
-    Branch(Box<Tree>),
-    List(Vec<Tree>),
+    Branch(Box<Self>),
+    List(Vec<Self>),
 }
 
 #[derive(Debug, PartialEq, DiplomaticEvent)]
