@@ -217,8 +217,8 @@ impl Expansion<'_> {
             quote!(#private::read_nothing(#type_name, __payload)?;)
         } else {
             let helper = read_helper(variant);
-            let read = if helper_is_struct(event) { quote!(read_fields) } else { quote!(read_value) };
-            let pattern = if helper_is_struct(event) {
+            let read = if event.is_map() { quote!(read_fields) } else { quote!(read_value) };
+            let pattern = if event.is_map() {
                 let members = payload.iter().map(|field| &field.member);
                 quote!(#helper { #(#members: #bindings,)* })
             } else {
@@ -345,24 +345,19 @@ impl Expansion<'_> {
     }
 }
 
-/// Tells whether the payload is a map of names. A singleton is its one field, bare.
-fn helper_is_struct(event: &Event<'_>) -> bool {
-    event.variant.is_struct && !matches!(event.shape, Shape::Singleton)
-}
-
 /// The body of a helper struct: the fields with their serde attributes, and one more each.
 fn fields(event: &Event<'_>, payload: &[&Field<'_>], attribute: impl Fn(&Field<'_>) -> TokenStream) -> TokenStream {
     let fields = payload.iter().map(|field| {
         let serde = field.attrs.iter().filter(|attr| attr.path().is_ident("serde"));
         let attribute = attribute(field);
-        let name = helper_is_struct(event).then(|| {
+        let name = event.is_map().then(|| {
             let member = &field.member;
             quote!(#member:)
         });
         let ty = &field.ty;
         quote!(#attribute #(#serde)* #name #ty)
     });
-    if helper_is_struct(event) { quote!({ #(#fields,)* }) } else { quote!((#(#fields,)*);) }
+    if event.is_map() { quote!({ #(#fields,)* }) } else { quote!((#(#fields,)*);) }
 }
 
 /// The serde item by which a field serializes other than its type does.
@@ -379,7 +374,7 @@ fn read_helper(variant: &Variant<'_>) -> Ident {
 }
 
 fn key_helper(variant: &Variant<'_>, field: &Field<'_>) -> Ident {
-    format_ident!("__Key{}Of{}", field.name, variant.index)
+    format_ident!("__Key{}Of{}", field.index, variant.index)
 }
 
 /// Tokens as a string literal, which is how serde's attributes take them.

@@ -529,6 +529,15 @@ fn deep_payloads_are_refused_without_recursion() {
 }
 
 #[test]
+fn deepest_payload_needs_little_of_the_stack() {
+    let mut bytes = b"\x81\xa4List\x91".repeat(64);
+    bytes.extend(pack(&Tree::Leaf));
+    let reader = std::thread::Builder::new().stack_size(512 * 1024);
+    let reader = reader.spawn(move || read::<Grown>("tree", &bytes).is_ok()).expect("a thread starts");
+    assert_eq!(reader.join().ok(), Some(true));
+}
+
+#[test]
 fn what_could_not_be_read_back_is_not_written() {
     let deep = |levels| Grown::Tree((0..levels).fold(Tree::Leaf, |tree, _| Tree::Branch(Box::new(tree))));
     assert_round_trip(&deep(128));
@@ -582,6 +591,33 @@ fn enum_may_stand_in_a_function_with_types_of_its_own() {
 
     let local = |deep| Local { deep };
     assert_round_trip(&Event::Happened { what: local(Some(Box::new(local(None)))), again: [local(None)] });
+}
+
+#[test]
+fn variant_may_be_deprecated_and_have_a_keyword_for_a_name() {
+    #[derive(Debug, PartialEq, DiplomaticEvent)]
+    #[repr(u8)]
+    enum Event {
+        #[deprecated]
+        Old {
+            from: u8,
+        } = 3,
+        r#Type {
+            r#fn: u8,
+            größe: u8,
+        } = 7,
+        #[diplomatic(overwrites = "new_day")]
+        Day {
+            #[serde(with = "hex")]
+            new_day: u32,
+        },
+    }
+
+    assert_eq!(read_json("old", &json!({ "from": 1 })).map(|event: Event| content(&event).type_name), Ok("old"));
+    let event = Event::r#Type { r#fn: 1, größe: 2 };
+    assert_eq!((content(&event).type_name, unpack(&content(&event).payload)), ("type", json!({ "fn": 1, "größe": 2 })));
+    assert_round_trip(&event);
+    assert_round_trip(&Event::Day { new_day: 1 });
 }
 
 #[test]
