@@ -205,10 +205,14 @@ impl Expansion<'_> {
         let Self { private, .. } = self;
         let Event { variant, type_name, .. } = event;
         let ident = variant.ident;
-        let (entity, from_entity) = match event.shape {
+        let entity = match event.shape {
             Shape::Delete(_) => return TokenStream::new(),
-            Shape::Entity(field) => (Some(&field.member), Some(self.read_entity(field))),
-            Shape::Fact | Shape::Register { .. } | Shape::Singleton => (None, None),
+            Shape::Entity(field) => {
+                let member = &field.member;
+                let entity = self.read_entity(field);
+                Some(quote!(#member: #entity,))
+            }
+            Shape::Fact | Shape::Register { .. } | Shape::Singleton => None,
         };
         let payload = event.payload();
         let members = payload.iter().map(|field| &field.member);
@@ -226,7 +230,6 @@ impl Expansion<'_> {
             };
             quote!(let #pattern = #private::#read(#type_name, __payload)?;)
         };
-        let entity = entity.map(|member| quote!(#member: #from_entity,));
         quote! {
             #type_name => {
                 #read

@@ -1,6 +1,8 @@
 //! What the compiler says of each mistake in the attributes of `#[derive(DiplomaticEvent)]`.
 //!
-//! After a change that is meant: `TRYBUILD=overwrite cargo test -p diplomatic --test ui`, and read the difference.
+//! The first run checks the dependencies once more, in a target folder of trybuild's; fewest are needed by
+//! `cargo test -p diplomatic --no-default-features --features derive --test ui`. After a change that is meant, the same
+//! with `TRYBUILD=overwrite`, and then read the difference.
 #![cfg(feature = "derive")]
 
 use std::io::Write;
