@@ -30,6 +30,8 @@ pub(crate) struct Variant<'a> {
 
 /// A field of a variant.
 pub(crate) struct Field<'a> {
+    /// Its place in the variant.
+    pub(crate) index: usize,
     pub(crate) member: Member,
     /// What attributes call it.
     pub(crate) name: String,
@@ -79,7 +81,7 @@ fn refuse_kind(input: &DeriveInput, kind: &str, mistakes: &mut Mistakes) {
 
 impl<'a> Variant<'a> {
     fn from_syntax(
-        index: usize,
+        place: usize,
         variant: &'a syn::Variant,
         input: &'a DeriveInput,
         rename_all_fields: &[TokenStream],
@@ -90,18 +92,19 @@ impl<'a> Variant<'a> {
             .fields
             .iter()
             .enumerate()
-            .map(|(place, field)| {
+            .map(|(index, field)| {
                 refuse_on_field(&field.attrs, mistakes);
                 let member = match &field.ident {
                     Some(ident) => Member::Named(ident.clone()),
-                    None => Member::Unnamed(Index { index: place as u32, span: field.ty.span() }),
+                    None => Member::Unnamed(Index { index: index as u32, span: field.ty.span() }),
                 };
                 Field {
-                    name: field.ident.as_ref().map_or_else(|| place.to_string(), |ident| ident.unraw().to_string()),
+                    index,
+                    name: field.ident.as_ref().map_or_else(|| index.to_string(), |ident| ident.unraw().to_string()),
                     member,
                     ty: replace_self(field.ty.to_token_stream(), &input.ident),
-                    binding: format_ident!("__field{place}"),
-                    getter: format_ident!("__field{place}_of{index}"),
+                    binding: format_ident!("__field{index}"),
+                    getter: format_ident!("__field{index}_of{place}"),
                     attrs: &field.attrs,
                 }
             })
@@ -111,7 +114,7 @@ impl<'a> Variant<'a> {
             rename_all = rename_all_fields.iter().map(|item| of_one_variant(item.clone())).collect();
         }
         Self {
-            index,
+            index: place,
             ident: &variant.ident,
             attrs,
             is_struct: matches!(variant.fields, Fields::Named(_)),

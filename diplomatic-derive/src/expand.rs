@@ -39,13 +39,12 @@ impl Expansion<'_> {
         let Self { input, private } = self;
         let ident = input.ident;
         let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
-        let predicates = where_clause.map(|clause| &clause.predicates).filter(|predicates| !predicates.is_empty());
-        let predicates = predicates.map(|predicates| quote!(#predicates,));
+        let predicates = where_clause.into_iter().flat_map(|clause| &clause.predicates);
         quote! {
             #[automatically_derived]
             impl #impl_generics #private::DiplomaticEvent for #ident #ty_generics
             where
-                #predicates
+                #(#predicates,)*
                 Self: ::core::marker::Sized + ::core::marker::Send + ::core::marker::Sync + 'static,
             {
                 const TYPES: &'static [#private::EventType] = &[];
@@ -68,14 +67,14 @@ impl Expansion<'_> {
         let ident = input.ident;
         let types = events.iter().map(|event| self.event_type(event));
         let helpers = events.iter().map(|event| self.helpers(event));
-        let to_draft = if events.is_empty() {
+        let draft_arms = if events.is_empty() {
             quote!(match *self {})
         } else {
-            let arms = events.iter().map(|event| self.to_draft(event));
+            let arms = events.iter().map(|event| self.draft_arm(event));
             quote!(match self { #(#arms)* })
         };
-        let from_content = events.iter().map(|event| self.from_content(event));
-        let from_delete = self.from_delete(events);
+        let content_arms = events.iter().map(|event| self.content_arm(event));
+        let delete_arm = self.delete_arm(events);
         quote! {
             #[doc(hidden)]
             #[allow(deprecated)]
@@ -87,7 +86,7 @@ impl Expansion<'_> {
                     const TYPES: &'static [#private::EventType] = &[#(#types),*];
 
                     fn to_draft(&self) -> ::core::result::Result<#private::Draft, #private::EncodeEventError> {
-                        #to_draft
+                        #draft_arms
                     }
 
                     fn from_stored(
@@ -99,10 +98,10 @@ impl Expansion<'_> {
                                 entity: __entity,
                                 payload: __payload,
                             } => match __type_name {
-                                #(#from_content)*
+                                #(#content_arms)*
                                 _ => ::core::result::Result::Err(#private::DecodeEventError::UnknownType),
                             },
-                            #from_delete
+                            #delete_arm
                         }
                     }
                 }
@@ -124,12 +123,12 @@ impl Expansion<'_> {
     }
 
     /// The arm that makes a draft of an event.
-    fn to_draft(&self, event: &Event<'_>) -> TokenStream {
+    fn draft_arm(&self, event: &Event<'_>) -> TokenStream {
         let Self { private, .. } = self;
         let type_name = &event.type_name;
         if let Shape::Delete(field) = event.shape {
             let pattern = self.pattern(event.variant, &[field]);
-            let entity = self.to_entity(field);
+            let entity = self.write_entity(field);
             return quote! {
                 #pattern => ::core::result::Result::Ok(#private::Draft::Delete { entity: #entity }),
             };
@@ -156,7 +155,7 @@ impl Expansion<'_> {
             Shape::Singleton => quote!(#private::Target::Singleton),
             Shape::Entity(field) => {
                 used.push(field);
-                let entity = self.to_entity(field);
+                let entity = self.write_entity(field);
                 quote!(#private::Target::Entity(#entity))
             }
             Shape::Register { key } => {
@@ -202,14 +201,18 @@ impl Expansion<'_> {
     }
 
     /// The arm that reads an event of this type back.
-    fn from_content(&self, event: &Event<'_>) -> TokenStream {
+    fn content_arm(&self, event: &Event<'_>) -> TokenStream {
         let Self { private, .. } = self;
         let Event { variant, type_name, .. } = event;
         let ident = variant.ident;
-        let (entity, from_entity) = match event.shape {
+        let entity = match event.shape {
             Shape::Delete(_) => return TokenStream::new(),
-            Shape::Entity(field) => (Some(&field.member), Some(self.from_entity(field))),
-            Shape::Fact | Shape::Register { .. } | Shape::Singleton => (None, None),
+            Shape::Entity(field) => {
+                let member = &field.member;
+                let entity = self.read_entity(field);
+                Some(quote!(#member: #entity,))
+            }
+            Shape::Fact | Shape::Register { .. } | Shape::Singleton => None,
         };
         let payload = event.payload();
         let members = payload.iter().map(|field| &field.member);
@@ -218,8 +221,8 @@ impl Expansion<'_> {
             quote!(#private::read_nothing(#type_name, __payload)?;)
         } else {
             let helper = read_helper(variant);
-            let read = if helper_is_struct(event) { quote!(read_fields) } else { quote!(read_value) };
-            let pattern = if helper_is_struct(event) {
+            let read = if event.is_map() { quote!(read_fields) } else { quote!(read_value) };
+            let pattern = if event.is_map() {
                 let members = payload.iter().map(|field| &field.member);
                 quote!(#helper { #(#members: #bindings,)* })
             } else {
@@ -227,7 +230,6 @@ impl Expansion<'_> {
             };
             quote!(let #pattern = #private::#read(#type_name, __payload)?;)
         };
-        let entity = entity.map(|member| quote!(#member: #from_entity,));
         quote! {
             #type_name => {
                 #read
@@ -237,13 +239,13 @@ impl Expansion<'_> {
     }
 
     /// The arm that reads a delete.
-    fn from_delete(&self, events: &[Event<'_>]) -> TokenStream {
+    fn delete_arm(&self, events: &[Event<'_>]) -> TokenStream {
         let Self { private, .. } = self;
         for event in events {
             if let Shape::Delete(field) = event.shape {
                 let ident = event.variant.ident;
                 let member = &field.member;
-                let entity = self.from_entity(field);
+                let entity = self.read_entity(field);
                 return quote! {
                     #private::Stored::Delete { entity: __entity } => {
                         ::core::result::Result::Ok(Self::#ident { #member: #entity })
@@ -267,13 +269,13 @@ impl Expansion<'_> {
         quote!(#enum_ident::#ident { #(#members: #bindings,)* .. })
     }
 
-    fn to_entity(&self, field: &Field<'_>) -> TokenStream {
+    fn write_entity(&self, field: &Field<'_>) -> TokenStream {
         let Self { private, .. } = self;
         let Field { ty, binding, .. } = field;
         quote!(<#ty as #private::EntityField>::to_entity(#binding))
     }
 
-    fn from_entity(&self, field: &Field<'_>) -> TokenStream {
+    fn read_entity(&self, field: &Field<'_>) -> TokenStream {
         let Self { private, .. } = self;
         let ty = &field.ty;
         quote!(<#ty as #private::EntityField>::from_entity(__entity))
@@ -346,24 +348,19 @@ impl Expansion<'_> {
     }
 }
 
-/// Tells whether the payload is a map of names. A singleton is its one field, bare.
-fn helper_is_struct(event: &Event<'_>) -> bool {
-    event.variant.is_struct && !matches!(event.shape, Shape::Singleton)
-}
-
 /// The body of a helper struct: the fields with their serde attributes, and one more each.
 fn fields(event: &Event<'_>, payload: &[&Field<'_>], attribute: impl Fn(&Field<'_>) -> TokenStream) -> TokenStream {
     let fields = payload.iter().map(|field| {
         let serde = field.attrs.iter().filter(|attr| attr.path().is_ident("serde"));
         let attribute = attribute(field);
-        let name = helper_is_struct(event).then(|| {
+        let name = event.is_map().then(|| {
             let member = &field.member;
             quote!(#member:)
         });
         let ty = &field.ty;
         quote!(#attribute #(#serde)* #name #ty)
     });
-    if helper_is_struct(event) { quote!({ #(#fields,)* }) } else { quote!((#(#fields,)*);) }
+    if event.is_map() { quote!({ #(#fields,)* }) } else { quote!((#(#fields,)*);) }
 }
 
 /// The serde item by which a field serializes other than its type does.
@@ -380,10 +377,36 @@ fn read_helper(variant: &Variant<'_>) -> Ident {
 }
 
 fn key_helper(variant: &Variant<'_>, field: &Field<'_>) -> Ident {
-    format_ident!("__Key{}Of{}", field.name, variant.index)
+    format_ident!("__Key{}Of{}", field.index, variant.index)
 }
 
 /// Tokens as a string literal, which is how serde's attributes take them.
 fn text(tokens: &impl ToTokens) -> LitStr {
     LitStr::new(&tokens.to_token_stream().to_string(), proc_macro2::Span::call_site())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renamed_crate_is_the_only_one_that_is_named() {
+        let input = syn::parse_quote! {
+            #[diplomatic(crate = "elsewhere::renamed")]
+            enum Event {
+                #[diplomatic(overwrites = "item", gid = "list", pid = "item")]
+                Renamed { item: Id, list: String },
+                #[diplomatic(entity = "0")]
+                Put(Id, u8),
+                #[diplomatic(deletes = "0")]
+                Removed(Id),
+                #[diplomatic(singleton)]
+                Theme(String),
+                Opened,
+            }
+        };
+        let code = derive(&input).to_string();
+        assert!(code.contains("elsewhere :: renamed :: __private"));
+        assert!(!code.contains("compile_error") && !code.contains("diplomatic"), "{code}");
+    }
 }

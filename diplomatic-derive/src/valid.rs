@@ -36,6 +36,11 @@ impl<'a> Event<'a> {
         };
         self.variant.fields.iter().filter(|field| Some(&field.member) != apart).collect()
     }
+
+    /// Tells whether the payload is a map of names. A singleton is its one field, bare.
+    pub(crate) fn is_map(&self) -> bool {
+        self.variant.is_struct && !matches!(self.shape, Shape::Singleton)
+    }
 }
 
 /// Applies the rules. What is returned is complete only if no mistake was found.
@@ -62,7 +67,9 @@ fn event<'a>(variant: &'a Variant<'a>, prefix: Option<&LitStr>, mistakes: &mut M
     let shape = shape(variant, mistakes);
     let group = beside(variant, attrs.gid.as_ref(), mistakes);
     let parent = beside(variant, attrs.pid.as_ref(), mistakes);
-    Some(Event { variant, type_name, shape: shape?, group, parent })
+    let event = Event { variant, type_name, shape: shape?, group, parent };
+    bare_value_is_written(&event, mistakes);
+    Some(event)
 }
 
 fn type_name(variant: &Variant<'_>, prefix: Option<&LitStr>, mistakes: &mut Mistakes) -> String {
@@ -156,8 +163,7 @@ fn key_is_sound(names: &[LitStr], key: &[&Field<'_>], mistakes: &mut Mistakes) {
         if key[..i].iter().any(|before| before.member == field.member) {
             mistakes.add(name.span(), format_args!("`{}` is in the key twice: keep one", field.name));
         }
-        let skipped = ["skip", "skip_serializing", "skip_deserializing"];
-        if skipped.iter().any(|skip| !serde_items(field.attrs, skip).is_empty()) {
+        if is_skipped(field) {
             mistakes.add(
                 name.span(),
                 format_args!(
@@ -167,6 +173,26 @@ fn key_is_sound(names: &[LitStr], key: &[&Field<'_>], mistakes: &mut Mistakes) {
             );
         }
     }
+}
+
+/// Serde takes no notice of a skip where the whole payload is one bare value.
+fn bare_value_is_written(event: &Event<'_>, mistakes: &mut Mistakes) {
+    if let [field] = event.payload()[..]
+        && !event.is_map()
+        && is_skipped(field)
+    {
+        mistakes.add_spanned(
+            &field.ty,
+            format_args!(
+                "this is the whole payload of `{}`, which serde cannot skip: remove the skip, or the field",
+                event.variant.ident
+            ),
+        );
+    }
+}
+
+fn is_skipped(field: &Field<'_>) -> bool {
+    ["skip", "skip_serializing", "skip_deserializing"].iter().any(|skip| !serde_items(field.attrs, skip).is_empty())
 }
 
 /// The field of a `gid` or `pid`.

@@ -111,7 +111,7 @@ pub enum Stored<'a> {
         type_name: &'a str,
         /// What the message is about.
         entity: &'a EntityId,
-        /// The fields, as one MessagePack value.
+        /// The fields, as one MessagePack value; nil where the message has none.
         payload: &'a [u8],
     },
     /// A tombstone.

@@ -1,4 +1,81 @@
-//! Placeholder.
+//! Event sourcing for apps that belong to their user.
+//!
+//! An app says what can happen, as an enum, and what it makes of it, as a [`Reducer`]. The rest is done here: a durable
+//! encrypted log on the device, offline work, end-to-end encrypted sync between the user's devices through any
+//! DIPLOMATIC host, which can read nothing of it, and a state that comes out the same on every device.
+//!
+//! ```no_run
+//! use std::collections::BTreeMap;
+//!
+//! use diplomatic::{Client, DiplomaticEvent, EntityId, Meta, Reducer, Seed};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(DiplomaticEvent)]
+//! #[diplomatic(prefix = "todo")]
+//! enum TodoEvent {
+//!     Added { title: String },
+//!     #[diplomatic(overwrites = "todo")]
+//!     Renamed { todo: EntityId, title: String },
+//!     #[diplomatic(deletes = "todo")]
+//!     Removed { todo: EntityId },
+//! }
+//!
+//! #[derive(Default, Serialize, Deserialize)]
+//! struct Todos {
+//!     titles: BTreeMap<EntityId, String>,
+//! }
+//!
+//! impl Reducer for Todos {
+//!     type Event = TodoEvent;
+//!
+//!     fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+//!         match event {
+//!             TodoEvent::Added { title } => {
+//!                 self.titles.insert(at.entity.clone(), title.clone());
+//!             }
+//!             TodoEvent::Renamed { todo, title } => {
+//!                 // A todo that was deleted on another device stays deleted.
+//!                 if let Some(old) = self.titles.get_mut(todo) {
+//!                     old.clone_from(title);
+//!                 }
+//!             }
+//!             TodoEvent::Removed { todo } => {
+//!                 self.titles.remove(todo);
+//!             }
+//!         }
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // The same 64 hex digits on every device of the user; `Seed::generate` makes new ones.
+//! let seed: Seed = std::env::var("DIP_SEED")?.parse()?;
+//! let client = Client::<Todos>::builder(seed).store("todo.redb").host("http://localhost:31337").open().await?;
+//! // Durable, applied, and on its way to the other devices; also without a network.
+//! let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+//! client.emit(TodoEvent::Renamed { todo: milk, title: "oat milk".into() }).await?;
+//! client.read(|todos| println!("{:?}", todos.titles.values()));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where to go on:
+//!
+//! - [`DiplomaticEvent`](derive@DiplomaticEvent): the shapes that an event can have, and their attributes.
+//! - [`Reducer`]: what a state promises, and what it may rely on.
+//! - [`Client`]: emitting, reading, waiting for changes, and how sync goes.
+//! - [`Device`]: the same without network and async, for tools and simulations.
+//! - [`standard`]: the wire format, in pure functions.
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | (none) | the public side of the standard: bytes, calls, statuses, bags to verify. A host needs no more, and cannot decrypt |
+//! | `seal` | seeds, keys, sealing and opening, export files |
+//! | `engine` | typed events, reducers, the order, the sync engine: pure, without clock, threads or I/O |
+//! | `client` (default) | the log on redb, [`Device`], [`Client`] and its transports |
+//! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
 
 #[cfg(feature = "client")]
 mod client;
@@ -24,7 +101,46 @@ pub use client::{
 };
 #[cfg(feature = "client")]
 pub use device::{Device, DeviceConfig, DeviceLink, EmitError, Quarantined, Unread};
+/// # Examples
+///
+/// ```
+/// use diplomatic::standard::{EntityId, Timestamp};
+/// use diplomatic::{DiplomaticEvent, Draft, EncodeEventError, Target};
+///
+/// #[derive(DiplomaticEvent)]
+/// #[diplomatic(prefix = "todo")]
+/// enum TodoEvent {
+///     // Every one counts, and is a new entity.
+///     Added { title: String },
+///     // The latest per `todo` counts.
+///     #[diplomatic(overwrites = "todo")]
+///     Renamed { todo: EntityId, title: String },
+///     // The latest per list and day counts; all of a list are one group.
+///     #[diplomatic(overwrites("list", "day"), gid = "list")]
+///     Planned { list: String, day: u16, hours: f32 },
+///     // The whole of an entity. `type` keeps the name that the type had before the variant was renamed.
+///     #[diplomatic(entity = "id", type = "todo.note")]
+///     Annotated { id: EntityId, text: String, #[serde(default)] pinned: bool },
+///     #[diplomatic(deletes = "todo")]
+///     Removed { todo: EntityId },
+///     // One value for the account.
+///     #[diplomatic(singleton)]
+///     Theme(String),
+/// }
+///
+/// let milk = EntityId::new(b"milkmilk", Timestamp::EPOCH);
+/// let renamed = TodoEvent::Renamed { todo: milk.clone(), title: "oat milk".to_owned() };
+/// let Draft::Content { type_name, target, parent, .. } = renamed.to_draft()? else { unreachable!() };
+/// assert_eq!(type_name, "todo.renamed");
+/// assert!(matches!(target, Target::Register { .. }));
+/// assert_eq!(parent, Some(milk));
+/// # Ok::<_, EncodeEventError>(())
+/// ```
+///
+/// # Reference
+///
 #[cfg(feature = "derive")]
+#[doc(inline)]
 pub use diplomatic_derive::DiplomaticEvent;
 #[cfg(feature = "engine")]
 pub use event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, EventType, Shape, Stored, Target};
@@ -34,6 +150,9 @@ pub use log::{Backing, LogError, OpenLogError, StorageError};
 pub use order::{Clock, Position, Tick};
 #[cfg(feature = "engine")]
 pub use reducer::{Meta, Origin, Reducer};
+#[cfg(feature = "seal")]
+#[doc(inline)]
+pub use standard::{EntityId, Label, Seed, Timestamp};
 
 /// What the derive macro's code names; not for other use.
 #[cfg(feature = "derive")]
