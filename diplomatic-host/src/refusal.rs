@@ -16,6 +16,9 @@ pub enum Refusal {
     /// has: a client may split the request and try again.
     #[error("the request is larger than the host takes")]
     TooLarge,
+    /// The request broke off, or came too slowly.
+    #[error("the request broke off, or came too slowly")]
+    Incomplete,
     /// The host holds as many bytes of requests as it may. Its status is [`Status::STORAGE_ERROR`]: later it may work.
     #[error("the host has too much to do")]
     Busy,
@@ -42,6 +45,7 @@ impl Refusal {
         match self {
             Self::NotFound => Status::NOT_FOUND,
             Self::TooLarge => Status::INVALID_REQUEST,
+            Self::Incomplete => Status::INVALID_MESSAGE,
             Self::Busy => Status::STORAGE_ERROR,
             Self::NoToken => Status::INVALID_PARAM,
             Self::Decode(error) => error.status(),
