@@ -6,6 +6,9 @@
 //! The crate builds on `diplomatic` without its default features, where seeds, keys and opening do not exist:
 //! nothing here can name decryption, and `cargo check -p diplomatic-host` proves it.
 
+#[cfg(test)]
+#[path = "../tests/support/account.rs"]
+mod account;
 mod app;
 mod calls;
 mod host;
