@@ -1,0 +1,36 @@
+//! Who calls: the start of every request.
+
+use diplomatic::standard::calls::AuthTimestamp;
+use diplomatic::standard::{Decode, PublicKey, Reader, Seq, Timestamp};
+
+use crate::{BagStore, Refusal};
+
+/// A caller whose auth timestamp holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller {
+    pub(crate) key: PublicKey,
+    /// The last seq of the caller's bags; `None` for one who is not registered.
+    last: Option<Seq>,
+}
+
+impl Caller {
+    /// Takes the auth timestamp from the front of a request and checks it.
+    pub(crate) fn read(store: &impl BagStore, now: Timestamp, request: &mut Reader<'_>) -> Result<Self, Refusal> {
+        Self::admit(store, now, &AuthTimestamp::read(request)?)
+    }
+
+    /// Checks an auth timestamp.
+    pub(crate) fn admit(store: &impl BagStore, now: Timestamp, auth: &AuthTimestamp) -> Result<Self, Refusal> {
+        auth.verify(now)?;
+        Ok(Self { key: auth.key, last: store.last_seq(&auth.key)? })
+    }
+
+    pub(crate) const fn is_registered(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// Returns the last seq of a caller who must be registered.
+    pub(crate) fn registered(&self) -> Result<Seq, Refusal> {
+        self.last.ok_or(Refusal::NotRegistered)
+    }
+}

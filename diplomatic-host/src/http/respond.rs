@@ -1,0 +1,69 @@
+//! Turns replies into responses.
+
+use std::io;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
+    CONTENT_TYPE,
+};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use futures_util::{Stream, StreamExt, stream};
+use tokio::task::spawn_blocking;
+
+use crate::app::App;
+use crate::{BagStore, Items, Reply, StoreError};
+
+/// Returns the response to a call or a preflight.
+pub(super) fn respond<S: BagStore>(app: &App<S>, reply: Reply) -> Response {
+    let head = reply.head(app.now());
+    if reply.status().is_none() {
+        return preflight();
+    }
+    let body = match reply.items.as_whole() {
+        Some(items) => Body::from([&head, items].concat()),
+        None => {
+            let head = stream::once(async { Ok(Bytes::from(head)) });
+            Body::from_stream(head.chain(chunks(app, reply.items)))
+        }
+    };
+    let mut response = allow_any_origin(Response::new(body));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response
+}
+
+/// Returns an empty response with another status than 200.
+pub(super) fn refuse(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    allow_any_origin(response)
+}
+
+/// Lets pages of any origin read a response.
+pub(super) fn allow_any_origin(mut response: Response) -> Response {
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+fn preflight() -> Response {
+    let mut response = allow_any_origin(Response::new(Body::empty()));
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    response
+}
+
+/// Reads items as the client takes them. A store that fails ends the stream with an error, which breaks the response
+/// off so that the client does not take a part for the whole.
+fn chunks<S: BagStore>(app: &App<S>, items: Items) -> impl Stream<Item = io::Result<Bytes>> + use<S> {
+    let host = app.host.clone();
+    stream::try_unfold(items, move |mut items| {
+        let host = host.clone();
+        async move {
+            let read = spawn_blocking(move || items.next_chunk(host.store()).map(|chunk| Some((chunk?.into(), items))));
+            read.await.unwrap_or(Err(StoreError::Stopped)).map_err(io::Error::other)
+        }
+    })
+}

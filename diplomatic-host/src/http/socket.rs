@@ -1,0 +1,96 @@
+//! One socket of the live channel.
+
+use std::ops::ControlFlow;
+
+use axum::body::Bytes;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use diplomatic::standard::{PublicKey, Timestamp};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+
+use super::respond::{allow_any_origin, refuse};
+use crate::app::{App, Seat};
+use crate::live::Subscription;
+use crate::{BagStore, Limits, StoreError};
+
+/// The largest message that a client may send; they have nothing to say.
+const INCOMING: usize = 4096;
+
+/// Answers the upgrade: 401 unless the query's `t` lets the caller in.
+pub(super) async fn open<S: BagStore>(
+    app: App<S>,
+    seat: Option<Seat>,
+    received: Timestamp,
+    request: Request,
+) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let Some(user) = admit(&app, received, parts.uri.query()).await else {
+        return refuse(StatusCode::UNAUTHORIZED);
+    };
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade.max_message_size(INCOMING).max_frame_size(INCOMING),
+        Err(rejection) => return allow_any_origin(rejection.into_response()),
+    };
+    // Before the client hears that the channel is open: from then on it counts on every push being told.
+    let subscription = app.hub.subscribe(user);
+    allow_any_origin(upgrade.on_upgrade(async move |socket| {
+        run(&app, socket, subscription).await;
+        drop(seat);
+    }))
+}
+
+async fn admit<S: BagStore>(app: &App<S>, now: Timestamp, query: Option<&str>) -> Option<PublicKey> {
+    let token = query?.split('&').find_map(|pair| pair.strip_prefix("t="))?.to_owned();
+    let host = app.host.clone();
+    let admitted = spawn_blocking(move || host.admit(now, &token)).await.unwrap_or(Err(StoreError::Stopped.into()));
+    admitted.inspect_err(|refusal| tracing::debug!(%refusal, "refused a socket")).ok()
+}
+
+/// Sends what is published until one side has enough.
+async fn run<S>(app: &App<S>, mut socket: WebSocket, mut frames: Subscription) {
+    let mut pings = interval_at(Instant::now() + app.limits.ping, app.limits.ping);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut unanswered = 0;
+    loop {
+        let flow = tokio::select! {
+            frame = frames.next() => match frame {
+                Some(frame) => send(&mut socket, &app.limits, Message::Binary(Bytes::from_owner(frame))).await,
+                None => close(&mut socket, &app.limits, close_code::AGAIN, "too slow").await,
+            },
+            message = socket.recv() => match message {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => ControlFlow::Break(()),
+                Some(Ok(_)) => {
+                    unanswered = 0;
+                    ControlFlow::Continue(())
+                }
+            },
+            _ = pings.tick() => {
+                unanswered += 1;
+                match unanswered {
+                    1 | 2 => send(&mut socket, &app.limits, Message::Ping(Bytes::new())).await,
+                    _ => ControlFlow::Break(()),
+                }
+            },
+            () = app.closed() => close(&mut socket, &app.limits, close_code::AWAY, "shutting down").await,
+        };
+        if flow.is_break() {
+            return;
+        }
+    }
+}
+
+async fn send(socket: &mut WebSocket, limits: &Limits, message: Message) -> ControlFlow<()> {
+    match timeout(limits.idle, socket.send(message)).await {
+        Ok(Ok(())) => ControlFlow::Continue(()),
+        Ok(Err(_)) | Err(_) => ControlFlow::Break(()),
+    }
+}
+
+async fn close(socket: &mut WebSocket, limits: &Limits, code: u16, reason: &'static str) -> ControlFlow<()> {
+    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+    let _ = send(socket, limits, Message::Close(Some(frame))).await;
+    ControlFlow::Break(())
+}

@@ -1,0 +1,132 @@
+//! Accepts connections until it is told to stop, and finishes what it accepted.
+
+use std::fmt;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use diplomatic::standard::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::app::{App, Clock, Seat};
+use crate::http;
+use crate::{BagStore, Host, Limits};
+
+/// A host on HTTP, with the live channel.
+///
+/// # Examples
+///
+/// A host in a test, on a port of its own:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use diplomatic_host::{Host, MemoryStore, Server};
+/// use tokio::net::TcpListener;
+/// use tokio::sync::oneshot;
+///
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let url = format!("http://{}", listener.local_addr()?);
+/// let (stop, stopped) = oneshot::channel::<()>();
+/// let server = Server::new(Host::new(MemoryStore::new()));
+/// let serving = tokio::spawn(server.serve(listener, async { drop(stopped.await) }));
+///
+/// // ... clients sync with `url` ...
+///
+/// drop(stop);
+/// serving.await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server<S> {
+    host: Arc<Host<S>>,
+    limits: Limits,
+    clock: Clock,
+}
+
+impl<S: BagStore> Server<S> {
+    /// Makes a server with the default limits and the system's clock. It takes a [`Host`], or an `Arc` of one that the
+    /// caller wants to look into meanwhile.
+    pub fn new(host: impl Into<Arc<Host<S>>>) -> Self {
+        Self { host: host.into(), limits: Limits::default(), clock: Arc::new(system_time) }
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Sets the clock, that of a test for one.
+    #[must_use]
+    pub fn with_clock(self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// Serves the connections of `listener` until `shutdown` is ready, then finishes the requests that were accepted,
+    /// for at most [`Limits::grace`].
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let app = self.into_app();
+        let count = app.limits.connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        let seats = Arc::new(Semaphore::new(count));
+        let mut connections = JoinSet::new();
+        let mut shutdown = pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                accepted = accept(&listener, &seats) => match accepted {
+                    Ok((seat, stream)) => drop(connections.spawn(http::serve_connection(app.clone(), seat, stream))),
+                    Err(error) => pause_after(&error).await,
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+        drop(listener);
+        app.closing.send_replace(true);
+        let finished = async {
+            while connections.join_next().await.is_some() {}
+            // Sockets of the live channel have left their connections behind and hold their seats still.
+            drop(seats.acquire_many(u32::try_from(count).unwrap_or(u32::MAX)).await);
+        };
+        if timeout(app.limits.grace, finished).await.is_err() {
+            tracing::warn!("closed connections that did not finish in time");
+        }
+    }
+
+    pub(crate) fn into_app(self) -> App<S> {
+        App::new(self.host, self.limits, self.clock)
+    }
+}
+
+impl<S> fmt::Debug for Server<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host: _, limits, clock: _ } = self;
+        f.debug_struct("Server").field("limits", limits).finish_non_exhaustive()
+    }
+}
+
+async fn accept(listener: &TcpListener, seats: &Arc<Semaphore>) -> io::Result<(Seat, tokio::net::TcpStream)> {
+    let seat = seats.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((Arc::new(seat), stream))
+}
+
+/// Waits a moment where the next accept would fail likewise, as when the process has no file descriptor left.
+async fn pause_after(error: &io::Error) {
+    match error.kind() {
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted => {}
+        _ => {
+            tracing::warn!(%error, "could not accept a connection");
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+fn system_time() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::EPOCH.plus(since_epoch)
+}

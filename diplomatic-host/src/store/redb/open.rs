@@ -1,0 +1,181 @@
+//! Opens the data file, and refuses what is not one.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
+
+use super::tables::{BODIES, FORMAT, FORMAT_KEY, HEADS, META, SEQS, USERS};
+use crate::store::OpenStoreError;
+
+/// How a data file is opened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RedbOptions {
+    /// How many bytes of the file are kept in memory, 64 MiB by default.
+    pub cache: usize,
+    /// Whether the whole file is checked when the store opens, true by default.
+    ///
+    /// The check reads the file once. Without it a file that was changed from outside may be noticed only later, by
+    /// the request that meets the damage; one that a crash left behind is checked in any case.
+    pub check: bool,
+}
+
+impl Default for RedbOptions {
+    fn default() -> Self {
+        Self { cache: 64 << 20, check: true }
+    }
+}
+
+/// What holds the bytes: kept, so that the database can be opened again after an I/O error.
+pub(super) struct Medium {
+    path: PathBuf,
+    options: RedbOptions,
+    kind: Kind,
+}
+
+enum Kind {
+    File,
+    Backend(Box<dyn Fn() -> Box<dyn StorageBackend> + Send + Sync>),
+}
+
+impl fmt::Debug for Medium {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Medium").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Medium {
+    pub(super) fn file(path: &Path, options: RedbOptions) -> Self {
+        Self { path: path.to_owned(), options, kind: Kind::File }
+    }
+
+    pub(super) fn backend(make: impl Fn() -> Box<dyn StorageBackend> + Send + Sync + 'static) -> Self {
+        Self { path: PathBuf::from("memory"), options: RedbOptions::default(), kind: Kind::Backend(Box::new(make)) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the file, or makes it where there is none, and checks that it is ours.
+    pub(super) fn open(&self) -> Result<Database, OpenStoreError> {
+        let database = self.open_database(self.options.check).map_err(|error| self.explain(error))?;
+        self.check_format(&database)?;
+        self.sync_folder().map_err(|source| OpenStoreError::Io { path: self.path.clone(), source })?;
+        Ok(database)
+    }
+
+    /// Opens the file again after a failure; what it is was checked before.
+    pub(super) fn reopen(&self) -> Result<Database, OpenStoreError> {
+        self.open_database(false).map_err(|error| self.explain(error))
+    }
+
+    fn open_database(&self, check: bool) -> Result<Database, DatabaseError> {
+        let mut builder = Builder::new();
+        builder.set_cache_size(self.options.cache).set_check_integrity_on_open(check);
+        match &self.kind {
+            Kind::File => builder.create(&self.path),
+            Kind::Backend(make) => builder.create_with_backend(Boxed(make())),
+        }
+    }
+
+    fn check_format(&self, database: &Database) -> Result<(), OpenStoreError> {
+        let txn = database.begin_read().map_err(|error| self.damaged(error))?;
+        let fresh = txn.list_tables().map_err(|error| self.damaged(error))?.next().is_none();
+        if fresh {
+            // Also what a crash leaves behind between the making of the file and this.
+            return self.write_format(database);
+        }
+        let meta = txn.open_table(META).map_err(|_| self.not_ours())?;
+        let format = meta.get(FORMAT_KEY).map_err(|error| self.damaged(error))?.ok_or_else(|| self.not_ours())?;
+        match format.value() {
+            FORMAT => Ok(()),
+            found => {
+                Err(OpenStoreError::OtherFormat { path: self.path.clone(), found: found.to_owned(), known: FORMAT })
+            }
+        }
+    }
+
+    fn write_format(&self, database: &Database) -> Result<(), OpenStoreError> {
+        let write = || -> Result<(), redb::Error> {
+            let txn = database.begin_write()?;
+            txn.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
+            txn.open_table(USERS)?;
+            txn.open_table(HEADS)?;
+            txn.open_table(BODIES)?;
+            txn.open_table(SEQS)?;
+            Ok(txn.commit()?)
+        };
+        write().map_err(|error| match error {
+            redb::Error::Io(source) => OpenStoreError::Io { path: self.path.clone(), source },
+            error => self.damaged(error),
+        })
+    }
+
+    /// Makes the file's own entry in its folder durable: without it a power cut could take a new file whole.
+    fn sync_folder(&self) -> io::Result<()> {
+        match self.kind {
+            Kind::File if cfg!(unix) => {
+                let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn explain(&self, error: DatabaseError) -> OpenStoreError {
+        let path = self.path.clone();
+        match error {
+            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenStoreError::InUse { path },
+            DatabaseError::UpgradeRequired(_) => OpenStoreError::NotOurs { path },
+            DatabaseError::Storage(StorageError::Io(source)) => match source.kind() {
+                io::ErrorKind::InvalidData => OpenStoreError::NotOurs { path },
+                io::ErrorKind::UnexpectedEof => self.damaged(source),
+                _ => OpenStoreError::Io { path, source },
+            },
+            error => self.damaged(error),
+        }
+    }
+
+    fn damaged(&self, source: impl std::error::Error + Send + Sync + 'static) -> OpenStoreError {
+        OpenStoreError::Damaged { path: self.path.clone(), source: Arc::new(source) }
+    }
+
+    fn not_ours(&self) -> OpenStoreError {
+        OpenStoreError::NotOurs { path: self.path.clone() }
+    }
+}
+
+/// A boxed backend, for redb takes one by its type.
+#[derive(Debug)]
+struct Boxed(Box<dyn StorageBackend>);
+
+impl StorageBackend for Boxed {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
+    }
+}

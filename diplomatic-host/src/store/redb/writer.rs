@@ -1,0 +1,131 @@
+//! The one writer: takes every waiting write, commits them together, answers all.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+
+use diplomatic::standard::{PublicKey, VerifiedBag};
+
+use super::tables::Tables;
+use super::{Shared, writing};
+use crate::store::{Done, Placed, StoreError};
+
+/// How many bytes of bags one commit takes before the others wait for the next: it bounds how long a small push waits
+/// behind large ones. A single push may be larger, for it is stored as a whole.
+const COMMIT_BYTES: usize = 8 << 20;
+/// How many writes one commit takes.
+const COMMIT_WRITES: usize = 4096;
+
+/// Something for the writer to do.
+pub(super) enum Job {
+    Register {
+        user: PublicKey,
+        done: Done<()>,
+    },
+    Append {
+        user: PublicKey,
+        bags: Vec<VerifiedBag>,
+        done: Done<Vec<Placed>>,
+    },
+    /// A reader met an I/O error, after which the database refuses everything until it is opened again.
+    Reopen,
+}
+
+/// What a job comes to, not to be told before the commit.
+enum Outcome {
+    Registered,
+    Placed(Vec<Placed>),
+    Nothing,
+}
+
+/// Runs until every sender of jobs is gone, and carries out what they sent.
+pub(super) fn run(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let batch = gather(first, jobs);
+        let outcomes = shared.ensure_open().and_then(|()| commit(shared, &batch));
+        match outcomes {
+            Ok(outcomes) => batch.into_iter().zip(outcomes).for_each(|(job, outcome)| job.succeed(outcome)),
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "nothing of {} writes was stored",
+                    batch.len()
+                );
+                shared.broken.store(true, Ordering::Release);
+                batch.into_iter().for_each(|job| job.fail(&error));
+                // At once, for the sake of those who read. If it fails, the next job tries again.
+                if let Err(error) = shared.ensure_open() {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the data file could not be opened again"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Takes what waits already; nobody is kept waiting for more to come.
+fn gather(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
+    let mut bytes = first.size();
+    let mut batch = vec![first];
+    while bytes < COMMIT_BYTES && batch.len() < COMMIT_WRITES {
+        let Ok(job) = jobs.try_recv() else { break };
+        bytes += job.size();
+        batch.push(job);
+    }
+    batch
+}
+
+fn commit(shared: &Shared, batch: &[Job]) -> Result<Vec<Outcome>, StoreError> {
+    let database = shared.database();
+    let txn = database.as_ref().ok_or(StoreError::Stopped)?.begin_write().map_err(writing)?;
+    let mut tables = Tables::open(&txn)?;
+    let outcomes = batch.iter().map(|job| job.carry_out(&mut tables)).collect::<Result<_, _>>()?;
+    let changed = tables.changed();
+    drop(tables);
+    // A commit of nothing would still cost an fsync.
+    if changed {
+        txn.commit().map_err(writing)?
+    } else {
+        txn.abort().map_err(writing)?
+    }
+    Ok(outcomes)
+}
+
+impl Job {
+    fn size(&self) -> usize {
+        match self {
+            Self::Append { bags, .. } => bags
+                .iter()
+                .map(VerifiedBag::as_bag)
+                .map(|bag| bag.head.head.as_bytes().len() + bag.body.as_bytes().len())
+                .sum(),
+            Self::Register { .. } | Self::Reopen => 0,
+        }
+    }
+
+    fn carry_out(&self, tables: &mut Tables<'_>) -> Result<Outcome, StoreError> {
+        match self {
+            Self::Register { user, .. } => tables.register(user).map(|()| Outcome::Registered),
+            Self::Append { user, bags, .. } => tables.append(user, bags).map(Outcome::Placed),
+            Self::Reopen => Ok(Outcome::Nothing),
+        }
+    }
+
+    fn succeed(self, outcome: Outcome) {
+        match (self, outcome) {
+            (Self::Register { done, .. }, Outcome::Registered) => done(Ok(())),
+            (Self::Append { done, .. }, Outcome::Placed(placed)) => done(Ok(placed)),
+            (job, _) => job.fail(&StoreError::Stopped),
+        }
+    }
+
+    fn fail(self, error: &StoreError) {
+        match self {
+            Self::Register { done, .. } => done(Err(error.clone())),
+            Self::Append { done, .. } => done(Err(error.clone())),
+            Self::Reopen => {}
+        }
+    }
+}
