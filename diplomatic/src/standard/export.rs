@@ -343,6 +343,11 @@ pub struct IndexItem {
 }
 
 impl IndexItem {
+    /// Returns the sealed head.
+    pub const fn head(&self) -> &SealedHead {
+        &self.head
+    }
+
     /// Returns where the sealed body stands, counted from the start of the bodies; empty for a delete.
     ///
     /// Neither end need be within the file.

@@ -112,3 +112,33 @@ impl fmt::Debug for HostKeys {
         f.debug_struct("HostKeys").field("public", public).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn secrets_are_the_recorded_ones() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/keys.json");
+        let vectors: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let seed = |case: &Value| case["seed"].as_str().unwrap().parse::<Seed>().unwrap();
+        for case in vectors["hostKeys"].as_array().unwrap() {
+            let label = Label::with_index(case["label"].as_str().unwrap(), case["idx"].as_u64().unwrap());
+            let keys = HostKeys::derive(&seed(case), &label);
+            assert_eq!(hex(keys.secret.as_ref()), case["derivationSeed"]);
+            assert_eq!(hex(&keys.signing.to_keypair_bytes()), case["privateKey64"]);
+        }
+        for case in vectors["bagKeys"].as_array().unwrap() {
+            let kdm = case["kdm"].as_str().unwrap();
+            let kdm = u64::from_str_radix(kdm, 16).unwrap().to_be_bytes();
+            let keys = HostKeys::derive(&seed(case), &Label::default());
+            assert_eq!(hex(keys.message_key(&Kdm::from_bytes(kdm)).as_ref()), case["key"]);
+        }
+    }
+}
