@@ -2,6 +2,8 @@
 //!
 //! Sealing is deterministic too once the nonces are given, so that bags and export files are compared byte for byte.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
 mod api;
 mod auth;
 mod bag;
