@@ -125,8 +125,7 @@ mod tests {
 
     #[test]
     fn secrets_are_the_recorded_ones() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/keys.json");
-        let vectors: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let vectors: Value = serde_json::from_str(include_str!("../../../tests/vectors/keys.json")).unwrap();
         let seed = |case: &Value| case["seed"].as_str().unwrap().parse::<Seed>().unwrap();
         for case in vectors["hostKeys"].as_array().unwrap() {
             let label = Label::with_index(case["label"].as_str().unwrap(), case["idx"].as_u64().unwrap());
