@@ -16,8 +16,10 @@ const PER_BYTE: u64 = 32;
 /// What any input may cost.
 const FLAT: u64 = 1024;
 
+type Decoder = fn(&[u8]);
+
 /// Everything that decodes, of which nothing keeps what it decoded.
-fn decoders() -> Vec<(&'static str, fn(&[u8]))> {
+fn decoders() -> Vec<(&'static str, Decoder)> {
     fn decode<T: Decode>(data: &[u8]) {
         drop(T::decode(data));
     }
