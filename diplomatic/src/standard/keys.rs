@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ed25519_dalek::{Signer, SigningKey};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::bytes::Encode;
 use super::calls::AuthTimestamp;
@@ -93,7 +93,7 @@ impl HostKeys {
         hasher.update(self.secret.as_ref()).update(self.public.as_bytes()).update(head.as_bytes());
         let mut kdm = [0; 8];
         kdm.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
-        zeroize::Zeroize::zeroize(&mut hasher);
+        hasher.zeroize();
         Kdm::from_bytes(kdm)
     }
 
@@ -121,6 +121,18 @@ mod tests {
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn every_secret_is_wiped_when_dropped() {
+        const fn wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        let keys = HostKeys::derive(&Seed::from_bytes([1; 32]), &Label::default());
+        // A new field breaks this until someone decides.
+        let HostKeys { seed, secret, signing, public: _ } = &keys;
+        wiped(seed);
+        wiped(secret);
+        wiped(signing);
+        wiped(&keys.message_key(&Kdm::from_bytes([0; 8])));
     }
 
     #[test]
