@@ -38,6 +38,10 @@ pub fn structure<T: Decode + Encode + PartialEq + Debug>(data: &[u8]) {
         Err(error) => {
             assert!(error.status().name().is_some() && !error.to_string().is_empty());
             assert!(T::decode(data).is_err());
+            // Who reads from a stream stops at such an error, rightly only if no more bytes would have mended it.
+            if !error.is_incomplete() {
+                assert_eq!(T::read(&mut Reader::new(&[data, &[0; 16]].concat())), Err(error));
+            }
             return;
         }
     };

@@ -9,7 +9,7 @@ use diplomatic::standard::calls::{
 use diplomatic::standard::export::{ExportHead, IndexItem};
 use diplomatic::standard::{
     Bag, BagHead, Decode, DecodeError, Encode, EntityId, Head, Kdm, MAX_VARINT, PublicKey, Reader, SealedBody,
-    SealedHead, Seq, Signature, Timestamp, VarintTooLarge, write_varint,
+    SealedHead, Seq, Signature, Status, Timestamp, VarintTooLarge, write_varint,
 };
 use proptest::prelude::*;
 
@@ -133,4 +133,35 @@ proptest! {
     fn every_check_takes_arbitrary_bytes(bytes in structures::bytes(300)) {
         checks::CHECKS.iter().for_each(|(_, check)| check(&bytes));
     }
+}
+
+/// More bytes after these cannot help, and who reads from a stream must not wait for them.
+#[test]
+fn structures_that_end_early_inside_of_others_are_not_incomplete() {
+    // An entity id of one byte that announces an id of eight.
+    let head = Head::decode(&[1, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).unwrap_err();
+    // Bag heads of two bytes.
+    let peek = PeekItem::decode(&[2, 0, 0, 1, 0, 0, 0, 0]).unwrap_err();
+    let notification = NotificationItem::decode(&[1, 2, 0, 0, 0]).unwrap_err();
+    for error in [head, peek, notification] {
+        assert!(!error.is_incomplete(), "{error}");
+        assert_eq!(error.status(), Status::OUT_OF_BOUNDS);
+    }
+    let eid_without_time = Head::decode(&[1, 0, 0, 0, 0]).unwrap_err();
+    assert!(!eid_without_time.is_incomplete());
+    assert_eq!(eid_without_time.status(), Status::INVALID_MESSAGE);
+}
+
+#[test]
+fn a_push_item_beyond_any_request_is_not_incomplete() {
+    let error = PushItem::decode(&[0xff, 0xff, 0xff, 0xff, 0x1f, 0, 1]).unwrap_err();
+    assert!(!error.is_incomplete());
+    assert_eq!(error.status(), Status::INVALID_MESSAGE);
+}
+
+#[test]
+fn a_singleton_has_one_name_only() {
+    let other_form = EntityId::new(b"\x86\x00status", Timestamp::EPOCH);
+    assert_eq!(EntityId::singleton("status").singleton_type(), Some("status"));
+    assert_eq!(other_form.singleton_type(), None);
 }

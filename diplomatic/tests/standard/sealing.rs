@@ -2,7 +2,8 @@
 
 use diplomatic::standard::export::{self, ExportError, ExportHead, IndexItem, IndexWriter};
 use diplomatic::standard::{
-    Bag, Body, Decode, Encode, EntityId, HostKeys, Label, Message, OpenError, Reader, SealedBody, Seed, Timestamp,
+    Bag, Body, Decode, Encode, EntityId, HashMismatch, HostKeys, Label, Message, OpenError, Reader, SealedBody, Seed,
+    Timestamp,
 };
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -122,6 +123,17 @@ fn write_in_pieces(seed: &Seed, label: &Label, messages: &[Message]) -> Vec<u8> 
         file.extend_from_slice(frame.sealer.seal(message, &mut rng()).as_bytes());
     }
     file
+}
+
+#[test]
+fn a_head_that_announces_another_length_does_not_join_its_body() {
+    let [message, _] = messages();
+    let mut bytes = message.head().to_bytes();
+    let len = bytes.len() - 33;
+    assert_eq!(u64::from(bytes[len]), message.head().body_len());
+    bytes[len] += 1;
+    let body = Body::new(message.body().unwrap());
+    assert_eq!(Message::join(Decode::decode(&bytes).unwrap(), body), Err(HashMismatch));
 }
 
 proptest! {
