@@ -9,7 +9,7 @@
 //!
 //! `hsh` is the BLAKE3-256 of the index, `sig` its signature, and offBody counts from the start of bodies.
 //!
-//! [`write`] and [`read`] do it in one call, in memory. [`open`] gives each item its own result, so that a damaged one
+//! [`write()`] and [`read`] do it in one call, in memory. [`open`] gives each item its own result, so that a damaged one
 //! does not hide the others. For a file larger than memory, the same steps stand open to callers, who do the I/O:
 //!
 //! - writing: [`IndexWriter`] takes the heads alone, since a head tells how long its sealed body will be; what it

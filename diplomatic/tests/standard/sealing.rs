@@ -1,9 +1,9 @@
 //! Bags and export files open for the one seed and label, unchanged, and not otherwise.
 
-use diplomatic::standard::export::{self, ExportError, ExportHead, IndexItem, IndexWriter};
+use diplomatic::standard::export::{self, ExportError, ExportHead, IndexItem, IndexWriter, ItemError};
 use diplomatic::standard::{
-    Bag, Body, Decode, Encode, EntityId, HashMismatch, HostKeys, Label, Message, OpenError, Reader, SealedBody, Seed,
-    Timestamp,
+    Bag, Body, Decode, Encode, EntityId, HashMismatch, Head, HostKeys, Label, MAX_VARINT, Message, OpenError, Reader,
+    SealedBody, Seed, Status, Timestamp, VarintTooLarge, write_varint,
 };
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -134,6 +134,50 @@ fn a_head_that_announces_another_length_does_not_join_its_body() {
     bytes[len] += 1;
     let body = Body::new(message.body().unwrap());
     assert_eq!(Message::join(Decode::decode(&bytes).unwrap(), body), Err(HashMismatch));
+}
+
+/// A head that announces a body of this length, and nothing behind it.
+fn head_of_body(len: u64) -> Head {
+    let mut bytes = vec![2, 0, 0, 0, 0];
+    write_varint(&mut bytes, len).unwrap();
+    bytes.extend_from_slice(&[7; 32]);
+    Head::decode(&bytes).unwrap()
+}
+
+#[test]
+fn a_body_outside_of_the_file_is_out_of_bounds_and_hides_no_other() {
+    let seed = Seed::from_bytes([1; 32]);
+    let [note, delete] = messages();
+    let mut writer = IndexWriter::new(&seed, &Label::new("x")).unwrap();
+    let mut index = Vec::new();
+    writer.add(note.head(), &mut index, &mut rng()).unwrap();
+    writer.add(&head_of_body(1 << 50), &mut index, &mut rng()).unwrap();
+    writer.add(delete.head(), &mut index, &mut rng()).unwrap();
+    let frame = writer.finish();
+    let body = frame.sealer.seal(&note, &mut rng());
+    let mut file = [frame.before_index, index].concat();
+    body.encode(&mut file);
+
+    let items: Vec<_> = export::open(&seed, &file).unwrap().collect();
+    assert_eq!(items[0].as_ref(), Ok(&note));
+    assert_eq!(items[1].as_ref().unwrap_err().status(), Status::OUT_OF_BOUNDS);
+    assert_eq!(items[2].as_ref(), Ok(&delete));
+    let error = export::read(&seed, &file).unwrap_err();
+    assert!(matches!(error, ExportError::Item { place: 1, source: ItemError::BodyOutOfBounds { .. } }), "{error}");
+}
+
+#[test]
+fn what_no_file_can_hold_is_refused_and_leaves_the_writer_as_it_was() {
+    let seed = Seed::from_bytes([1; 32]);
+    let label = Label::with_index("x", MAX_VARINT + 1);
+    assert_eq!(IndexWriter::new(&seed, &label).unwrap_err(), VarintTooLarge(MAX_VARINT + 1));
+
+    let mut writer = IndexWriter::new(&seed, &Label::new("x")).unwrap();
+    let mut index = Vec::new();
+    assert!(writer.add(&head_of_body(MAX_VARINT), &mut index, &mut rng()).is_err());
+    assert!(index.is_empty());
+    let frame = writer.finish();
+    assert_eq!(export::read(&seed, &[frame.before_index, frame.before_bodies].concat()), Ok(vec![]));
 }
 
 proptest! {
