@@ -1,5 +1,7 @@
 //! The primitives of the wire: untagged, length-exact bytes.
 
+use std::fmt;
+
 use super::Status;
 
 /// The largest number that a varint carries: eight groups of seven bits.
@@ -106,9 +108,16 @@ impl DecodeError {
 }
 
 /// A cursor over bytes that are being decoded.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reader<'a> {
     left: &'a [u8],
+}
+
+/// Tells how much is left, and not what: it may be a user's.
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reader({} bytes left)", self.left.len())
+    }
 }
 
 impl<'a> Reader<'a> {

@@ -34,6 +34,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::fmt;
+use std::iter::FusedIterator;
 use std::ops::Range;
 
 use rand_core::CryptoRng;
@@ -165,7 +167,6 @@ impl ItemError {
 /// The messages of a file that was checked as a whole; each may still be damaged on its own.
 ///
 /// An index that does not follow its layout ends the iteration with that error.
-#[derive(Debug)]
 pub struct Items<'a> {
     opener: ItemOpener,
     left: u64,
@@ -185,6 +186,20 @@ impl Items<'_> {
         Ok(head.open_body(&SealedBody::from_bytes(body.to_vec()))?)
     }
 }
+
+impl fmt::Debug for Items<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { opener, left, index, bodies } = self;
+        f.debug_struct("Items")
+            .field("opener", opener)
+            .field("left", left)
+            .field("index", index)
+            .field("bodies", &format_args!("{} bytes", bodies.len()))
+            .finish()
+    }
+}
+
+impl FusedIterator for Items<'_> {}
 
 impl Iterator for Items<'_> {
     type Item = Result<Message, ItemError>;
@@ -270,7 +285,6 @@ impl Decode for ExportHead {
 }
 
 /// A file as its layout shows it; nothing of it is checked.
-#[derive(Debug)]
 struct ExportFile<'a> {
     head: ExportHead,
     index: &'a [u8],
