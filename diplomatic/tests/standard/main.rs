@@ -8,6 +8,8 @@
 mod checks;
 mod corpus;
 mod properties;
+mod purity;
 mod sealing;
 mod secrets;
+mod serde_forms;
 mod structures;
