@@ -3,7 +3,7 @@
 use super::error::LogError;
 use super::{Link, Log};
 use crate::order::Position;
-use crate::standard::{Bag, BagHead, Decode, DecodeError, Head, Label, Message, OpenError, Reader, Seq};
+use crate::standard::{Bag, BagHead, Decode, DecodeError, Head, Label, Message, OpenError, Reader, Seq, Status};
 use crate::sync::{Cursor, Outgoing, PushLimits, Skipped};
 
 impl Log {
@@ -80,7 +80,7 @@ impl Log {
 }
 
 /// ```text
-/// u8: 0 none · 1 signature · 2 head does not decrypt · 3 body does not decrypt · 4 hash · 5.. head does not decode
+/// u8: 0 none · 1 signature · 2 head does not decrypt · 3 body does not decrypt · 4 hash · 5 head does not decode
 /// ```
 pub(super) const fn encode_reason(reason: Option<OpenError>) -> u8 {
     match reason {
@@ -89,28 +89,18 @@ pub(super) const fn encode_reason(reason: Option<OpenError>) -> u8 {
         Some(OpenError::DecryptHead) => 2,
         Some(OpenError::DecryptBody) => 3,
         Some(OpenError::HashMismatch) => 4,
-        Some(OpenError::DecodeHead(error)) => match error {
-            DecodeError::TruncatedVarint => 5,
-            DecodeError::VarintTooLong => 6,
-            DecodeError::NotUtf8 => 7,
-            DecodeError::OutOfBounds { .. } => 8,
-            DecodeError::TrailingBytes { .. } => 9,
-        },
+        Some(OpenError::DecodeHead(_)) => 5,
     }
 }
 
-/// How many bytes a head lacked or had too many is not kept.
+/// What exactly is wrong with a head that does not decode is not kept.
 const fn decode_reason(code: u8) -> Option<OpenError> {
     Some(match code {
         1 => OpenError::InvalidSignature(crate::standard::InvalidSignature),
         2 => OpenError::DecryptHead,
         3 => OpenError::DecryptBody,
         4 => OpenError::HashMismatch,
-        5 => OpenError::DecodeHead(DecodeError::TruncatedVarint),
-        6 => OpenError::DecodeHead(DecodeError::VarintTooLong),
-        7 => OpenError::DecodeHead(DecodeError::NotUtf8),
-        8 => OpenError::DecodeHead(DecodeError::OutOfBounds { wanted: 0, left: 0 }),
-        9 => OpenError::DecodeHead(DecodeError::TrailingBytes { count: 0 }),
+        5 => OpenError::DecodeHead(DecodeError::TruncatedInside { status: Status::INVALID_MESSAGE }),
         _ => return None,
     })
 }

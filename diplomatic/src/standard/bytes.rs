@@ -1,5 +1,7 @@
 //! The primitives of the wire: untagged, length-exact bytes.
 
+use std::fmt;
+
 use super::Status;
 
 /// The largest number that a varint carries: eight groups of seven bits.
@@ -66,6 +68,20 @@ pub enum DecodeError {
         /// How many bytes follow.
         count: u64,
     },
+    /// A structure inside of another, of a length that the other gives, ends before its layout does.
+    #[error("a structure inside of another ends before its layout does")]
+    TruncatedInside {
+        /// The standard's status for how it ends.
+        status: Status,
+    },
+    /// A number is above what its field can mean.
+    #[error("a field holds {number}, and at most {most} makes sense")]
+    NumberTooLarge {
+        /// The number.
+        number: u64,
+        /// The largest that the field can mean.
+        most: u64,
+    },
     /// A string is not UTF-8.
     #[error("a string is not UTF-8")]
     NotUtf8,
@@ -75,7 +91,8 @@ impl DecodeError {
     /// Returns the standard's status for this error.
     pub const fn status(self) -> Status {
         match self {
-            Self::TruncatedVarint | Self::NotUtf8 => Status::INVALID_MESSAGE,
+            Self::TruncatedVarint | Self::NotUtf8 | Self::NumberTooLarge { .. } => Status::INVALID_MESSAGE,
+            Self::TruncatedInside { status } => status,
             Self::VarintTooLong => Status::VAR_LIMIT_EXCEEDED,
             Self::OutOfBounds { .. } => Status::OUT_OF_BOUNDS,
             Self::TrailingBytes { .. } => Status::EXTRA_BODY_CONTENT,
@@ -83,15 +100,24 @@ impl DecodeError {
     }
 
     /// Tells whether more bytes could mend it, as at the end of a chunk of a stream.
+    ///
+    /// A length that lies looks the same, so that a caller waits for no more bytes than it is ready to hold.
     pub const fn is_incomplete(self) -> bool {
         matches!(self, Self::TruncatedVarint | Self::OutOfBounds { .. })
     }
 }
 
 /// A cursor over bytes that are being decoded.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reader<'a> {
     left: &'a [u8],
+}
+
+/// Tells how much is left, and not what: it may be a user's.
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reader({} bytes left)", self.left.len())
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -179,6 +205,18 @@ impl<'a> Reader<'a> {
     /// [`DecodeError`] of the length or of the bytes; [`DecodeError::NotUtf8`].
     pub fn varstring(&mut self) -> Result<&'a str, DecodeError> {
         std::str::from_utf8(self.varbytes()?).map_err(|_| DecodeError::NotUtf8)
+    }
+
+    /// Takes a length and a structure of exactly that many bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] of the length, or of the structure; the latter [is never incomplete](DecodeError::is_incomplete).
+    pub fn nested<T: Decode>(&mut self) -> Result<T, DecodeError> {
+        T::decode(self.varbytes()?).map_err(|error| match error {
+            error if error.is_incomplete() => DecodeError::TruncatedInside { status: error.status() },
+            error => error,
+        })
     }
 
     /// Checks that nothing is left.

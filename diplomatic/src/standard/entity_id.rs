@@ -93,7 +93,9 @@ impl EntityId {
         }
         let mut reader = Reader::new(self.id());
         let name = reader.varstring().ok()?;
-        reader.is_empty().then_some(name)
+        // A length that ends in a zero is longer than needed, and would be a second name for the same value.
+        let (length, _) = self.id().split_at(self.id().len().checked_sub(name.len())?);
+        (reader.is_empty() && (length.len() == 1 || length.last() != Some(&0))).then_some(name)
     }
 
     /// Tells whether this has the form of a name derived from content: a register's or a singleton's.

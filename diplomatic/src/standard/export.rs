@@ -9,7 +9,7 @@
 //!
 //! `hsh` is the BLAKE3-256 of the index, `sig` its signature, and offBody counts from the start of bodies.
 //!
-//! [`write`] and [`read`] do it in one call, in memory. [`open`] gives each item its own result, so that a damaged one
+//! [`write()`] and [`read`] do it in one call, in memory. [`open`] gives each item its own result, so that a damaged one
 //! does not hide the others. For a file larger than memory, the same steps stand open to callers, who do the I/O:
 //!
 //! - writing: [`IndexWriter`] takes the heads alone, since a head tells how long its sealed body will be; what it
@@ -34,6 +34,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use std::fmt;
+use std::iter::FusedIterator;
 use std::ops::Range;
 
 use rand_core::CryptoRng;
@@ -165,7 +167,6 @@ impl ItemError {
 /// The messages of a file that was checked as a whole; each may still be damaged on its own.
 ///
 /// An index that does not follow its layout ends the iteration with that error.
-#[derive(Debug)]
 pub struct Items<'a> {
     opener: ItemOpener,
     left: u64,
@@ -185,6 +186,20 @@ impl Items<'_> {
         Ok(head.open_body(&SealedBody::from_bytes(body.to_vec()))?)
     }
 }
+
+impl fmt::Debug for Items<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { opener, left, index, bodies } = self;
+        f.debug_struct("Items")
+            .field("opener", opener)
+            .field("left", left)
+            .field("index", index)
+            .field("bodies", &format_args!("{} bytes", bodies.len()))
+            .finish()
+    }
+}
+
+impl FusedIterator for Items<'_> {}
 
 impl Iterator for Items<'_> {
     type Item = Result<Message, ItemError>;
@@ -270,7 +285,6 @@ impl Decode for ExportHead {
 }
 
 /// A file as its layout shows it; nothing of it is checked.
-#[derive(Debug)]
 struct ExportFile<'a> {
     head: ExportHead,
     index: &'a [u8],
@@ -343,6 +357,11 @@ pub struct IndexItem {
 }
 
 impl IndexItem {
+    /// Returns the sealed head.
+    pub const fn head(&self) -> &SealedHead {
+        &self.head
+    }
+
     /// Returns where the sealed body stands, counted from the start of the bodies; empty for a delete.
     ///
     /// Neither end need be within the file.

@@ -190,7 +190,7 @@ impl Encode for Head {
 impl Decode for Head {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let from = reader.rest();
-        let entity = EntityId::decode(reader.varbytes()?)?;
+        let entity = reader.nested()?;
         let offset = reader.varint()?;
         let counter = reader.varint()?;
         let body = match reader.varint()? {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ed25519_dalek::{Signer, SigningKey};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::bytes::Encode;
 use super::calls::AuthTimestamp;
@@ -93,7 +93,7 @@ impl HostKeys {
         hasher.update(self.secret.as_ref()).update(self.public.as_bytes()).update(head.as_bytes());
         let mut kdm = [0; 8];
         kdm.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
-        zeroize::Zeroize::zeroize(&mut hasher);
+        hasher.zeroize();
         Kdm::from_bytes(kdm)
     }
 
@@ -110,5 +110,46 @@ impl fmt::Debug for HostKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed: _, secret: _, signing: _, public } = self;
         f.debug_struct("HostKeys").field("public", public).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn every_secret_is_wiped_when_dropped() {
+        const fn wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        let keys = HostKeys::derive(&Seed::from_bytes([1; 32]), &Label::default());
+        // A new field breaks this until someone decides.
+        let HostKeys { seed, secret, signing, public: _ } = &keys;
+        wiped(seed);
+        wiped(secret);
+        wiped(signing);
+        wiped(&keys.message_key(&Kdm::from_bytes([0; 8])));
+    }
+
+    #[test]
+    fn secrets_are_the_recorded_ones() {
+        let vectors: Value = serde_json::from_str(include_str!("../../../tests/vectors/keys.json")).unwrap();
+        let seed = |case: &Value| case["seed"].as_str().unwrap().parse::<Seed>().unwrap();
+        for case in vectors["hostKeys"].as_array().unwrap() {
+            let label = Label::with_index(case["label"].as_str().unwrap(), case["idx"].as_u64().unwrap());
+            let keys = HostKeys::derive(&seed(case), &label);
+            assert_eq!(hex(keys.secret.as_ref()), case["derivationSeed"]);
+            assert_eq!(hex(&keys.signing.to_keypair_bytes()), case["privateKey64"]);
+        }
+        for case in vectors["bagKeys"].as_array().unwrap() {
+            let kdm = case["kdm"].as_str().unwrap();
+            let kdm = u64::from_str_radix(kdm, 16).unwrap().to_be_bytes();
+            let keys = HostKeys::derive(&seed(case), &Label::default());
+            assert_eq!(hex(keys.message_key(&Kdm::from_bytes(kdm)).as_ref()), case["key"]);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// The one secret of an account: 32 bytes from which every key is derived.
 ///
@@ -80,11 +80,16 @@ impl Seed {
         for part in material {
             hasher.update(part);
         }
-        let key = Zeroizing::new(*hasher.finalize().as_bytes());
-        zeroize::Zeroize::zeroize(&mut hasher);
+        let mut hash = hasher.finalize();
+        let key = Zeroizing::new(*hash.as_bytes());
+        hash.zeroize();
+        hasher.zeroize();
         key
     }
 }
+
+/// Its one field wipes itself.
+impl ZeroizeOnDrop for Seed {}
 
 impl FromStr for Seed {
     type Err = SeedParseError;
@@ -97,6 +102,7 @@ impl FromStr for Seed {
         if digits.len() != 64 {
             return Err(SeedParseError::WrongLength { digits: digits.len() });
         }
+        // Every digit was found to be one above.
         let nibble = |digit: u8| char::from(digit).to_digit(16).unwrap_or_default() as u8;
         let mut bytes = Zeroizing::new([0; 32]);
         for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {

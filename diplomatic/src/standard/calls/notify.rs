@@ -47,10 +47,6 @@ impl Encode for NotificationItem {
 
 impl Decode for NotificationItem {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            seq: Decode::read(reader)?,
-            head: BagHead::decode(reader.varbytes()?)?,
-            inlined: Decode::read(reader)?,
-        })
+        Ok(Self { seq: Decode::read(reader)?, head: reader.nested()?, inlined: Decode::read(reader)? })
     }
 }

@@ -40,6 +40,6 @@ impl Encode for PeekItem {
 
 impl Decode for PeekItem {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { head: BagHead::decode(reader.varbytes()?)?, seq: Decode::read(reader)? })
+        Ok(Self { head: reader.nested()?, seq: Decode::read(reader)? })
     }
 }

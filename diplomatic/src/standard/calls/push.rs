@@ -1,7 +1,7 @@
 //! PUSH: stores bags.
 
 use super::{encode_all, read_all};
-use crate::standard::bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, put_varint};
+use crate::standard::bytes::{Decode, DecodeError, Encode, Reader, put_varint};
 use crate::standard::{Bag, Seq, Status};
 
 /// What follows the auth timestamp in a PUSH request: bags, to the end.
@@ -56,8 +56,9 @@ impl Encode for PushItem {
 
 impl Decode for PushItem {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let index = reader.varint()?;
-        let index = u32::try_from(index).map_err(|_| DecodeError::OutOfBounds { wanted: index, left: MAX_VARINT })?;
+        let number = reader.varint()?;
+        let most = u64::from(u32::MAX);
+        let index = u32::try_from(number).map_err(|_| DecodeError::NumberTooLarge { number, most })?;
         let status = Status::from_number(reader.byte()?);
         let outcome =
             if status.is_success() { PushOutcome::Stored(Decode::read(reader)?) } else { PushOutcome::Refused(status) };
