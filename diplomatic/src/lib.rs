@@ -79,12 +79,12 @@
 
 #[cfg(feature = "client")]
 mod client;
-#[cfg(feature = "engine")]
-mod content;
 #[cfg(feature = "client")]
 mod device;
 #[cfg(feature = "engine")]
 mod event;
+#[cfg(feature = "client")]
+mod fold;
 #[cfg(feature = "client")]
 mod log;
 #[cfg(feature = "engine")]
@@ -100,7 +100,7 @@ pub use client::{
     AddressError, Changes, Client, ClientBuilder, HostReport, OpenError, StatusChanges, SyncStatus, TlsError,
 };
 #[cfg(feature = "client")]
-pub use device::{Device, DeviceConfig, DeviceLink, EmitError, Quarantined, Unread};
+pub use device::{Device, DeviceConfig, DeviceLink, EmitError};
 /// # Examples
 ///
 /// ```
@@ -144,6 +144,8 @@ pub use device::{Device, DeviceConfig, DeviceLink, EmitError, Quarantined, Unrea
 pub use diplomatic_derive::DiplomaticEvent;
 #[cfg(feature = "engine")]
 pub use event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, EventType, Shape, Stored, Target};
+#[cfg(feature = "client")]
+pub use fold::{Quarantined, Unread};
 #[cfg(feature = "client")]
 pub use log::{Backing, LogError, OpenLogError, StorageError};
 #[cfg(feature = "engine")]

@@ -20,7 +20,8 @@ pub use status::{HostReport, SyncStatus};
 pub use tls::TlsError;
 use tokio::task::JoinSet;
 
-use crate::device::{EmitError, Unread};
+use crate::device::EmitError;
+use crate::fold::Unread;
 use crate::log::LogError;
 use crate::reducer::Reducer;
 use crate::standard::{EntityId, Seed};

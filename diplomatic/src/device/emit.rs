@@ -1,7 +1,7 @@
 //! From events to messages.
 
-use crate::content::Content;
 use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Target};
+use crate::fold::Content;
 use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE};
 use crate::order::{Clock, Position, Tick};
 use crate::standard::{Body, EntityBody, EntityId, HeadError, Message, Timestamp};

@@ -1,18 +1,15 @@
 //! The state: the fold of the messages that count, kept up to date.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::plan::{NewWinner, Plan, Reading};
-use super::unread::Unread;
+use super::plan::{NewWinner, Plan};
 use crate::event::DiplomaticEvent;
+use crate::fold::{Reading, Unread, apply};
 use crate::log::{Log, LogError, THIS_DEVICE};
 use crate::order::Position;
-use crate::reducer::{Meta, Origin, Reducer};
-use crate::standard::EntityId;
+use crate::reducer::{Origin, Reducer};
 
 /// One event more between snapshots for this many bytes of state, so that writing them costs little beside folding.
 const SNAPSHOT_BYTES_AN_EVENT: u64 = 64;
@@ -258,38 +255,6 @@ fn start<R: Reducer>(log: &Log, from: Option<&Position>) -> Result<Folding<R>, L
         }
     }
     Ok(Folding { state: R::default(), applied: None, unread: Unread::default(), events: 0 })
-}
-
-/// Applies a message that counts, or notes why it cannot be. The error is what a reducer that panicked said; the
-/// state is broken then.
-fn apply<R: Reducer>(
-    state: &mut R,
-    unread: &mut Unread,
-    position: &Position,
-    entity: &EntityId,
-    reading: Reading<R::Event>,
-    origin: impl FnOnce() -> Origin,
-) -> Result<(), String> {
-    let (event, event_type) = match reading {
-        Reading::Event { event, event_type } => (event, event_type),
-        Reading::Delete { event } => (event, ""),
-        Reading::SilentDelete => return Ok(()),
-        Reading::Unknown { type_name } => {
-            unread.count_unknown(&type_name);
-            return Ok(());
-        }
-        Reading::Unfit { reason } => {
-            unread.quarantine(position, entity.clone(), reason);
-            return Ok(());
-        }
-    };
-    let meta = Meta::new(entity.clone(), position.changed, event_type, origin());
-    catch_unwind(AssertUnwindSafe(|| state.apply(&event, &meta))).map_err(|panic| panic_text(&*panic))
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    format!("the reducer panicked: {}", text.unwrap_or("without a message"))
 }
 
 fn origin_of(log: &Log, number: u32) -> Origin {

@@ -7,7 +7,6 @@ mod emit;
 mod fold;
 mod link;
 mod plan;
-mod unread;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,8 +14,8 @@ pub use emit::EmitError;
 use fold::Fold;
 pub use link::DeviceLink;
 use rand_core::CryptoRng;
-pub use unread::{Quarantined, Unread};
 
+use crate::fold::Unread;
 use crate::log::{Backing, Log, LogError, OpenLogError};
 use crate::order::Clock;
 use crate::reducer::Reducer;

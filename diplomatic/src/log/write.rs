@@ -8,7 +8,7 @@ use super::read::{decode_message, encode_message};
 use super::tables;
 use super::vault::{EntityKey, Vault};
 use super::{Link, THIS_DEVICE};
-use crate::content::Content;
+use crate::fold::Content;
 use crate::order::{Position, Tick};
 use crate::standard::{Bag, Decode, Encode, EntityId, Label, Message, Timestamp, put_varbytes};
 use crate::sync::{Cursor, Skipped};

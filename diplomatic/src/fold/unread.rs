@@ -50,11 +50,11 @@ impl Unread {
         self.quarantined.values()
     }
 
-    pub(super) fn is_quarantined(&self, position: &Position) -> bool {
+    pub(crate) fn is_quarantined(&self, position: &Position) -> bool {
         !self.quarantined.is_empty() && self.quarantined.contains_key(&position.into())
     }
 
-    pub(super) fn quarantined_at(&self) -> impl Iterator<Item = Position> {
+    pub(crate) fn quarantined_at(&self) -> impl Iterator<Item = Position> {
         self.quarantined.keys().map(|&Key(changed, counter, hash)| Position {
             changed,
             counter,
@@ -63,31 +63,31 @@ impl Unread {
     }
 
     /// Tells whether the reducer could not apply it.
-    pub(super) fn has_panicked(&self, position: &Position) -> bool {
+    pub(crate) fn has_panicked(&self, position: &Position) -> bool {
         self.quarantined.get(&position.into()).is_some_and(|quarantined| quarantined.panicked)
     }
 
     /// Notes a message whose payload does not fit its variant.
-    pub(super) fn quarantine(&mut self, position: &Position, entity: EntityId, reason: String) {
+    pub(crate) fn quarantine(&mut self, position: &Position, entity: EntityId, reason: String) {
         let changed = position.changed;
         self.quarantined.insert(position.into(), Quarantined { entity, changed, reason, panicked: false });
     }
 
     /// Notes a message that the reducer cannot apply.
-    pub(super) fn quarantine_panic(&mut self, position: &Position, entity: EntityId, reason: String) {
+    pub(crate) fn quarantine_panic(&mut self, position: &Position, entity: EntityId, reason: String) {
         let changed = position.changed;
         self.quarantined.insert(position.into(), Quarantined { entity, changed, reason, panicked: true });
     }
 
-    pub(super) fn release(&mut self, position: &Position) {
+    pub(crate) fn release(&mut self, position: &Position) {
         self.quarantined.remove(&position.into());
     }
 
-    pub(super) fn count_unknown(&mut self, type_name: &str) {
+    pub(crate) fn count_unknown(&mut self, type_name: &str) {
         *self.unknown.entry(type_name.to_owned()).or_default() += 1;
     }
 
-    pub(super) fn discount_unknown(&mut self, type_name: &str) {
+    pub(crate) fn discount_unknown(&mut self, type_name: &str) {
         if let Some(count) = self.unknown.get_mut(type_name) {
             *count -= 1;
             if *count == 0 {
