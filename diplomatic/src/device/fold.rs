@@ -114,10 +114,7 @@ impl<R: Reducer> Fold<R> {
         let mut state = state.write().unwrap_or_else(PoisonError::into_inner);
         for NewWinner { position, entity, origin, reading, before } in winners {
             if let Some(before) = before {
-                self.unread.release(&before.position);
-                if let Some(type_name) = before.type_name.filter(|name| !is_known::<R>(name)) {
-                    self.unread.discount_unknown(&type_name);
-                }
+                self.unread.release(&before.position, before.type_name.as_deref().unwrap_or_default());
             }
             let outcome = apply(&mut *state, &mut self.unread, &position, &entity, reading, || origin_of(log, origin));
             if let Err(reason) = outcome {
@@ -250,7 +247,12 @@ fn start<R: Reducer>(log: &Log, from: Option<&Position>) -> Result<Folding<R>, L
     let fingerprint = fingerprint::<R>();
     while let Some(snapshot) = log.read(|reader| reader.snapshot_before(before.as_ref(), &fingerprint))? {
         match rmp_serde::from_slice(&snapshot.state) {
-            Ok((state, unread)) => return Ok(Folding { state, applied: Some(snapshot.at), unread, events: 0 }),
+            Ok((state, unread)) => {
+                let mut unread: Unread = unread;
+                // Since then, later messages may have taken the place of some.
+                log.read(|reader| unread.try_retain(|position| Ok(!reader.is_superseded(position)?)))?;
+                return Ok(Folding { state, applied: Some(snapshot.at), unread, events: 0 });
+            }
             Err(_) => before = Some(snapshot.at),
         }
     }
@@ -262,10 +264,6 @@ fn origin_of(log: &Log, number: u32) -> Origin {
         Some(link) if number != THIS_DEVICE => Origin::Host(link.label.clone()),
         _ => Origin::ThisDevice,
     }
-}
-
-fn is_known<R: Reducer>(type_name: &str) -> bool {
-    R::Event::TYPES.iter().any(|known| known.name == type_name)
 }
 
 /// What a snapshot has to have been folded by to be of use: this state, this version of it, these event types.

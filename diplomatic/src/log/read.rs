@@ -44,6 +44,11 @@ impl<'t> LogReader<'t> {
         Ok(self.messages.get(&position.to_bytes())?.is_some())
     }
 
+    /// Tells whether a later message of the entity counts in its place.
+    pub(crate) fn is_superseded(&self, position: &Position) -> Result<bool, LogError> {
+        Ok(self.transaction.open_table(tables::SUPERSEDED)?.get(&position.to_bytes())?.is_some())
+    }
+
     pub(crate) fn message(&self, position: &Position) -> Result<Option<StoredMessage>, LogError> {
         let key = position.to_bytes();
         let Some(sealed) = self.messages.get(&key)? else { return Ok(None) };
