@@ -100,7 +100,10 @@ pub use client::{
     AddressError, Changes, Client, ClientBuilder, HostReport, OpenError, StatusChanges, SyncStatus, TlsError,
 };
 #[cfg(feature = "client")]
-pub use device::{Device, DeviceConfig, DeviceLink, EmitError};
+pub use device::{
+    Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, Happened, HistoryEntry, Keep, TransactError, Undo,
+    UndoError,
+};
 /// # Examples
 ///
 /// ```

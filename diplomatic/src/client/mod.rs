@@ -6,6 +6,7 @@ mod changes;
 mod driver;
 mod http;
 mod live;
+mod past;
 mod shared;
 mod status;
 mod tls;

@@ -76,6 +76,10 @@ impl<R: Reducer> Fold<R> {
         &self.unread
     }
 
+    pub(super) fn has_panicked(&self, position: &Position) -> bool {
+        self.panicked.contains_key(position) || self.unread.has_panicked(position)
+    }
+
     pub(super) const fn version(&self) -> u64 {
         self.version
     }
@@ -259,7 +263,7 @@ fn start<R: Reducer>(log: &Log, from: Option<&Position>) -> Result<Folding<R>, L
     Ok(Folding { state: R::default(), applied: None, unread: Unread::default(), events: 0 })
 }
 
-fn origin_of(log: &Log, number: u32) -> Origin {
+pub(super) fn origin_of(log: &Log, number: u32) -> Origin {
     match log.link(number) {
         Some(link) if number != THIS_DEVICE => Origin::Host(link.label.clone()),
         _ => Origin::ThisDevice,

@@ -3,17 +3,23 @@
 //! It owns the rule that the two move together. Time and randomness come from the caller; hosts are spoken to by
 //! [`sync`](crate::sync) sessions, to which a device lends its log.
 
+mod compact;
 mod emit;
 mod fold;
+mod history;
 mod link;
 mod plan;
+mod undo;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
 use fold::Fold;
+pub use history::{Diff, Happened, HistoryEntry};
 pub use link::DeviceLink;
 use rand_core::CryptoRng;
+pub use undo::{Undo, UndoError};
 
 use crate::fold::Unread;
 use crate::log::{Backing, Log, LogError, OpenLogError};
@@ -80,6 +86,18 @@ impl Default for DeviceConfig {
     }
 }
 
+/// Why a transaction came to nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransactError<E> {
+    /// The decision was not to.
+    #[error(transparent)]
+    Refused(E),
+    /// The events cannot be emitted.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+}
+
 impl<R: Reducer> Device<R> {
     /// Opens a device, or makes one where there is none, and folds its state.
     ///
@@ -142,6 +160,21 @@ impl<R: Reducer> Device<R> {
         })?;
         self.fold.carry_out(plan, &mut self.log);
         Ok(entities)
+    }
+
+    /// Lets `decide` look at the state and say what is to happen, and writes that, all or none. Nothing comes between.
+    ///
+    /// # Errors
+    ///
+    /// What `decide` refuses with, or [`EmitError`]; nothing is stored then.
+    pub fn transact<E>(
+        &mut self,
+        now: Timestamp,
+        decide: impl FnOnce(&R) -> Result<Vec<R::Event>, E>,
+    ) -> Result<Vec<EntityId>, TransactError<E>> {
+        self.fold.mend(&self.log).map_err(EmitError::from)?;
+        let events = self.read(decide).map_err(TransactError::Refused)?;
+        Ok(self.emit_all(now, &events)?)
     }
 
     /// Links a host: everything that the device has, and will have, waits for it.

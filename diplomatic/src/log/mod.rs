@@ -24,7 +24,7 @@ use rand_core::CryptoRng;
 use redb::{Database, ReadableDatabase};
 use vault::Vault;
 
-pub(crate) use read::LogReader;
+pub(crate) use read::{LogReader, StoredMessage};
 pub(crate) use write::{Change, LogWriter, Winner};
 
 use crate::standard::{Label, Seed};
@@ -98,6 +98,26 @@ impl Log {
             let transaction = database.begin_read()?;
             act(&LogReader::new(&transaction, &self.vault)?)
         })
+    }
+}
+
+impl Log {
+    /// Gives the space of dropped messages back, and returns how many bytes the log takes before and after.
+    pub(crate) fn shrink(&mut self) -> Result<(u64, u64), LogError> {
+        let before = self.backing.size();
+        let mut slot = self.database.borrow_mut();
+        let outcome = survive_damage(|| {
+            let database = match slot.as_mut() {
+                Some(database) => database,
+                None => slot.insert(self.backing.open_database()?),
+            };
+            while database.compact()? {}
+            Ok(())
+        });
+        if outcome.as_ref().is_err_and(LogFailure::is_storage) {
+            *slot = None;
+        }
+        outcome.map(|()| (before, self.backing.size()))
     }
 }
 

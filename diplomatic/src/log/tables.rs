@@ -16,6 +16,12 @@ pub(super) const ENTITIES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefiniti
 /// The messages that do not count, since a later one of their entity does. Key: position. Value: none.
 pub(super) const SUPERSEDED: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("superseded-1");
 
+/// The same messages by entity. Key: entity key (32) · position (48). Value: none.
+pub(super) const OVERWRITTEN: TableDefinition<'_, &[u8; 80], ()> = TableDefinition::new("overwritten-1");
+
+/// Events of this device that were undone, and those that did it. Key: position. Value: none.
+pub(super) const UNDONE: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("undone-1");
+
 /// The registers that hang on an entity. Key: entity key of the parent (32) · of the register (32). Value: the
 /// register's EID.
 pub(super) const REGISTERS: TableDefinition<'_, &[u8; 64], &[u8]> = TableDefinition::new("registers-1");

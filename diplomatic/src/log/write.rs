@@ -24,6 +24,7 @@ pub(crate) struct LogWriter<'t> {
     messages: Keyed<'t, 48>,
     entities: Keyed<'t, 32>,
     superseded: Table<'t, &'static [u8; 48], ()>,
+    overwritten: Table<'t, &'static [u8; 80], ()>,
     registers: Keyed<'t, 64>,
     /// One for each link, in their order.
     queues: Vec<Keyed<'t, 48>>,
@@ -74,6 +75,7 @@ impl<'t> LogWriter<'t> {
             messages: transaction.open_table(tables::MESSAGES)?,
             entities: transaction.open_table(tables::ENTITIES)?,
             superseded: transaction.open_table(tables::SUPERSEDED)?,
+            overwritten: transaction.open_table(tables::OVERWRITTEN)?,
             registers: transaction.open_table(tables::REGISTERS)?,
             queues,
         })
@@ -109,6 +111,7 @@ impl<'t> LogWriter<'t> {
         if let Some(previous) = previous.as_ref() {
             let loser = previous.position.min(position);
             self.superseded.insert(&loser.to_bytes(), ())?;
+            self.overwritten.insert(&overwritten_key(&entity_key, &loser.to_bytes()), ())?;
             if loser == position {
                 return Ok(Some(previous.clone()));
             }
@@ -187,6 +190,29 @@ impl<'t> LogWriter<'t> {
         let Some(sealed) = self.messages.get(&key)? else { return Ok(None) };
         let value = self.vault.open("messages-1", &key, sealed.value())?;
         decode_message(&value).map(|(_, message)| Some(message))
+    }
+
+    /// Drops a message that does not count and that no host waits for; tells whether it did.
+    pub(crate) fn forget(&mut self, position: &Position) -> Result<bool, LogError> {
+        let key = position.to_bytes();
+        for queue in &self.queues {
+            if queue.get(&key)?.is_some() {
+                return Ok(false);
+            }
+        }
+        let Some(message) = self.message(position)? else { return Ok(false) };
+        let entity_key = self.vault.entity_key(message.head().entity());
+        self.messages.remove(&key)?;
+        self.superseded.remove(&key)?;
+        self.overwritten.remove(&overwritten_key(&entity_key, &key))?;
+        self.transaction.open_table(tables::UNDONE)?.remove(&key)?;
+        Ok(true)
+    }
+
+    /// Notes that an event is not to be undone (again).
+    pub(crate) fn mark_undone(&mut self, position: &Position) -> Result<(), LogError> {
+        self.transaction.open_table(tables::UNDONE)?.insert(&position.to_bytes(), ())?;
+        Ok(())
     }
 
     /// Writes down a link and how far its host was read.
@@ -277,7 +303,7 @@ fn encode_winner(position: &Position, type_name: Option<&str>) -> Vec<u8> {
     value
 }
 
-fn decode_winner(value: &[u8]) -> Result<Winner, LogError> {
+pub(super) fn decode_winner(value: &[u8]) -> Result<Winner, LogError> {
     let damaged = || LogError::DamagedValue { table: "entities-1" };
     let (position, mark) = value.split_first_chunk::<48>().ok_or_else(damaged)?;
     let type_name = match mark {
@@ -285,6 +311,13 @@ fn decode_winner(value: &[u8]) -> Result<Winner, LogError> {
         [_, name @ ..] => Some(std::str::from_utf8(name).map_err(|_| damaged())?.into()),
     };
     Ok(Winner { position: Position::from_bytes(position), type_name })
+}
+
+pub(super) fn overwritten_key(entity: &EntityKey, position: &[u8; 48]) -> [u8; 80] {
+    let mut key = [0; 80];
+    key[..32].copy_from_slice(entity);
+    key[32..].copy_from_slice(position);
+    key
 }
 
 fn register_key(parent: &EntityKey, register: &EntityKey) -> [u8; 64] {

@@ -3,4 +3,5 @@
 mod emit;
 mod fold;
 mod open;
+mod past;
 mod todo;
