@@ -172,6 +172,10 @@ impl Session {
             let outgoing = log.outgoing(pushing.after, pushing.limits, &mut seal)?;
             let Some(last) = outgoing.last() else {
                 let from_the_start = pushing.after.take().is_none();
+                if pushing.refused.is_empty() {
+                    // A push that failed may have come through after all.
+                    pushing.gate.on_success();
+                }
                 pushing.is_due = std::mem::take(&mut pushing.is_due_again) && !from_the_start;
                 continue;
             };

@@ -245,9 +245,11 @@ impl Session {
 
     /// Opens listed heads, and finds out which of their messages are here.
     pub(super) fn digest_listing<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
-        while let Some(listing) = &mut self.reading.listing {
+        loop {
+            let paused = self.is_listing_paused();
+            let Some(listing) = &mut self.reading.listing else { break };
             let count = listing.items.len();
-            if count < BATCH && listing.end.is_none() {
+            if listing.end.is_none() && (count == 0 || count < BATCH && !paused) {
                 break;
             }
             if count == 0 {

@@ -446,10 +446,10 @@ impl Session {
             () if !self.cursor.is_some_and(|cursor| cursor.caught_up) => Phase::FirstSync(progress),
             () if progress.done < progress.total => Phase::CatchingUp(progress),
             () if !self.reading.has_caught_up() => Phase::Connecting,
+            () if self.status.pending == self.pushing.refused() => Phase::CaughtUp,
             () => match self.pushing.gate.shut() {
                 Some((until, pause)) => pausing(pause, self.pushing.gate.failures(), until),
-                None if self.status.pending > self.pushing.refused() => Phase::Pushing,
-                None => Phase::CaughtUp,
+                None => Phase::Pushing,
             },
         }
     }
