@@ -151,9 +151,8 @@ impl Session {
         !peek_wanted && listing.is_none() && !complete && window.is_empty() && self.cursor.is_some()
     }
 
-    pub(super) fn next_reading(&self) -> Option<Duration> {
-        let retry = self.reading.gate.shut().map(|(until, _)| until);
-        retry.into_iter().chain(self.reading.window.next_wake()).min()
+    pub(super) fn reading_timers(&self) -> [Option<Duration>; 2] {
+        [self.reading.gate.shut().map(|(until, _)| until), self.reading.window.next_wake()]
     }
 
     /// Sends the PEEK or the PULLs that are due.
