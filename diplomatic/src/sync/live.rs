@@ -111,16 +111,15 @@ impl Session {
             }
             _ => {}
         }
-        self.schedule_look(now);
-    }
-
-    /// Sees to it that a host is looked at again some time, channel or not.
-    fn schedule_look(&mut self, now: Now) {
         if self.channel.look_at.is_some_and(|at| at <= now.elapsed) {
             self.channel.look_at = None;
             self.channel.pause = (self.channel.pause * 2).min(self.config.poll.1);
             self.reading.peek_wanted = true;
         }
+    }
+
+    /// Sees to it that a host is looked at again some time, channel or not.
+    pub(super) fn schedule_look(&mut self, now: Now) {
         if self.channel.look_at.is_none() && self.is_reading_idle() {
             let pause = match self.channel.state {
                 State::Open { .. } => self.config.recheck,

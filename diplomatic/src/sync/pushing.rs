@@ -35,6 +35,8 @@ pub(super) struct Pushing {
     after: Option<Position>,
     is_due: bool,
     is_due_again: bool,
+    /// The bags that the host acknowledged and has not listed yet; the log keeps the last of them only.
+    pub(super) proofs: BTreeMap<Seq, Signature>,
     refused: BTreeMap<Position, Refusal>,
     refused_until: Duration,
     last_refusal: Option<Refusal>,
@@ -69,6 +71,7 @@ impl Pushing {
             after: None,
             is_due: true,
             is_due_again: false,
+            proofs: BTreeMap::new(),
             refused: BTreeMap::new(),
             refused_until: Duration::ZERO,
             last_refusal: None,
@@ -164,7 +167,8 @@ impl Session {
         let pushing = &mut self.pushing;
         if !pushing.refused.is_empty() && pushing.refused_until <= now.elapsed {
             pushing.refused.clear();
-            pushing.forget();
+            pushing.after = None;
+            pushing.is_due = true;
         }
         while pushing.is_due && pushing.flight.is_none() && pushing.gate.is_open(now.elapsed) {
             let mut seal = |message: &_| self.keys.seal(message, &mut self.random);
@@ -270,16 +274,15 @@ impl Session {
     fn follow_own(&mut self, mut marks: Vec<Mark>) -> Option<Cursor> {
         let mut cursor = self.cursor?;
         let end = self.reading.window.end().unwrap_or(cursor.seq);
-        let listed = marks.len();
-        marks.retain(|mark| mark.seq > end && mark.seq.number() <= MAX_SAFE);
-        self.reading.peek_wanted |= marks.len() < listed;
         marks.sort_by_key(|mark| mark.seq);
-        let last = *marks.last()?;
-        if cursor.own.is_some_and(|own| own.seq >= last.seq) {
+        let (first, last) = (*marks.first()?, *marks.last()?);
+        let is_odd = first.seq <= end || last.seq.number() > MAX_SAFE;
+        if is_odd || cursor.own.is_some_and(|own| own.seq >= last.seq) {
             self.reading.peek_wanted = true;
             return None;
         }
         cursor.own = Some(last);
+        self.pushing.proofs.extend(marks.iter().map(|mark| (mark.seq, mark.signature)));
         if self.reading.window.is_empty() {
             for mark in &marks {
                 if mark.seq == cursor.seq.next() {
@@ -294,6 +297,7 @@ impl Session {
             // Listing all of it again only to see it there would be too much.
             cursor.read = Some(last);
             cursor.own = None;
+            self.pushing.proofs.clear();
         }
         Some(cursor)
     }

@@ -353,6 +353,9 @@ impl Session {
 
     /// Checks that a bag which the host acknowledged stands where the host said.
     pub(super) fn is_own_place(&mut self, seq: Seq, bag: &BagHead) -> bool {
+        if self.pushing.proofs.get(&seq).is_some_and(|signature| *signature != bag.signature) {
+            return false;
+        }
         let Some(cursor) = &mut self.cursor else { return true };
         match cursor.own {
             Some(own) if own.seq == seq && own.signature == bag.signature => cursor.own = None,
@@ -372,6 +375,7 @@ impl Session {
         if listing.next <= cursor.seq || cursor.own.is_some() {
             return self.on_fault(now, Fault::Restored, log);
         }
+        self.pushing.proofs.clear();
         self.reading.suspicions = 0;
         self.reading.gap = None;
         self.reading.complete = true;
@@ -433,6 +437,7 @@ impl Session {
         self.cancel(|_| true);
         self.reading.forget();
         self.pushing.forget();
+        self.pushing.proofs.clear();
         self.settling.forget();
         self.cursor = Some(log.cursor()?);
         self.recount = true;
@@ -452,6 +457,7 @@ impl Session {
             cursor.seq = front.last.seq;
             cursor.read = Some(front.last);
             cursor.own = cursor.own.filter(|own| own.seq > cursor.seq);
+            self.pushing.proofs.retain(|seq, _| *seq > cursor.seq);
             cursor.caught_up |= self.reading.complete && self.reading.window.is_empty();
             let messages = front.received.messages.len() as u64;
             let skipped = front.received.skipped.clone();

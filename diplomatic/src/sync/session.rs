@@ -143,6 +143,7 @@ impl Session {
             if self.storage.is_open(now.elapsed) && self.advance(now, log).is_err() {
                 self.on_storage_failure(now);
             }
+            self.schedule_look(now);
             self.refresh_status(now);
         }
         self.actions.pop_front()

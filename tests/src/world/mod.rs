@@ -29,7 +29,7 @@ use network::Network;
 /// The moment at which every world begins.
 const DAWN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// How long healing may take.
-const PATIENCE: Duration = Duration::from_secs(4 * 3600);
+const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
 /// What a world is made of and how bad it is.
 #[derive(Debug, Clone, Copy)]
@@ -383,10 +383,7 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
     fn is_at_rest(&mut self) -> bool {
         let calm = self.devices.iter().flat_map(|device| device.sessions.values()).all(|session| {
             let status = session.status();
-            status.phase == Phase::CaughtUp
-                && status.pending == 0
-                && status.skipped == 0
-                && status.live != Live::Down
+            status.phase == Phase::CaughtUp && status.pending == 0 && status.skipped == 0 && status.live != Live::Down
         });
         calm && !self.network.is_busy() && self.check().is_ok()
     }
