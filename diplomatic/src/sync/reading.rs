@@ -7,6 +7,7 @@
 //! read. A host was restored from an old backup, or lost bags, if that bag is not where it was, if a bag that the host
 //! acknowledged is not, or if something new stands where everything was read. Such a sign must come twice in a row.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::backoff::Gate;
@@ -43,6 +44,8 @@ pub(super) struct Reading {
     complete: bool,
     suspicions: u8,
     gap: Option<Gap>,
+    /// Heads that did not open when they were listed last.
+    unreadable: BTreeMap<Seq, BagHead>,
     start_overs: u32,
     next_start_over: Duration,
     /// Where reading was at its end the last time.
@@ -76,7 +79,7 @@ enum Fault {
     Restored,
     /// Bags are left out, or seqs do not rise.
     Gap { found: Seq },
-    /// A seq that no host comes to.
+    /// A seq that no host comes to, or a head that does not open and did not look so the last time.
     Absurd,
 }
 
@@ -90,6 +93,7 @@ impl Default for Reading {
             complete: false,
             suspicions: 0,
             gap: None,
+            unreadable: BTreeMap::new(),
             start_overs: 0,
             next_start_over: Duration::ZERO,
             base: Seq::ZERO,
@@ -280,7 +284,17 @@ impl Session {
             return Ok(None);
         }
         let read = self.cursor.unwrap_or_default().seq;
+        let mut is_odd = false;
+        for (seq, bag, found) in &found {
+            // What the host holds looks the same every time; what was damaged on its way does not.
+            if *seq > read && matches!(found, Found::Unreadable(_)) {
+                is_odd |= self.reading.unreadable.insert(*seq, bag.clone()).as_ref() != Some(bag);
+            }
+        }
         for (seq, bag, found) in found {
+            if is_odd && matches!(found, Found::Unreadable(_)) {
+                return Ok(Some(Fault::Absurd));
+            }
             if !self.is_own_place(seq, &bag) {
                 return Ok(Some(Fault::Restored));
             }
@@ -378,6 +392,7 @@ impl Session {
         self.pushing.proofs.clear();
         self.reading.suspicions = 0;
         self.reading.gap = None;
+        self.reading.unreadable.clear();
         self.reading.complete = true;
         Ok(())
     }
@@ -428,6 +443,7 @@ impl Session {
         self.abandon_listing();
         self.reading.suspicions = 0;
         self.reading.gap = None;
+        self.reading.unreadable.clear();
         if now.elapsed < self.reading.next_start_over {
             let pause = Pause::Blocked(BlockCause::LosesBags);
             self.reading.gate.shut_until(now.elapsed, self.reading.next_start_over, pause);
