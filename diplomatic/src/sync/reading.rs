@@ -3,11 +3,11 @@
 //! The list streams into the [`Window`] while bodies are pulled for its front, and it is not read on while the window
 //! is full. Notifications go into the same window when nothing is being listed.
 //!
-//! A list starts with the bag that was last read, so that it also shows whether the host is still the one that was
+//! A list starts with the bags that were last read, so that it also shows whether the host is still the one that was
 //! read. A host was restored from an old backup, or lost bags, if that bag is not where it was, if a bag that the host
 //! acknowledged is not, or if something new stands where everything was read. Such a sign must come twice in a row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::backoff::Gate;
@@ -26,6 +26,8 @@ const BATCH: usize = 256;
 const MAX_LISTED: usize = 1 << 20;
 /// Up to this many bags, a list that is nothing but bad signatures is taken for bad bags and not for a bad host.
 const FEW: usize = 8;
+/// How many bags that were read are listed again by each PEEK, to see whether the host is still the one that was read.
+const PROOF: u64 = 8;
 /// How often a gap must show at one place before it counts as permanent.
 const GAP_ROUNDS: u8 = 3;
 /// The pause after the first start over, until which there is no second one; it doubles.
@@ -56,10 +58,9 @@ pub(super) struct Reading {
 /// A PEEK whose list is being read.
 #[derive(Debug)]
 struct Listing {
-    items: Vec<PeekItem>,
+    items: VecDeque<PeekItem>,
     /// The seq that must come next.
     next: Seq,
-    first: bool,
     /// Whether the response has ended, and as it should.
     end: Option<bool>,
     skips_gaps: bool,
@@ -70,6 +71,14 @@ struct Gap {
     expected: Seq,
     found: Seq,
     rounds: u8,
+}
+
+/// The bodies that a PULL has not brought yet.
+#[derive(Debug)]
+pub(super) struct Pull {
+    pub(super) missing: Vec<Seq>,
+    /// The length in bytes of the longest of those asked for, sealed: no item is much longer.
+    longest: u64,
 }
 
 /// What is wrong with a list.
@@ -169,21 +178,22 @@ impl Session {
             self.request_list(now, cursor);
         }
         while self.is_pull_due() {
-            let seqs = self.reading.window.choose(&self.config);
-            let request = PullRequest { seqs };
+            let request = PullRequest { seqs: self.reading.window.choose(&self.config) };
             let bytes = request.to_bytes();
-            self.request(now, Call::Pull, Purpose::Pull(request.seqs), |body| body.extend_from_slice(&bytes));
+            let window = &self.reading.window;
+            let longest = request.seqs.iter().filter_map(|seq| window.expected_len(*seq)).max().unwrap_or_default();
+            let pull = Pull { missing: request.seqs, longest };
+            self.request(now, Call::Pull, Purpose::Pull(pull), |body| body.extend_from_slice(&bytes));
         }
     }
 
     fn request_list(&mut self, now: Now, cursor: Cursor) {
-        // The bag that was last read is listed again, as a proof that it is still there.
+        // The bags that were last read are listed again, as a proof that they are still there.
         let last = cursor.read.map_or(Seq::ZERO, |mark| mark.seq);
-        let after = Seq::new(last.number().saturating_sub(1)).unwrap_or(Seq::ZERO);
+        let after = Seq::new(last.number().saturating_sub(PROOF)).unwrap_or(Seq::ZERO);
         let reading = &mut self.reading;
         reading.peek_wanted = false;
-        reading.listing =
-            Some(Listing { items: Vec::new(), next: after.next(), first: true, end: None, skips_gaps: false });
+        reading.listing = Some(Listing { items: VecDeque::new(), next: after.next(), end: None, skips_gaps: false });
         self.request(now, Call::Peek, Purpose::Peek, |body| PeekRequest { after }.encode(body));
     }
 
@@ -200,7 +210,7 @@ impl Session {
     pub(super) fn on_listed(&mut self, stream: &mut ResponseStream) -> Result<(), DecodeError> {
         let Some(listing) = &mut self.reading.listing else { return Ok(()) };
         while let Some(item) = stream.item(MAX_LISTED)? {
-            listing.items.push(item);
+            listing.items.push_back(item);
         }
         Ok(())
     }
@@ -214,12 +224,12 @@ impl Session {
     pub(super) fn on_bodies(
         &mut self,
         now: Now,
-        seqs: &mut Vec<Seq>,
+        pull: &mut Pull,
         stream: &mut ResponseStream,
     ) -> Result<(), DecodeError> {
         let window = &mut self.reading.window;
-        let longest = seqs.iter().filter_map(|seq| window.expected_len(*seq)).max().unwrap_or_default();
-        let limit = usize::try_from(longest.saturating_add(16)).unwrap_or(usize::MAX);
+        let seqs = &mut pull.missing;
+        let limit = usize::try_from(pull.longest.saturating_add(16)).unwrap_or(usize::MAX);
         loop {
             match stream.item::<PullItem>(limit) {
                 Ok(Some(PullItem { seq, body })) => {
@@ -302,7 +312,9 @@ impl Session {
                 self.reading.window.append(seq, bag, found);
             } else if matches!(found, Found::New(_)) && !self.settling.is_skipped(seq) {
                 return Ok(Some(Fault::Restored));
-            } else if let Some(cursor) = &mut self.cursor {
+            } else if let Some(cursor) =
+                self.cursor.as_mut().filter(|cursor| cursor.read.is_none_or(|mark| mark.seq < seq))
+            {
                 cursor.read = Some(Mark { seq, signature: bag.signature });
             }
         }
@@ -315,12 +327,9 @@ impl Session {
         let listing = self.reading.listing.as_mut()?;
         let mut fault = None;
         let good = items.iter().take_while(|item| {
-            let is_first = std::mem::take(&mut listing.first);
             fault = match cursor.read {
                 _ if item.seq.number() > MAX_SAFE => Some(Fault::Absurd),
-                Some(mark) if is_first && (mark.seq != item.seq || mark.signature != item.head.signature) => {
-                    Some(Fault::Restored)
-                }
+                Some(mark) if mark.seq == item.seq && mark.signature != item.head.signature => Some(Fault::Restored),
                 _ if item.seq == listing.next => None,
                 _ if listing.next <= cursor.seq => Some(Fault::Restored),
                 _ if listing.skips_gaps && item.seq > listing.next => None,
@@ -334,8 +343,9 @@ impl Session {
         let good = good.count();
         // The gap's far side is kept: it is taken if the gap turns out to be permanent.
         if let Some(Fault::Gap { .. }) = fault {
-            let rest = items.split_off(good);
-            listing.items.splice(0..0, rest);
+            for item in items.drain(good..).rev() {
+                listing.items.push_front(item);
+            }
         } else {
             items.truncate(good);
         }
