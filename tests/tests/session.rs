@@ -165,7 +165,7 @@ impl Desk {
     fn message(&mut self, len: usize) -> Message {
         self.count += 1;
         let entity = EntityId::new(&self.count.to_be_bytes(), Timestamp::from_millis(DAWN));
-        Message::new(entity, Timestamp::from_millis(DAWN), 0, Body::new(vec![1; len])).unwrap()
+        Message::new(entity, Timestamp::from_millis(DAWN), 0, Body::new(vec![1; len])).expect("a small message")
     }
 
     fn emit(&mut self, len: usize) -> Position {

@@ -35,8 +35,6 @@ pub(super) struct Pushing {
     after: Option<Position>,
     is_due: bool,
     is_due_again: bool,
-    /// The bags that the host acknowledged and has not listed yet; the log keeps the last of them only.
-    pub(super) proofs: BTreeMap<Seq, Signature>,
     refused: BTreeMap<Position, Refusal>,
     refused_until: Duration,
     last_refusal: Option<Refusal>,
@@ -71,7 +69,6 @@ impl Pushing {
             after: None,
             is_due: true,
             is_due_again: false,
-            proofs: BTreeMap::new(),
             refused: BTreeMap::new(),
             refused_until: Duration::ZERO,
             last_refusal: None,
@@ -282,7 +279,7 @@ impl Session {
             return None;
         }
         cursor.own = Some(last);
-        self.pushing.proofs.extend(marks.iter().map(|mark| (mark.seq, mark.signature)));
+        marks.iter().for_each(|mark| self.reading.remember(*mark));
         if self.reading.window.is_empty() {
             for mark in &marks {
                 if mark.seq == cursor.seq.next() {
@@ -297,7 +294,6 @@ impl Session {
             // Listing all of it again only to see it there would be too much.
             cursor.read = Some(last);
             cursor.own = None;
-            self.pushing.proofs.clear();
         }
         Some(cursor)
     }

@@ -18,7 +18,7 @@ use super::window::{Found, Window};
 use super::{Action, Cursor, Mark, Now, SyncLog};
 use crate::order::Position;
 use crate::standard::calls::{Call, PeekItem, PeekRequest, PullItem, PullRequest};
-use crate::standard::{BagHead, DecodeError, Encode, MAX_SAFE, OpenError, SealedBody, Seq};
+use crate::standard::{BagHead, DecodeError, Encode, MAX_SAFE, OpenError, SealedBody, Seq, Signature};
 
 /// How many heads are opened at once: their signatures are checked together.
 const BATCH: usize = 256;
@@ -28,6 +28,8 @@ const MAX_LISTED: usize = 1 << 20;
 const FEW: usize = 8;
 /// How many bags that were read are listed again by each PEEK, to see whether the host is still the one that was read.
 const PROOF: u64 = 8;
+/// How many places of bags a session remembers.
+const REMEMBERED: usize = 512;
 /// How often a gap must show at one place before it counts as permanent.
 const GAP_ROUNDS: u8 = 3;
 /// The pause after the first start over, until which there is no second one; it doubles.
@@ -46,6 +48,8 @@ pub(super) struct Reading {
     complete: bool,
     suspicions: u8,
     gap: Option<Gap>,
+    /// What this session last saw at the host, by listing, announcement or acknowledgement.
+    places: BTreeMap<Seq, Signature>,
     /// Heads that did not open when they were listed last.
     unreadable: BTreeMap<Seq, BagHead>,
     start_overs: u32,
@@ -102,6 +106,7 @@ impl Default for Reading {
             complete: false,
             suspicions: 0,
             gap: None,
+            places: BTreeMap::new(),
             unreadable: BTreeMap::new(),
             start_overs: 0,
             next_start_over: Duration::ZERO,
@@ -118,6 +123,14 @@ impl Reading {
         self.listing = None;
         self.complete = false;
         self.peek_wanted = true;
+    }
+
+    /// Takes note of a bag's place at the host; the oldest note makes room.
+    pub(super) fn remember(&mut self, mark: Mark) {
+        self.places.insert(mark.seq, mark.signature);
+        if self.places.len() > REMEMBERED {
+            self.places.pop_first();
+        }
     }
 
     /// Takes note of where the log stands.
@@ -284,7 +297,18 @@ impl Session {
         log: &L,
     ) -> Result<Option<Fault>, L::Error> {
         let fault = self.check_places(&mut items);
-        let bags = items.into_iter().map(|item| (item.seq, item.head)).collect();
+        let read = self.cursor.unwrap_or_default().seq;
+        let mut bags = Vec::with_capacity(items.len());
+        for PeekItem { seq, head } in items {
+            if !self.is_own_place(seq, &head) {
+                return Ok(Some(Fault::Restored));
+            }
+            if seq <= read && self.reading.places.contains_key(&seq) {
+                self.on_read_again(Mark { seq, signature: head.signature });
+            } else {
+                bags.push((seq, head));
+            }
+        }
         let found = self.identify(bags, log)?;
         let is_foreign = |found: &Found| matches!(found, Found::Unreadable(OpenError::InvalidSignature(_)));
         if found.len() >= FEW && found.iter().all(|(_, _, found)| is_foreign(found)) {
@@ -293,7 +317,6 @@ impl Session {
             self.reading.gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
             return Ok(None);
         }
-        let read = self.cursor.unwrap_or_default().seq;
         let mut is_odd = false;
         for (seq, bag, found) in &found {
             // What the host holds looks the same every time; what was damaged on its way does not.
@@ -305,20 +328,26 @@ impl Session {
             if is_odd && matches!(found, Found::Unreadable(_)) {
                 return Ok(Some(Fault::Absurd));
             }
-            if !self.is_own_place(seq, &bag) {
-                return Ok(Some(Fault::Restored));
-            }
+            let mark = Mark { seq, signature: bag.signature };
+            self.reading.remember(mark);
             if seq > read {
                 self.reading.window.append(seq, bag, found);
             } else if matches!(found, Found::New(_)) && !self.settling.is_skipped(seq) {
                 return Ok(Some(Fault::Restored));
-            } else if let Some(cursor) =
-                self.cursor.as_mut().filter(|cursor| cursor.read.is_none_or(|mark| mark.seq < seq))
-            {
-                cursor.read = Some(Mark { seq, signature: bag.signature });
+            } else {
+                self.on_read_again(mark);
             }
         }
         Ok(fault)
+    }
+
+    /// Takes note that a bag which was read, or acknowledged, is still where it was.
+    fn on_read_again(&mut self, mark: Mark) {
+        if let Some(cursor) = &mut self.cursor
+            && cursor.read.is_none_or(|read| read.seq < mark.seq)
+        {
+            cursor.read = Some(mark);
+        }
     }
 
     /// Drops items from the first one on that is out of place.
@@ -377,7 +406,7 @@ impl Session {
 
     /// Checks that a bag which the host acknowledged stands where the host said.
     pub(super) fn is_own_place(&mut self, seq: Seq, bag: &BagHead) -> bool {
-        if self.pushing.proofs.get(&seq).is_some_and(|signature| *signature != bag.signature) {
+        if self.reading.places.get(&seq).is_some_and(|signature| *signature != bag.signature) {
             return false;
         }
         let Some(cursor) = &mut self.cursor else { return true };
@@ -399,7 +428,6 @@ impl Session {
         if listing.next <= cursor.seq || cursor.own.is_some() {
             return self.on_fault(now, Fault::Restored, log);
         }
-        self.pushing.proofs.clear();
         self.reading.suspicions = 0;
         self.reading.gap = None;
         self.reading.unreadable.clear();
@@ -463,7 +491,7 @@ impl Session {
         self.cancel(|_| true);
         self.reading.forget();
         self.pushing.forget();
-        self.pushing.proofs.clear();
+        self.reading.places.clear();
         self.settling.forget();
         self.cursor = Some(log.cursor()?);
         self.recount = true;
@@ -483,7 +511,6 @@ impl Session {
             cursor.seq = front.last.seq;
             cursor.read = Some(front.last);
             cursor.own = cursor.own.filter(|own| own.seq > cursor.seq);
-            self.pushing.proofs.retain(|seq, _| *seq > cursor.seq);
             cursor.caught_up |= self.reading.complete && self.reading.window.is_empty();
             let messages = front.received.messages.len() as u64;
             let skipped = front.received.skipped.clone();
