@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p diplomatic-host --bench calls`
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test, or no benchmark")]
+
 #[path = "../tests/support/account.rs"]
 mod account;
 

@@ -1,5 +1,7 @@
 //! Data files that are damaged, foreign or of another version, and disks that are full.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test, or no benchmark")]
+
 mod support;
 
 use std::fs;

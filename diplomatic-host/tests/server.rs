@@ -1,5 +1,7 @@
 //! The server on real sockets: the live channel, limits, and clients that misbehave.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test, or no benchmark")]
+
 mod support;
 
 use std::net::SocketAddr;

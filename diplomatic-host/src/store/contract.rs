@@ -22,8 +22,8 @@ fn append(store: &impl BagStore, account: &Account, bags: Vec<VerifiedBag>) -> V
 
 fn register(store: &impl BagStore, account: &Account) {
     let (done, registered) = mpsc::channel();
-    store.register(&account.key(), Box::new(move |outcome| done.send(outcome.unwrap()).unwrap()));
-    registered.recv().unwrap();
+    store.register(&account.key(), Box::new(move |outcome| done.send(outcome).unwrap()));
+    registered.recv().unwrap().unwrap();
 }
 
 fn new(seqs: impl IntoIterator<Item = u64>) -> Vec<Placed> {
