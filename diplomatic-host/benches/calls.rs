@@ -26,16 +26,24 @@ const HISTORY: u64 = 100_000;
 struct OnDisk {
     host: Host<RedbStore>,
     account: Account,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl OnDisk {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = RedbStore::open(folder.path().join("host.redb")).unwrap();
-        let this = Self { host: Host::new(store), account: Account::new(1), _folder: folder };
+        let this = Self { host: Host::new(store), account: Account::new(1), folder };
         this.call("/user", this.request(&UserRequest));
         this
+    }
+
+    fn with_history() -> Self {
+        let disk = Self::new();
+        for _ in 0..HISTORY / 1000 {
+            disk.call("/push", disk.request(&PushRequest { bags: disk.account.bags(1000, 100) }));
+        }
+        disk
     }
 
     fn request(&self, rest: &impl Encode) -> Vec<u8> {
@@ -52,13 +60,7 @@ impl OnDisk {
 }
 
 /// A host that has a long history of one user, with bodies of 100 bytes.
-static HISTORIC: LazyLock<OnDisk> = LazyLock::new(|| {
-    let disk = OnDisk::new();
-    for _ in 0..HISTORY / 1000 {
-        disk.call("/push", disk.request(&PushRequest { bags: disk.account.bags(1000, 100) }));
-    }
-    disk
-});
+static HISTORIC: LazyLock<OnDisk> = LazyLock::new(OnDisk::with_history);
 
 #[divan::bench(args = [1, 10, 500, 5000], sample_size = 1, sample_count = 20)]
 fn push(bencher: Bencher<'_, '_>, bags: usize) {
@@ -96,4 +98,12 @@ fn pull_100_000(bencher: Bencher<'_, '_>) {
         .counter(ItemsCount::new(HISTORY))
         .with_inputs(|| request.clone())
         .bench_local_values(|request| disk.call("/pull", request));
+}
+
+/// Opening reads the whole file to check it.
+#[divan::bench(sample_size = 1, sample_count = 5)]
+fn open_100_000(bencher: Bencher<'_, '_>) {
+    let OnDisk { host, folder, .. } = OnDisk::with_history();
+    drop(host);
+    bencher.bench_local(|| RedbStore::open(folder.path().join("host.redb")).unwrap());
 }
