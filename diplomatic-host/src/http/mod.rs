@@ -28,7 +28,7 @@ use crate::{BagStore, Host, Reply, Route, Server};
 impl<S: BagStore> Server<S> {
     /// Returns an axum router that answers every request, for those who serve it themselves.
     ///
-    /// [`Limits`] about connections (`connections`, `header`, `grace`, and `idle` for responses) are then theirs.
+    /// [`Limits`](crate::Limits) about connections (`connections`, `header`, `grace`, and `idle` for responses) are then theirs.
     pub fn router(self) -> Router {
         Router::new().fallback(|State(app), request| answer(app, None, request)).with_state(self.into_app())
     }
