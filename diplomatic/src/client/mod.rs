@@ -6,6 +6,7 @@ mod changes;
 mod driver;
 mod http;
 mod live;
+mod seed;
 mod shared;
 mod status;
 mod tls;
