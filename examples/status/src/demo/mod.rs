@@ -39,7 +39,7 @@ async fn play() -> Result<(), Box<dyn Error>> {
     let seed = Seed::random();
     let host = start_host().await?;
     let mut cable = Cable::new(host).await?;
-    line("host", "listens", &format!("on http://{host}, and can read nothing of what follows"))?;
+    line("host", "listens", &format!("on http://{host}; it cannot read what it passes on"))?;
     let phone = open(&seed, &folder.path().join("phone.redb"), format!("http://{host}")).await?;
     let laptop = open(&seed, &folder.path().join("laptop.redb"), cable.url()).await?;
     let mut screens = [Screen::new("phone", &phone), Screen::new("laptop", &laptop)];
@@ -49,12 +49,13 @@ async fn play() -> Result<(), Box<dyn Error>> {
 
     cable.pull_out().await;
     laptop.sync().await?;
-    line("laptop", "offline", &trouble(&laptop))?;
+    line("laptop", "offline", "its cable is pulled")?;
     write(&mut screens, "phone", &phone, "Off for lunch").await?;
     write(&mut screens, "laptop", &laptop, "In a meeting").await?;
+    laptop.status_changes().until(|status| status.pending() == 1).await?;
 
+    line("laptop", "online", "again, with 1 change to send")?;
     cable.plug_in().await?;
-    line("laptop", "online", &format!("again, with {} change to send", laptop.status().pending()))?;
     show_while(&mut screens, catch_up(&laptop)).await??;
     show_while(&mut screens, catch_up(&phone)).await??;
 
@@ -95,8 +96,4 @@ async fn write(
 async fn catch_up(device: &Client<Status>) -> Result<(), LogError> {
     device.sync().await?;
     device.status_changes().until(|status| status.is_caught_up()).await.map(drop)
-}
-
-fn trouble(device: &Client<Status>) -> String {
-    device.status().hosts().iter().map(|host| host.status.phase.to_string()).collect()
 }
