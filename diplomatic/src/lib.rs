@@ -48,7 +48,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // The same 64 hex digits on every device of the user; `Seed::generate` makes new ones.
+//! // The same 64 hex digits on every device of the user; `Seed::random` makes new ones.
 //! let seed: Seed = std::env::var("DIP_SEED")?.parse()?;
 //! let client = Client::<Todos>::builder(seed).store("todo.redb").host("http://localhost:31337").open().await?;
 //! // Durable, applied, and on its way to the other devices; also without a network.

@@ -7,6 +7,7 @@ mod driver;
 mod http;
 mod live;
 mod past;
+mod seed;
 mod shared;
 mod status;
 mod tls;

@@ -28,7 +28,7 @@ impl SyncStatus {
 
     /// Tells whether every host has everything that this device has, and the other way round, as far as is known.
     pub fn is_caught_up(&self) -> bool {
-        self.hosts.iter().all(|host| host.status.phase == Phase::CaughtUp && host.status.pending == 0)
+        self.hosts.iter().all(HostReport::is_caught_up)
     }
 
     /// Returns how many messages wait for the host that lacks most.
@@ -60,6 +60,11 @@ impl HostReport {
     /// Tells whether the host was read to its end at least once, by this client or an earlier one.
     pub const fn is_first_synced(&self) -> bool {
         self.is_first_synced
+    }
+
+    /// Tells whether the host has everything that this device has, and the other way round, as far as is known.
+    pub fn is_caught_up(&self) -> bool {
+        self.status.phase == Phase::CaughtUp && self.status.pending == 0
     }
 
     /// Takes a new status, after the request to sync with the number `answered`, and tells whether it differs.
