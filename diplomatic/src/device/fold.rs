@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::plan::{NewWinner, Plan};
 use crate::event::DiplomaticEvent;
-use crate::fold::{Reading, Unread, apply};
+use crate::fold::{Reading, Unread, apply, event_type};
 use crate::log::{Log, LogError, THIS_DEVICE};
 use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
@@ -265,7 +265,7 @@ fn origin_of(log: &Log, number: u32) -> Origin {
 }
 
 fn is_known<R: Reducer>(type_name: &str) -> bool {
-    R::Event::TYPES.iter().any(|known| known.name == type_name)
+    event_type::<R::Event>(type_name).is_some()
 }
 
 /// What a snapshot has to have been folded by to be of use: this state, this version of it, these event types.
