@@ -247,7 +247,7 @@ impl Expansion<'_> {
             let arms = was.types.iter().map(|name| {
                 quote_spanned! {upcast.span()=>
                     #name => {
-                        let __event: Self = #private::upcast(#name, __payload, __entity, #upcast)?;
+                        let __event = #private::upcast::<Self, _, _>(#name, __payload, __entity, #upcast)?;
                         if ::core::matches!(__event, Self::#ident { .. }) {
                             ::core::result::Result::Ok(__event)
                         } else {

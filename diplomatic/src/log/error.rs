@@ -102,4 +102,4 @@ macro_rules! from_redb {
     };
 }
 
-from_redb!(CommitError, StorageError, TableError, TransactionError, DatabaseError, SetDurabilityError);
+from_redb!(CommitError, SavepointError, StorageError, TableError, TransactionError, DatabaseError, SetDurabilityError);
