@@ -1,7 +1,8 @@
 //! From events to messages.
 
+use super::plan::Plan;
 use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Target};
-use crate::fold::Content;
+use crate::fold::{Content, Reading};
 use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE};
 use crate::order::{Clock, Position, Tick};
 use crate::standard::{Body, EntityBody, EntityId, HeadError, Message, Timestamp};
@@ -16,6 +17,18 @@ pub enum EmitError {
     /// The entity's time is at the end of what can be told.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// The event does not read back from what it serializes to.
+    #[error("the event cannot be read back: {reason}")]
+    Unreadable {
+        /// What the deserializer said.
+        reason: String,
+    },
+    /// The reducer panicked over the event.
+    #[error("{reason}")]
+    Panicked {
+        /// That it panicked, and its message.
+        reason: String,
+    },
     /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -58,6 +71,16 @@ pub(super) fn write_events<E: DiplomaticEvent>(
         })
         .collect::<Result<_, _>>()?;
     Ok((entities, emission.changes))
+}
+
+/// Checks that what is written reads back, before it is durable.
+pub(super) fn check_readable<E>(plan: &Plan<E>) -> Result<(), EmitError> {
+    for winner in &plan.winners {
+        if let Reading::Unfit { reason } = &winner.reading {
+            return Err(EmitError::Unreadable { reason: reason.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// Events that are emitted together.

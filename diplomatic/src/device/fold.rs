@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::emit::EmitError;
 use super::plan::{NewWinner, Plan};
 use crate::event::DiplomaticEvent;
 use crate::fold::{Reading, Unread, apply};
-use crate::log::{Log, LogError, THIS_DEVICE};
+use crate::log::{Log, LogError, THIS_DEVICE, Undo};
 use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
 
@@ -87,19 +88,64 @@ impl<R: Reducer> Fold<R> {
     /// Brings the state up to date with what was stored. A failure of the log leaves the state as it is until
     /// [`mend`](Self::mend) succeeds; nothing stored is lost by it.
     pub(super) fn carry_out(&mut self, plan: Plan<R::Event>, log: &mut Log) {
+        let carried_out = self.carry_out_or_undo(plan, log, None);
+        debug_assert!(carried_out.is_ok(), "nothing is refused that cannot be undone");
+    }
+
+    /// Brings the state up to date with what was stored, as [`carry_out`](Self::carry_out) does; but if the reducer
+    /// cannot apply some of it, and it can be undone, undoes it and leaves the state as it was.
+    pub(super) fn carry_out_or_undo(
+        &mut self,
+        plan: Plan<R::Event>,
+        log: &mut Log,
+        mut undo: Option<Undo>,
+    ) -> Result<(), EmitError> {
         let Plan { winners, rewind } = plan;
         if winners.is_empty() {
-            return;
+            return Ok(());
         }
-        self.stale = match rewind {
-            Some(from) => Some(from),
-            None => self.apply_on_top(winners, log).err(),
-        };
+        let new: Vec<Position> = winners.iter().filter(|_| undo.is_some()).map(|winner| winner.position).collect();
+        let state = self.state.clone();
+        // Readers wait while the state is wrong, which is only after a panic of the reducer.
+        let mut broken = None;
+        self.stale = rewind;
+        if rewind.is_none() {
+            let mut shown = state.write().unwrap_or_else(PoisonError::into_inner);
+            if let Err(position) = self.apply_on_top(&mut shown, winners, log) {
+                self.stale = Some(position);
+                broken = Some(shown);
+            }
+        }
+        let mut outcome = Ok(());
+        while let Some(from) = self.stale {
+            let refused = new.iter().find_map(|position| self.panicked.get(position));
+            if let Some(reason) = refused.cloned()
+                && let Some(undo) = undo.take()
+            {
+                outcome = match log.undo(undo) {
+                    Ok(()) => {
+                        self.panicked.retain(|position, _| !new.contains(position));
+                        Err(EmitError::Panicked { reason })
+                    }
+                    Err(error) => Err(error.into()),
+                };
+            }
+            match self.fold_again(log, Some(&from)) {
+                Ok(_) if undo.is_some() && new.iter().any(|position| self.panicked.contains_key(position)) => {}
+                Ok(folded) => {
+                    let shown = broken.take();
+                    *shown.unwrap_or_else(|| state.write().unwrap_or_else(PoisonError::into_inner)) = folded;
+                    self.stale = None;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the state could not be folded again; it is tried before the next change");
+                    break;
+                }
+            }
+        }
         self.version += 1;
-        if let Err(error) = self.mend(log) {
-            tracing::error!(%error, "the state could not be folded again; it is tried before the next change");
-        }
         self.keep_snapshot_if_due(log);
+        outcome
     }
 
     /// Folds the state again if it could not be before.
@@ -113,14 +159,12 @@ impl<R: Reducer> Fold<R> {
     }
 
     /// Returns the place of an event that the reducer cannot apply: the state is broken then.
-    fn apply_on_top(&mut self, winners: Vec<NewWinner<R::Event>>, log: &Log) -> Result<(), Position> {
-        let state = self.state.clone();
-        let mut state = state.write().unwrap_or_else(PoisonError::into_inner);
+    fn apply_on_top(&mut self, state: &mut R, winners: Vec<NewWinner<R::Event>>, log: &Log) -> Result<(), Position> {
         for NewWinner { position, entity, origin, reading, before } in winners {
             if let Some(before) = before {
                 self.unread.release(&before.position, before.type_name.as_deref().unwrap_or_default());
             }
-            let outcome = apply(&mut *state, &mut self.unread, &position, &entity, reading, || origin_of(log, origin));
+            let outcome = apply(state, &mut self.unread, &position, &entity, reading, || origin_of(log, origin));
             if let Err(reason) = outcome {
                 self.panicked.insert(position, reason);
                 return Err(position);
@@ -131,8 +175,15 @@ impl<R: Reducer> Fold<R> {
         Ok(())
     }
 
-    /// Folds from the last snapshot before `from`, or from the last of all.
+    /// Folds and shows the state, from the last snapshot before `from` on, or from the last of all.
     fn refold(&mut self, log: &Log, from: Option<&Position>) -> Result<(), LogError> {
+        let folded = self.fold_again(log, from)?;
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = folded;
+        Ok(())
+    }
+
+    /// Folds from the last snapshot before `from`, or from the last of all.
+    fn fold_again(&mut self, log: &Log, from: Option<&Position>) -> Result<R, LogError> {
         let folding = loop {
             match fold_log::<R>(log, from, &self.panicked)? {
                 Ok(folding) => break folding,
@@ -142,11 +193,10 @@ impl<R: Reducer> Fold<R> {
             }
         };
         let Folding { state, applied, unread, events } = folding;
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
         self.applied = applied;
         self.unread = unread;
         self.since_snapshot = events;
-        Ok(())
+        Ok(state)
     }
 
     /// Returns the first message that did not fit its variant when it came, and fits by now.

@@ -22,7 +22,7 @@ use rand_core::CryptoRng;
 pub use undo::{Undo, UndoError};
 
 use crate::fold::Unread;
-use crate::log::{Backing, Log, LogError, OpenLogError};
+use crate::log::{Backing, Change, Log, LogError, LogWriter, OpenLogError};
 use crate::order::Clock;
 use crate::reducer::Reducer;
 use crate::standard::{EntityId, HeadHash, Label, Seed, Timestamp};
@@ -148,17 +148,32 @@ impl<R: Reducer> Device<R> {
 
     /// Writes events in their order, all or none, in one transaction.
     ///
+    /// Whether the reducer can apply them shows when it does, and that is after they are durable: so nobody reads what
+    /// is not, and nobody who reads waits for the disk. If the reducer panics, they are taken back in a second
+    /// transaction before this returns, and the state is folded again. (Should the power fail between the two, they
+    /// stay, in quarantine, as if another device had written them.)
+    ///
     /// # Errors
     ///
     /// [`EmitError`]; nothing is stored then.
     pub fn emit_all(&mut self, now: Timestamp, events: &[R::Event]) -> Result<Vec<EntityId>, EmitError> {
-        self.fold.mend(&mut self.log)?;
+        self.emit_by(|writer, clock| emit::write_events(writer, clock, now, events))
+    }
+
+    /// Emits what `write` writes.
+    fn emit_by(
+        &mut self,
+        write: impl FnOnce(&mut LogWriter<'_>, Clock) -> Result<(Vec<EntityId>, Vec<Change>), EmitError>,
+    ) -> Result<Vec<EntityId>, EmitError> {
         let Self { log, fold, clock } = self;
-        let (entities, plan) = log.write(|writer| {
-            let (entities, changes) = emit::write_events(writer, *clock, now, events)?;
-            Ok::<_, EmitError>((entities, fold.plan(writer, changes)?))
+        fold.mend(log)?;
+        let ((entities, plan), undo) = log.write_undoably(|writer| {
+            let (entities, changes) = write(writer, *clock)?;
+            let plan = fold.plan(writer, changes)?;
+            emit::check_readable(&plan)?;
+            Ok::<_, EmitError>((entities, plan))
         })?;
-        self.fold.carry_out(plan, &mut self.log);
+        fold.carry_out_or_undo(plan, log, Some(undo))?;
         Ok(entities)
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::fold::Fold;
-use crate::event::{DiplomaticEvent, Shape};
+use crate::event::{DiplomaticEvent, Draft, Shape, Target};
 use crate::fold::{Content, Reading, delete_is_event, event_type};
 use crate::log::{Change, LogError, LogWriter, Winner};
 use crate::order::Position;
@@ -35,21 +35,31 @@ impl<R: Reducer> Fold<R> {
         let mut winners = new_winners::<R::Event>(changes);
         winners.sort_unstable_by_key(|winner| winner.position);
         let mut rewind: Option<Position> = None;
+        // Snapshots count what is unread, and one that counts what no longer counts is wrong in that.
+        let mut miscounted: Option<Position> = None;
         for winner in &winners {
             let mut from = |position| rewind = Some(rewind.map_or(position, |rewind: Position| rewind.min(position)));
             if self.applied().is_some_and(|applied| winner.position < applied) {
                 from(winner.position);
             }
-            if let Some(before) = &winner.before
-                && !self.replaces(writer, winner, before)?
-            {
-                from(start_of(&winner.entity));
+            if let Some(before) = &winner.before {
+                if !self.replaces(writer, winner, before)? {
+                    from(start_of(&winner.entity));
+                }
+                if self.is_unread(before) {
+                    miscounted = Some(miscounted.map_or(before.position, |first| first.min(before.position)));
+                }
             }
         }
-        if let Some(rewind) = rewind {
-            writer.retain_snapshots(|at| *at < rewind)?;
+        if let Some(spoiled) = rewind.into_iter().chain(miscounted).min() {
+            writer.retain_snapshots(|at| *at < spoiled)?;
         }
         Ok(Plan { winners, rewind })
+    }
+
+    fn is_unread(&self, before: &Winner) -> bool {
+        let Some(type_name) = &before.type_name else { return false };
+        event_type::<R::Event>(type_name).is_none() || self.unread().is_quarantined(&before.position)
     }
 
     /// Tells whether applying the new message on top of a state in which the old one was applied gives the state
@@ -64,14 +74,41 @@ impl<R: Reducer> Fold<R> {
             return Ok(true);
         }
         Ok(match &new.reading {
-            Reading::Delete { .. } => true,
-            Reading::Event { event_type, .. } => {
-                *event_type == old.name && matches!(old.shape, Shape::Register | Shape::Entity | Shape::Singleton)
-            }
+            // Another client may write a type under any entity; what a delete then undoes is for the fold to find out.
+            Reading::Delete { .. } => matches!(old.shape, Shape::Fact | Shape::Entity),
+            Reading::Event { event_type, event } if *event_type == old.name => match old.shape {
+                Shape::Entity | Shape::Singleton => true,
+                Shape::Register => same_register(writer, event, new, before)?,
+                _ => false,
+            },
+            Reading::Event { .. } => false,
             Reading::SilentDelete => went_with_its_parent::<R::Event>(writer, &new.entity, before)?,
             Reading::Unknown { .. } | Reading::Unfit { .. } => false,
         })
     }
+}
+
+/// Tells whether both events are about the key that their entity is derived from. Another client may write a register's
+/// type under any entity, and two of those need not be about the same.
+fn same_register<E: DiplomaticEvent>(
+    writer: &LogWriter<'_>,
+    event: &E,
+    new: &NewWinner<E>,
+    before: &Winner,
+) -> Result<bool, LogError> {
+    let stands_there = |event: &E, stored_type: &str| match event.to_draft() {
+        Ok(Draft::Content { target: Target::Register { key }, .. }) => {
+            EntityId::register(stored_type, &key) == new.entity
+        }
+        _ => false,
+    };
+    let Some(old_type) = &before.type_name else { return Ok(false) };
+    // Under one derived entity, the new event has the old one's type name too, or it is not at its place.
+    if !stands_there(event, old_type) {
+        return Ok(false);
+    }
+    let Some(message) = writer.message(&before.position)? else { return Ok(false) };
+    Ok(matches!(Reading::<E>::of(&message), Reading::Event { event, .. } if stands_there(&event, old_type)))
 }
 
 /// Tells whether a register went already when the entity on which it hung was deleted after the register's last event.

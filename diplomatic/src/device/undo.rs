@@ -107,14 +107,11 @@ where
         let meta = Meta::new(entity.clone(), stored.position.changed, event_type, origin);
         let inverse = event.inverse(&meta, &before).ok_or(UndoError::Irreversible { entity })?;
 
-        let Self { log, fold, clock } = self;
-        let (entities, plan) = log.write(|writer| {
-            let (entities, changes) = write_events(writer, *clock, now, &inverse)?;
+        Ok(self.emit_by(|writer, clock| {
+            let (entities, changes) = write_events(writer, clock, now, &inverse)?;
             writer.mark_undone(&stored.position)?;
             changes.iter().try_for_each(|change| writer.mark_undone(&change.position))?;
-            Ok::<_, EmitError>((entities, fold.plan(writer, changes)?))
-        })?;
-        self.fold.carry_out(plan, &mut self.log);
-        Ok(entities)
+            Ok((entities, changes))
+        })?)
     }
 }
