@@ -66,15 +66,15 @@ impl Channel {
 }
 
 impl Session {
-    pub(super) fn next_channel_event(&self) -> Option<Duration> {
+    pub(super) fn channel_timers(&self) -> [Option<Duration>; 2] {
         let channel = &self.channel;
         let state = match channel.state {
-            State::Down => channel.gate.shut().map(|(until, _)| until).filter(|_| self.is_reading_idle()),
+            State::Down => channel.gate.shut().map(|(until, _)| until),
             State::Opening { since, .. } => Some(since + self.config.request_timeout),
             State::Open { heard, pinged: false, .. } => Some(heard + self.config.ping_after),
             State::Open { heard, pinged: true, .. } => Some(heard + self.config.dead_after),
         };
-        state.into_iter().chain(channel.look_at).min()
+        [state, channel.look_at]
     }
 
     /// Opens the channel if that is due. It is called when everything was read.

@@ -153,11 +153,10 @@ impl Pushing {
 }
 
 impl Session {
-    pub(super) fn next_push(&self) -> Option<Duration> {
+    pub(super) fn push_timers(&self) -> [Option<Duration>; 2] {
         let pushing = &self.pushing;
-        let retry = pushing.gate.shut().map(|(until, _)| until).filter(|_| pushing.is_due && !pushing.is_busy());
-        let again = (!pushing.refused.is_empty()).then_some(pushing.refused_until);
-        retry.into_iter().chain(again).min()
+        let retry = pushing.gate.shut().map(|(until, _)| until);
+        [retry, (!pushing.refused.is_empty()).then_some(pushing.refused_until)]
     }
 
     /// Sends the next PUSH, if something is queued.
@@ -172,6 +171,10 @@ impl Session {
             let outgoing = log.outgoing(pushing.after, pushing.limits, &mut seal)?;
             let Some(last) = outgoing.last() else {
                 let from_the_start = pushing.after.take().is_none();
+                if pushing.refused.is_empty() {
+                    // A push that failed may have come through after all.
+                    pushing.gate.on_success();
+                }
                 pushing.is_due = std::mem::take(&mut pushing.is_due_again) && !from_the_start;
                 continue;
             };

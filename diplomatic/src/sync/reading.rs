@@ -151,9 +151,8 @@ impl Session {
         !peek_wanted && listing.is_none() && !complete && window.is_empty() && self.cursor.is_some()
     }
 
-    pub(super) fn next_reading(&self) -> Option<Duration> {
-        let retry = self.reading.gate.shut().map(|(until, _)| until);
-        retry.into_iter().chain(self.reading.window.next_wake()).min()
+    pub(super) fn reading_timers(&self) -> [Option<Duration>; 2] {
+        [self.reading.gate.shut().map(|(until, _)| until), self.reading.window.next_wake()]
     }
 
     /// Sends the PEEK or the PULLs that are due.
@@ -245,9 +244,11 @@ impl Session {
 
     /// Opens listed heads, and finds out which of their messages are here.
     pub(super) fn digest_listing<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
-        while let Some(listing) = &mut self.reading.listing {
+        loop {
+            let paused = self.is_listing_paused();
+            let Some(listing) = &mut self.reading.listing else { break };
             let count = listing.items.len();
-            if count < BATCH && listing.end.is_none() {
+            if listing.end.is_none() && (count == 0 || count < BATCH && !paused) {
                 break;
             }
             if count == 0 {

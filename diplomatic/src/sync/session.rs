@@ -161,9 +161,9 @@ impl Session {
             .filter(|(id, _)| self.wants_chunks(**id))
             .map(|(_, request)| request.heard + self.config.request_timeout)
             .min();
-        let events = [requests, self.next_channel_event(), self.next_reading(), self.next_push()];
+        let timers = self.reading_timers().into_iter().chain(self.push_timers()).chain(self.channel_timers());
         // What was due at the last poll and is not done waits for something else.
-        events.into_iter().flatten().filter(|at| *at > self.polled).min()
+        timers.chain([self.settling_timer(), requests]).flatten().filter(|at| *at > self.polled).min()
     }
 
     /// Tells whether more of a response is to be read. While it says no, leave the bytes where they are.
@@ -360,7 +360,7 @@ impl Session {
             Purpose::Register => self.admission.register = false,
             Purpose::Peek => self.on_listing_end(true),
             Purpose::Pull(missing) => self.on_bodies_end(now, missing),
-            // What the host did not deliver now is asked for in the next session.
+            // What the host did not deliver now is asked for in the next round.
             Purpose::Settle(_) => {}
             Purpose::Push => self.pushing.on_end(None),
         }
@@ -446,10 +446,10 @@ impl Session {
             () if !self.cursor.is_some_and(|cursor| cursor.caught_up) => Phase::FirstSync(progress),
             () if progress.done < progress.total => Phase::CatchingUp(progress),
             () if !self.reading.has_caught_up() => Phase::Connecting,
+            () if self.status.pending == self.pushing.refused() => Phase::CaughtUp,
             () => match self.pushing.gate.shut() {
                 Some((until, pause)) => pausing(pause, self.pushing.gate.failures(), until),
-                None if self.status.pending > self.pushing.refused() => Phase::Pushing,
-                None => Phase::CaughtUp,
+                None => Phase::Pushing,
             },
         }
     }
