@@ -383,10 +383,7 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
     fn is_at_rest(&mut self) -> bool {
         let calm = self.devices.iter().flat_map(|device| device.sessions.values()).all(|session| {
             let status = session.status();
-            status.phase == Phase::CaughtUp
-                && status.pending == 0
-                && status.skipped == 0
-                && status.live != Live::Down
+            status.phase == Phase::CaughtUp && status.pending == 0 && status.skipped == 0 && status.live != Live::Down
         });
         calm && !self.network.is_busy() && self.check().is_ok()
     }
