@@ -164,7 +164,8 @@ impl Session {
         let pushing = &mut self.pushing;
         if !pushing.refused.is_empty() && pushing.refused_until <= now.elapsed {
             pushing.refused.clear();
-            pushing.forget();
+            pushing.after = None;
+            pushing.is_due = true;
         }
         while pushing.is_due && pushing.flight.is_none() && pushing.gate.is_open(now.elapsed) {
             let mut seal = |message: &_| self.keys.seal(message, &mut self.random);
@@ -270,16 +271,15 @@ impl Session {
     fn follow_own(&mut self, mut marks: Vec<Mark>) -> Option<Cursor> {
         let mut cursor = self.cursor?;
         let end = self.reading.window.end().unwrap_or(cursor.seq);
-        let listed = marks.len();
-        marks.retain(|mark| mark.seq > end && mark.seq.number() <= MAX_SAFE);
-        self.reading.peek_wanted |= marks.len() < listed;
         marks.sort_by_key(|mark| mark.seq);
-        let last = *marks.last()?;
-        if cursor.own.is_some_and(|own| own.seq >= last.seq) {
+        let (first, last) = (*marks.first()?, *marks.last()?);
+        let is_odd = first.seq <= end || last.seq.number() > MAX_SAFE;
+        if is_odd || cursor.own.is_some_and(|own| own.seq >= last.seq) {
             self.reading.peek_wanted = true;
             return None;
         }
         cursor.own = Some(last);
+        marks.iter().for_each(|mark| self.reading.remember(*mark));
         if self.reading.window.is_empty() {
             for mark in &marks {
                 if mark.seq == cursor.seq.next() {

@@ -9,13 +9,13 @@ use super::clock::HostClock;
 use super::live::Channel;
 use super::pushing::Pushing;
 use super::random::Random;
-use super::reading::Reading;
+use super::reading::{Pull, Reading};
 use super::settling::{Settling, Unsettled};
 use super::status::{BlockCause, HostStatus, Pause, Phase, Trouble};
 use super::stream::ResponseStream;
 use super::{Cursor, Now, SessionConfig, SyncLog};
 use crate::standard::calls::{Call, ResponseHead};
-use crate::standard::{DecodeError, Encode, HostKeys, Seq, Status};
+use crate::standard::{DecodeError, Encode, HostKeys, Status};
 
 /// The sync of one device with one host, as a state machine.
 ///
@@ -79,7 +79,7 @@ pub(super) struct Request {
 pub(super) enum Purpose {
     Register,
     Peek,
-    Pull(Vec<Seq>),
+    Pull(Pull),
     Settle(Vec<Unsettled>),
     Push,
 }
@@ -143,6 +143,7 @@ impl Session {
             if self.storage.is_open(now.elapsed) && self.advance(now, log).is_err() {
                 self.on_storage_failure(now);
             }
+            self.schedule_look(now);
             self.refresh_status(now);
         }
         self.actions.pop_front()
@@ -255,9 +256,13 @@ impl Session {
 
     /// Gives up the requests for a purpose.
     pub(super) fn cancel(&mut self, is: impl Fn(&Purpose) -> bool) {
-        for (id, _) in self.requests.extract_if(.., |_, request| is(&request.purpose)) {
-            self.actions.push_back(Action::Cancel { id });
-        }
+        self.requests.retain(|id, request| {
+            let is_given_up = is(&request.purpose);
+            if is_given_up {
+                self.actions.push_back(Action::Cancel { id: *id });
+            }
+            !is_given_up
+        });
     }
 
     /// Goes on as far as it goes without the network: first what came in, then what is to go out.
@@ -343,7 +348,7 @@ impl Session {
         match &mut request.purpose {
             Purpose::Register => Ok(()),
             Purpose::Peek => self.on_listed(&mut request.stream),
-            Purpose::Pull(seqs) => self.on_bodies(now, seqs, &mut request.stream),
+            Purpose::Pull(pull) => self.on_bodies(now, pull, &mut request.stream),
             Purpose::Settle(unsettled) => self.settling.on_bodies(unsettled, &mut request.stream),
             Purpose::Push => self.pushing.on_answers(&mut request.stream),
         }
@@ -359,7 +364,7 @@ impl Session {
         match purpose {
             Purpose::Register => self.admission.register = false,
             Purpose::Peek => self.on_listing_end(true),
-            Purpose::Pull(missing) => self.on_bodies_end(now, missing),
+            Purpose::Pull(pull) => self.on_bodies_end(now, pull.missing),
             // What the host did not deliver now is asked for in the next round.
             Purpose::Settle(_) => {}
             Purpose::Push => self.pushing.on_end(None),
@@ -416,7 +421,7 @@ impl Session {
         match purpose {
             Purpose::Register => {}
             Purpose::Peek => self.on_listing_end(false),
-            Purpose::Pull(seqs) => self.reading.window.want_again(seqs),
+            Purpose::Pull(pull) => self.reading.window.want_again(pull.missing),
             Purpose::Settle(_) => self.settling.on_failure(),
             Purpose::Push => self.pushing.on_end(Some(pause)),
         }

@@ -29,7 +29,7 @@ use network::Network;
 /// The moment at which every world begins.
 const DAWN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// How long healing may take.
-const PATIENCE: Duration = Duration::from_secs(4 * 3600);
+const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
 /// What a world is made of and how bad it is.
 #[derive(Debug, Clone, Copy)]

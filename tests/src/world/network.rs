@@ -96,6 +96,11 @@ impl Network {
         self.held.retain(|(end, ..)| end.device != device);
     }
 
+    /// Tells whether anything comes through on a socket.
+    fn passes(&self, end: End, id: RequestId) -> bool {
+        self.sockets.iter().any(|socket| (socket.end, socket.id) == (end, id) && !socket.is_dead)
+    }
+
     /// Sends a response in pieces, perhaps not all of them.
     fn respond(&mut self, end: End, id: RequestId, body: Vec<u8>, now: Duration, chance: &mut Chance) {
         let mut at = now + self.travel(chance);
@@ -165,10 +170,8 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
                 network.send(at, Event::Upgrade { end, id, token: token.to_string() });
             }
             Action::CloseLive { id } => network.sockets.retain(|socket| (socket.end, socket.id) != (end, id)),
-            Action::Ping { id } => {
-                if network.sockets.iter().any(|socket| (socket.end, socket.id) == (end, id) && !socket.is_dead) {
-                    network.send(at, Event::Live { end, id, event: LiveEvent::Alive });
-                }
+            Action::Ping { id } if network.passes(end, id) => {
+                network.send(at, Event::Live { end, id, event: LiveEvent::Alive });
             }
             _ => {}
         }
