@@ -104,7 +104,9 @@ pub use client::{
     AddressError, Changes, Client, ClientBuilder, HostReport, OpenError, StatusChanges, SyncStatus, TlsError,
 };
 #[cfg(feature = "client")]
-pub use device::{Device, DeviceConfig, DeviceLink, EmitError};
+pub use device::{
+    Device, DeviceConfig, DeviceLink, EmitError, ExportFileError, Exported, ImportError, ImportProgress, ImportReport,
+};
 /// # Examples
 ///
 /// ```

@@ -4,14 +4,20 @@
 //! [`sync`](crate::sync) sessions, to which a device lends its log.
 
 mod emit;
+mod export;
 mod fold;
+mod import;
 mod link;
 mod plan;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use emit::EmitError;
+pub(crate) use export::Export;
+pub use export::{ExportFileError, Exported};
 use fold::Fold;
+pub(crate) use import::Import;
+pub use import::{ImportError, ImportProgress, ImportReport};
 pub use link::DeviceLink;
 use rand_core::CryptoRng;
 

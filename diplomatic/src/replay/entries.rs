@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::order::Position;
-use crate::standard::{Encode, Head, HeadHash, Timestamp};
+use crate::standard::{Encode, HeadHash, OpenedHead, Timestamp};
 
 /// There is no later message of the entity.
 const LAST: u32 = u32::MAX;
@@ -24,13 +24,16 @@ pub(super) struct Entry {
     item_len: u32,
     /// The item's place in the index, from 0 on.
     number: u32,
+    /// How long its sealed body is; the largest number stands for all above.
+    body_len: u32,
     /// The next message of the same entity, by its place in the order.
     next: u32,
 }
 
 impl Entry {
     /// Keeps what is needed of the item at `item`, which is shorter than 4 GB.
-    pub(super) fn new(head: &Head, item: Range<u64>, number: u32) -> Self {
+    pub(super) fn new(opened: &OpenedHead, item: Range<u64>, number: u32) -> Self {
+        let head = opened.head();
         let mut entity = [0; 16];
         entity.copy_from_slice(&blake3::hash(&head.entity().to_bytes()).as_bytes()[..16]);
         Self {
@@ -41,6 +44,7 @@ impl Entry {
             item: item.start,
             item_len: (item.end - item.start) as u32,
             number,
+            body_len: u32::try_from(opened.sealed_body_len()).unwrap_or(u32::MAX),
             next: LAST,
         }
     }
@@ -56,6 +60,11 @@ impl Entry {
 
     pub(super) const fn number(&self) -> u32 {
         self.number
+    }
+
+    /// Returns about how many bytes the message takes.
+    pub(super) fn weight(&self) -> u64 {
+        u64::from(self.item_len) + u64::from(self.body_len)
     }
 }
 

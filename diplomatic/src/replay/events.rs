@@ -15,8 +15,11 @@ use crate::order::Position;
 use crate::reducer::{Meta, Origin};
 use crate::standard::{EntityId, Message};
 
-/// How many messages are opened together.
-pub(super) const BATCH: usize = 4096;
+/// How many messages are opened together at most.
+const BATCH: usize = 4096;
+
+/// How many bytes the messages that are opened together may have; one alone may have more.
+const BATCH_BYTES: u64 = 8 << 20;
 
 /// Which messages of a file are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,17 +43,38 @@ impl<F: Read + Seek> Walk<'_, F> {
         &mut self,
         make: impl Fn(&Entry, Fetched) -> T + Sync,
     ) -> Result<Vec<(usize, T)>, ReplayError> {
-        let entries = self.entries;
-        let which = self.which;
-        let mut places = Vec::with_capacity(BATCH.min(self.left.len()));
-        let chosen = self.left.by_ref().filter(|&place| match which {
-            Which::All => true,
-            Which::CountingAmong(count) => entries.counts_among(place, count),
-        });
-        places.extend(chosen.take(BATCH));
-        let chosen: Vec<&Entry> = places.iter().map(|&place| &entries.as_slice()[place]).collect();
+        self.next_wanted(Self::counts, make)
+    }
+
+    /// Does so with the messages that `is_wanted` says.
+    pub(super) fn next_wanted<T: Send>(
+        &mut self,
+        mut is_wanted: impl FnMut(&Self, usize) -> bool,
+        make: impl Fn(&Entry, Fetched) -> T + Sync,
+    ) -> Result<Vec<(usize, T)>, ReplayError> {
+        let mut places = Vec::new();
+        let mut chosen = Vec::new();
+        let mut bytes = 0_u64;
+        while let Some(entry) = self.entries.as_slice()[self.left.clone()].first().filter(|_| chosen.len() < BATCH) {
+            if is_wanted(self, self.left.start) {
+                bytes = bytes.saturating_add(entry.weight());
+                if bytes > BATCH_BYTES && !chosen.is_empty() {
+                    break;
+                }
+                places.push(self.left.start);
+                chosen.push(entry);
+            }
+            self.left.start += 1;
+        }
         let made = self.vaults.fetch(&chosen, make)?;
         Ok(places.into_iter().zip(made).collect())
+    }
+
+    fn counts(&self, place: usize) -> bool {
+        match self.which {
+            Which::All => true,
+            Which::CountingAmong(count) => self.entries.counts_among(place, count),
+        }
     }
 }
 

@@ -11,9 +11,6 @@ use super::{Damage, parallel};
 use crate::standard::export::{IndexItem, ItemError, ItemOpener};
 use crate::standard::{Decode, Message, OpenError, OpenedHead, Reader, SealedBody};
 
-/// About how many bytes of bodies are read at once.
-const BODIES_AT_ONCE: u64 = 8 << 20;
-
 /// What it takes to open messages of a file.
 pub(super) struct Vaults<F> {
     pub(super) source: Source<F>,
@@ -32,37 +29,25 @@ pub(super) type Fetched = std::result::Result<Message, Damage>;
 type Opened = (OpenedHead, Range<u64>);
 
 impl<F: Read + Seek> Vaults<F> {
-    /// Opens messages, makes of each what `make` says, and returns that in their order.
+    /// Opens messages, makes of each what `make` says, and returns that in their order. All of them are in memory at
+    /// once.
     pub(super) fn fetch<T: Send>(
         &mut self,
         entries: &[&Entry],
         make: impl Fn(&Entry, Fetched) -> T + Sync,
     ) -> Result<Vec<T>> {
         let heads = self.open_heads(entries)?;
-        let mut made = Vec::with_capacity(entries.len());
-        let mut rest = entries.iter().zip(heads).peekable();
-        while rest.peek().is_some() {
-            let mut bytes = 0;
-            let mut together = Vec::new();
-            while let Some((entry, head)) = rest.next_if(|(_, head)| {
-                bytes += head.as_ref().map_or(0, |(_, body)| body.end - body.start);
-                bytes <= BODIES_AT_ONCE || together.is_empty()
-            }) {
-                together.push((*entry, head));
-            }
-            let ranges: Vec<Range<u64>> =
-                together.iter().map(|(_, head)| head.as_ref().map_or(0..0, |(_, body)| body.clone())).collect();
-            let pieces = self.source.read_ranges(&ranges)?;
-            let numbered = together.into_iter().enumerate().collect();
-            made.extend(parallel::map(self.threads, numbered, |(number, (entry, head))| {
-                let message = head.and_then(|(head, body): Opened| {
-                    let sealed = SealedBody::from_bytes(pieces.get(number).to_vec());
-                    head.open_body(&sealed).map_err(|error| Damage::of_item(body, number_of(entry), error.into()))
-                });
-                make(entry, message)
-            }));
-        }
-        Ok(made)
+        let bodies: Vec<Range<u64>> =
+            heads.iter().map(|head| head.as_ref().map_or(0..0, |(_, body)| body.clone())).collect();
+        let pieces = self.source.read_ranges(&bodies)?;
+        let numbered = entries.iter().zip(heads).enumerate().collect();
+        Ok(parallel::map(self.threads, numbered, |(number, (entry, head))| {
+            let message = head.and_then(|(head, body): Opened| {
+                let sealed = SealedBody::from_bytes(pieces.get(number).to_vec());
+                head.open_body(&sealed).map_err(|error| Damage::of_item(body, number_of(entry), error.into()))
+            });
+            make(entry, message)
+        }))
     }
 
     /// Opens heads once more, since to keep them all would take too much memory.

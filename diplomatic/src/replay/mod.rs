@@ -33,6 +33,8 @@ use layout::Layout;
 use source::Source;
 
 use crate::event::DiplomaticEvent;
+#[cfg(feature = "client")]
+use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Label, Seed, Timestamp};
 
@@ -203,6 +205,27 @@ impl<F: Read + Seek> Replay<F> {
     /// [`ReplayError`], also when the body of a message that counts is damaged.
     pub fn fold<R: Reducer>(&mut self, until: Option<Timestamp>) -> Result<Folded<R>, ReplayError> {
         fold::fold(self, until)
+    }
+
+    /// Returns the positions of the messages from one place in the order on, at most so many.
+    #[cfg(feature = "client")]
+    pub(crate) fn positions(&self, from: usize, most: usize) -> Vec<Position> {
+        let from = self.entries.as_slice().get(from..).unwrap_or_default();
+        from.iter().take(most).map(entries::Entry::position).collect()
+    }
+
+    /// Opens the messages of a range of places which are wanted, perhaps only the first of them, so that they need
+    /// not much memory. Returns them, and the place to go on from.
+    #[cfg(feature = "client")]
+    pub(crate) fn fetch(
+        &mut self,
+        places: Range<usize>,
+        mut is_wanted: impl FnMut(usize) -> bool,
+    ) -> Result<(Vec<fetch::Fetched>, usize), ReplayError> {
+        let mut walk = self.walk(Which::All, places);
+        let fetched = walk.next_wanted(|_, place| is_wanted(place), |_, message| message)?;
+        let next = walk.left.start;
+        Ok((fetched.into_iter().map(|(_, message)| message).collect(), next))
     }
 
     fn walk(&mut self, which: Which, left: Range<usize>) -> Walk<'_, F> {

@@ -58,7 +58,7 @@ pub(super) fn scan<F: Read + Seek>(
         let numbered = batch.into_iter().zip(first..).collect();
         let opened = parallel::map(threads, numbered, |((bytes, item), number): ((Range<u64>, IndexItem), u32)| {
             match opener.open_head(&item) {
-                Ok(head) => Ok(Entry::new(head.head(), bytes, number)),
+                Ok(head) => Ok(Entry::new(&head, bytes, number)),
                 Err(error) => Err(Damage::of_item(bytes, Some(number.into()), error.into())),
             }
         });
