@@ -65,6 +65,7 @@
 //! - [`Reducer`]: what a state promises, and what it may rely on.
 //! - [`Client`]: emitting, reading, waiting for changes, and how sync goes.
 //! - [`Device`]: the same without network and async, for tools and simulations.
+//! - [`Replay`]: what a state was at any time, from an export file alone.
 //! - [`standard`]: the wire format, in pure functions.
 //!
 //! # Features
@@ -74,6 +75,7 @@
 //! | (none) | the public side of the standard: bytes, calls, statuses, bags to verify. A host needs no more, and cannot decrypt |
 //! | `seal` | seeds, keys, sealing and opening, export files |
 //! | `engine` | typed events, reducers, the order, the sync engine: pure, without clock, threads or I/O |
+//! | `replay` | [`Replay`] of export files: from any reader, without a store, a network or an async runtime |
 //! | `client` (default) | the log on redb, [`Device`], [`Client`] and its transports |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
 
@@ -83,7 +85,7 @@ mod client;
 mod device;
 #[cfg(feature = "engine")]
 mod event;
-#[cfg(feature = "client")]
+#[cfg(feature = "replay")]
 mod fold;
 #[cfg(feature = "client")]
 mod log;
@@ -91,6 +93,8 @@ mod log;
 mod order;
 #[cfg(feature = "engine")]
 mod reducer;
+#[cfg(feature = "replay")]
+pub mod replay;
 pub mod standard;
 #[cfg(feature = "engine")]
 pub mod sync;
@@ -101,8 +105,8 @@ pub use client::{
 };
 #[cfg(feature = "client")]
 pub use device::{
-    Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, Happened, HistoryEntry, Keep, TransactError, Undo,
-    UndoError,
+    Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, ExportFileError, Exported, Happened, HistoryEntry,
+    ImportError, ImportProgress, ImportReport, Keep, TransactError, Undo, UndoError,
 };
 /// # Examples
 ///
@@ -147,7 +151,7 @@ pub use device::{
 pub use diplomatic_derive::DiplomaticEvent;
 #[cfg(feature = "engine")]
 pub use event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, EventType, Shape, Stored, Target};
-#[cfg(feature = "client")]
+#[cfg(feature = "replay")]
 pub use fold::{Quarantined, Unread};
 #[cfg(feature = "client")]
 pub use log::{Backing, LogError, OpenLogError, StorageError};
@@ -155,6 +159,9 @@ pub use log::{Backing, LogError, OpenLogError, StorageError};
 pub use order::{Clock, Position, Tick};
 #[cfg(feature = "engine")]
 pub use reducer::{Meta, Origin, Reducer};
+#[cfg(feature = "replay")]
+#[doc(inline)]
+pub use replay::Replay;
 #[cfg(feature = "seal")]
 #[doc(inline)]
 pub use standard::{EntityId, Label, Seed, Timestamp};

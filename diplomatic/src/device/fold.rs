@@ -8,7 +8,7 @@ use super::emit::EmitError;
 use super::plan::{NewWinner, Plan};
 use crate::event::DiplomaticEvent;
 use crate::fold::{Reading, Unread, apply};
-use crate::log::{Log, LogError, THIS_DEVICE, Undo};
+use crate::log::{A_FILE, Log, LogError, THIS_DEVICE, Undo};
 use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
 
@@ -267,6 +267,7 @@ fn fold_log<R: Reducer>(
     let links = log.links().to_vec();
     let origin = |number| match links.iter().find(|link| link.number == number) {
         Some(link) => Origin::Host(link.label.clone()),
+        None if number == A_FILE => Origin::File,
         None => Origin::ThisDevice,
     };
     let mut failed = None;
@@ -315,6 +316,7 @@ fn start<R: Reducer>(log: &Log, from: Option<&Position>) -> Result<Folding<R>, L
 
 pub(super) fn origin_of(log: &Log, number: u32) -> Origin {
     match log.link(number) {
+        None if number == A_FILE => Origin::File,
         Some(link) if number != THIS_DEVICE => Origin::Host(link.label.clone()),
         _ => Origin::ThisDevice,
     }

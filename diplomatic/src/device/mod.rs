@@ -5,8 +5,10 @@
 
 mod compact;
 mod emit;
+mod export;
 mod fold;
 mod history;
+mod import;
 mod link;
 mod plan;
 mod undo;
@@ -15,8 +17,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
+pub(crate) use export::Export;
+pub use export::{ExportFileError, Exported};
 use fold::Fold;
 pub use history::{Diff, Happened, HistoryEntry};
+pub(crate) use import::Import;
+pub use import::{ImportError, ImportProgress, ImportReport};
 pub use link::DeviceLink;
 use rand_core::CryptoRng;
 pub use undo::{Undo, UndoError};

@@ -146,6 +146,13 @@ pub(super) fn survive_damage<T, E: From<LogError>>(act: impl FnOnce() -> Result<
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err(LogError::Damaged.into()))
 }
 
+/// Tells whether the log is of this seed.
+pub(super) fn is_of(database: &Database, seed: &Seed) -> Result<bool, LogError> {
+    let Meta { salt, check, .. } = read_meta(database)?;
+    let Some((salt, check)) = salt.zip(check) else { return Ok(false) };
+    Ok(Vault::new(seed, &salt).open("meta-1", b"check", &check).is_ok_and(|value| value == CHECK))
+}
+
 struct Meta {
     is_empty: bool,
     format: Option<u32>,
@@ -193,13 +200,13 @@ fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoRng) -> Resu
 
 /// Makes a new file's name durable too.
 #[cfg(unix)]
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use redb::TableDefinition;
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
 
 /// Every message, in the one order. Key: [`Position`](crate::Position). Value: varint link that brought it (0: this
-/// device) · varbytes head · body to the end.
+/// device, 2^32 - 1: a file) · varbytes head · body to the end.
 pub(super) const MESSAGES: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("messages-1");
 
 /// The message that counts for each entity. Key: [entity key](super::vault::EntityKey). Value: position (48), then,
