@@ -88,7 +88,7 @@ pub struct DeviceConfig {
 
 impl Default for DeviceConfig {
     fn default() -> Self {
-        Self { clock: Clock::default(), snapshot_events: 10_000 }
+        Self { clock: Clock::default(), snapshot_events: 4_000 }
     }
 }
 

@@ -7,7 +7,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata}
 
 use super::error::LogError;
 use super::vault::Vault;
-use super::write::{Winner, decode_winner, overwritten_key, skipped_key};
+use super::write::{Winner, decode_winner, overwritten_key, skipped_key, snapshot_key, split_snapshot_key};
 use super::{Link, THIS_DEVICE, link, tables};
 use crate::order::Position;
 use crate::standard::{Bag, Body, Decode, EntityId, Head, Label, Message, Reader, Timestamp, put_varbytes, put_varint};
@@ -244,24 +244,24 @@ impl<'t> LogReader<'t> {
         fingerprint: &[u8; 32],
     ) -> Result<Option<Snapshot>, LogError> {
         let table = self.transaction.open_table(tables::SNAPSHOTS)?;
-        let end = before.map(|before| before.to_bytes());
+        let end = before.map(|before| snapshot_key(before, 0));
         let end = end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        for row in table.range::<&[u8; 48]>((Bound::Unbounded, end))?.rev() {
+        for row in table.range::<&[u8; 56]>((Bound::Unbounded, end))?.rev() {
             let (key, sealed) = row?;
             let Ok(value) = self.vault.open("snapshots-1", key.value(), sealed.value()) else { continue };
             if let Some((found, state)) = value.split_first_chunk::<32>()
                 && found == fingerprint
             {
-                return Ok(Some(Snapshot { at: Position::from_bytes(key.value()), state: state.to_vec() }));
+                return Ok(Some(Snapshot { at: split_snapshot_key(key.value()).0, state: state.to_vec() }));
             }
         }
         Ok(None)
     }
 
-    /// Returns the positions of all snapshots.
-    pub(crate) fn snapshots(&self) -> Result<Vec<Position>, LogError> {
+    /// Returns the largest number of a snapshot; 0 if there is none.
+    pub(crate) fn last_snapshot_number(&self) -> Result<u64, LogError> {
         let table = self.transaction.open_table(tables::SNAPSHOTS)?;
-        table.iter()?.map(|row| Ok(Position::from_bytes(row?.0.value()))).collect()
+        Ok(table.last()?.map_or(0, |(key, _)| split_snapshot_key(key.value()).1))
     }
 }
 

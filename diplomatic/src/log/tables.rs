@@ -33,8 +33,8 @@ pub(super) const LINKS: TableDefinition<'_, &[u8; 4], &[u8]> = TableDefinition::
 /// Bags that could not be read. Key: link (4, big-endian) · seq (8, big-endian). Value: varbytes bag head · u8 reason.
 pub(super) const SKIPPED: TableDefinition<'_, &[u8; 12], &[u8]> = TableDefinition::new("skipped-1");
 
-/// States as of a position. Key: position. Value: bytes(32) fingerprint of the fold · state.
-pub(super) const SNAPSHOTS: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("snapshots-1");
+/// States as of a position. Key: position (48) · number (8, big-endian), counted up from 1. Value: bytes(32) fingerprint of the fold · state.
+pub(super) const SNAPSHOTS: TableDefinition<'_, &[u8; 56], &[u8]> = TableDefinition::new("snapshots-1");
 
 /// Returns the name of the table of messages that wait for the host of a link.
 ///

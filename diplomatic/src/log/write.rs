@@ -273,9 +273,15 @@ impl<'t> LogWriter<'t> {
         Ok(())
     }
 
-    /// Keeps the state as of a position.
-    pub(crate) fn put_snapshot(&mut self, at: &Position, fingerprint: &[u8; 32], state: &[u8]) -> Result<(), LogError> {
-        let key = at.to_bytes();
+    /// Keeps the state as of a position, under a number.
+    pub(crate) fn put_snapshot(
+        &mut self,
+        at: &Position,
+        number: u64,
+        fingerprint: &[u8; 32],
+        state: &[u8],
+    ) -> Result<(), LogError> {
+        let key = snapshot_key(at, number);
         let mut value = Vec::with_capacity(state.len() + 32);
         value.extend_from_slice(fingerprint);
         value.extend_from_slice(state);
@@ -286,11 +292,27 @@ impl<'t> LogWriter<'t> {
     }
 
     /// Drops the snapshots that `keep` does not want.
-    pub(crate) fn retain_snapshots(&mut self, keep: impl Fn(&Position) -> bool) -> Result<(), LogError> {
+    pub(crate) fn retain_snapshots(&mut self, keep: impl Fn(&Position, u64) -> bool) -> Result<(), LogError> {
         let mut table = self.transaction.open_table(tables::SNAPSHOTS)?;
-        table.retain(|key, _| keep(&Position::from_bytes(key)))?;
+        table.retain(|key, _| {
+            let (at, number) = split_snapshot_key(key);
+            keep(&at, number)
+        })?;
         Ok(())
     }
+}
+
+pub(super) fn snapshot_key(at: &Position, number: u64) -> [u8; 56] {
+    let mut key = [0; 56];
+    key[..48].copy_from_slice(&at.to_bytes());
+    key[48..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+pub(super) fn split_snapshot_key(key: &[u8; 56]) -> (Position, u64) {
+    let (at, number) = key.split_first_chunk::<48>().expect("a key of snapshots has 56 bytes");
+    let number = number.first_chunk().expect("a key of snapshots has 56 bytes");
+    (Position::from_bytes(at), u64::from_be_bytes(*number))
 }
 
 /// Of the type name, one byte comes first, so that the empty name of an opaque body differs from a delete.
