@@ -106,7 +106,7 @@ pub use client::{
 #[cfg(feature = "client")]
 pub use device::{
     Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, ExportFileError, Exported, Happened, HistoryEntry,
-    ImportError, ImportProgress, ImportReport, Keep, TransactError, Undo, UndoError,
+    ImportError, ImportProgress, ImportReport, Keep, Page, PageStart, Query, TransactError, Undo, UndoError,
 };
 /// # Examples
 ///

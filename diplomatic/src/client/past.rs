@@ -1,7 +1,7 @@
 //! History, undo and compaction, off the async threads.
 
 use super::Client;
-use crate::device::{Compacted, EmitError, HistoryEntry, Keep, TransactError, Undo, UndoError};
+use crate::device::{Compacted, EmitError, HistoryEntry, Keep, Page, PageStart, Query, TransactError, Undo, UndoError};
 use crate::log::LogError;
 use crate::order::Position;
 use crate::reducer::Reducer;
@@ -68,6 +68,16 @@ impl<R: Reducer> Client<R> {
     /// [`LogError`].
     pub async fn state_at(&self, time: Timestamp) -> Result<R, LogError> {
         self.shared.with_device(move |device| device.state_at(time)).await?
+    }
+
+    /// Returns a page of a list of entities: the first, or the one that begins at `start`; see
+    /// [`Device::list`](crate::Device::list).
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn list(&self, query: Query, start: Option<PageStart>) -> Result<Page<R::Event>, LogError> {
+        self.shared.with_device(move |device| device.list(&query, start.as_ref())).await?
     }
 
     /// Drops overwritten and deleted messages from this device, and makes the log smaller; see

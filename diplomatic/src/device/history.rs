@@ -78,7 +78,11 @@ impl<R: Reducer> Device<R> {
         })
     }
 
-    fn entry(&self, reader: &LogReader<'_>, stored: StoredMessage) -> Result<HistoryEntry<R::Event>, LogError> {
+    pub(super) fn entry(
+        &self,
+        reader: &LogReader<'_>,
+        stored: StoredMessage,
+    ) -> Result<HistoryEntry<R::Event>, LogError> {
         let StoredMessage { position, message, origin } = stored;
         let (what, event_type) = match Reading::<R::Event>::of(&message) {
             Reading::Event { event, event_type } => (Happened::Event(event), event_type),

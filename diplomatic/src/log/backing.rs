@@ -189,6 +189,7 @@ fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoRng) -> Resu
         transaction.open_table(tables::SUPERSEDED)?;
         transaction.open_table(tables::OVERWRITTEN)?;
         transaction.open_table(tables::UNDONE)?;
+        transaction.open_table(tables::INDEX)?;
         transaction.open_table(tables::REGISTERS)?;
         transaction.open_table(tables::LINKS)?;
         transaction.open_table(tables::SKIPPED)?;

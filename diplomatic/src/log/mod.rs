@@ -7,6 +7,7 @@
 
 mod backing;
 mod error;
+mod index;
 mod link;
 mod read;
 mod snapshot;
@@ -26,6 +27,7 @@ use rand_core::CryptoRng;
 use redb::{Database, ReadableDatabase, Savepoint, WriteTransaction};
 use vault::Vault;
 
+pub(crate) use index::{Bucket, Order, Place};
 pub(crate) use read::{LogReader, StoredMessage};
 pub(crate) use snapshot::LogSnapshot;
 pub(crate) use write::{Change, LogWriter, Winner};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use super::error::LogError;
-use super::vault::Vault;
+use super::vault::{EntityKey, Vault};
 use super::write::{Winner, decode_winner, overwritten_key, skipped_key, snapshot_key, split_snapshot_key};
 use super::{Link, THIS_DEVICE, link, tables};
 use crate::order::Position;
@@ -15,8 +15,8 @@ use crate::sync::{Cursor, Outgoing, PushLimits, Skipped};
 
 /// The log as of one moment.
 pub(crate) struct LogReader<'t> {
-    transaction: &'t ReadTransaction,
-    vault: &'t Vault,
+    pub(super) transaction: &'t ReadTransaction,
+    pub(super) vault: &'t Vault,
     messages: ReadOnlyTable<&'static [u8; 48], &'static [u8]>,
 }
 
@@ -119,10 +119,13 @@ impl<'t> LogReader<'t> {
 
     /// Returns the message that counts for an entity.
     pub(crate) fn winner(&self, entity: &EntityId) -> Result<Option<Winner>, LogError> {
-        let key = self.vault.entity_key(entity);
+        self.winner_of(&self.vault.entity_key(entity))
+    }
+
+    pub(super) fn winner_of(&self, key: &EntityKey) -> Result<Option<Winner>, LogError> {
         let entities = self.transaction.open_table(tables::ENTITIES)?;
-        let Some(sealed) = entities.get(&key)? else { return Ok(None) };
-        decode_winner(&self.vault.open("entities-1", &key, sealed.value())?).map(Some)
+        let Some(sealed) = entities.get(key)? else { return Ok(None) };
+        decode_winner(&self.vault.open("entities-1", key, sealed.value())?).map(Some)
     }
 
     /// Returns every message of an entity, in the one order.

@@ -22,6 +22,10 @@ pub(super) const OVERWRITTEN: TableDefinition<'_, &[u8; 80], ()> = TableDefiniti
 /// Events of this device that were undone, and those that did it. Key: position. Value: none.
 pub(super) const UNDONE: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("undone-1");
 
+/// Lists of the entities that are there, in a log that was asked for one. Key: see [`Row`](super::index::Row). Value:
+/// none.
+pub(super) const INDEX: TableDefinition<'_, &[u8; 57], ()> = TableDefinition::new("index-1");
+
 /// The registers that hang on an entity. Key: entity key of the parent (32) · of the register (32). Value: the
 /// register's EID.
 pub(super) const REGISTERS: TableDefinition<'_, &[u8; 64], &[u8]> = TableDefinition::new("registers-1");

@@ -17,15 +17,16 @@ type Keyed<'t, const N: usize> = Table<'t, &'static [u8; N], &'static [u8]>;
 
 /// One transaction on the log.
 pub(crate) struct LogWriter<'t> {
-    transaction: &'t WriteTransaction,
-    vault: &'t Vault,
+    pub(super) transaction: &'t WriteTransaction,
+    pub(super) vault: &'t Vault,
     rng: &'t mut dyn CryptoRng,
     links: &'t [Link],
     messages: Keyed<'t, 48>,
-    entities: Keyed<'t, 32>,
+    pub(super) entities: Keyed<'t, 32>,
     superseded: Table<'t, &'static [u8; 48], ()>,
     overwritten: Table<'t, &'static [u8; 80], ()>,
     registers: Keyed<'t, 64>,
+    has_index: bool,
     /// One for each link, in their order.
     queues: Vec<Keyed<'t, 48>>,
 }
@@ -67,6 +68,7 @@ impl<'t> LogWriter<'t> {
             .iter()
             .map(|link| Ok(transaction.open_table(tables::queue(&tables::queue_name(link.number)))?))
             .collect::<Result<_, LogError>>()?;
+        let has_index = transaction.open_table(tables::META)?.get("index")?.is_some();
         Ok(Self {
             transaction,
             vault,
@@ -77,6 +79,7 @@ impl<'t> LogWriter<'t> {
             superseded: transaction.open_table(tables::SUPERSEDED)?,
             overwritten: transaction.open_table(tables::OVERWRITTEN)?,
             registers: transaction.open_table(tables::REGISTERS)?,
+            has_index,
             queues,
         })
     }
@@ -120,6 +123,9 @@ impl<'t> LogWriter<'t> {
         let value = encode_winner(&position, content.type_name());
         let value = self.vault.seal(self.entities.name(), &entity_key, &value, self.rng);
         self.entities.insert(&entity_key, value.as_slice())?;
+        if self.has_index {
+            self.reindex(message, previous.as_ref().map(|previous| &previous.position))?;
+        }
 
         let was_there = previous.as_ref().is_some_and(|previous| previous.type_name.is_some());
         if let Content::Typed { parent: Some(parent), .. } = content
@@ -136,6 +142,11 @@ impl<'t> LogWriter<'t> {
     /// Returns the message that counts for an entity.
     pub(crate) fn winner(&self, entity: &EntityId) -> Result<Option<Winner>, LogError> {
         self.winner_at(&self.vault.entity_key(entity))
+    }
+
+    /// Reads where the message that counts is out of an entity's sealed value.
+    pub(super) fn winner_position(&self, key: &EntityKey, sealed: &[u8]) -> Result<Position, LogError> {
+        decode_winner(&self.vault.open("entities-1", key, sealed)?).map(|winner| winner.position)
     }
 
     fn winner_at(&self, key: &EntityKey) -> Result<Option<Winner>, LogError> {

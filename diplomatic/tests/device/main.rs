@@ -2,6 +2,7 @@
 
 mod emit;
 mod fold;
+mod lists;
 mod open;
 mod past;
 mod todo;
