@@ -256,9 +256,13 @@ impl Session {
 
     /// Gives up the requests for a purpose.
     pub(super) fn cancel(&mut self, is: impl Fn(&Purpose) -> bool) {
-        for (id, _) in self.requests.extract_if(.., |_, request| is(&request.purpose)) {
-            self.actions.push_back(Action::Cancel { id });
-        }
+        self.requests.retain(|id, request| {
+            let is_given_up = is(&request.purpose);
+            if is_given_up {
+                self.actions.push_back(Action::Cancel { id: *id });
+            }
+            !is_given_up
+        });
     }
 
     /// Goes on as far as it goes without the network: first what came in, then what is to go out.
