@@ -1,1 +1,4 @@
-//! Placeholder.
+//! What tests across the crates share.
+
+#[cfg(doctest)]
+mod readme;
