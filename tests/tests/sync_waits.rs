@@ -1,5 +1,7 @@
 //! What `Client::sync` promises: when it returns, every host was looked at after the call, or cannot be.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
 use std::sync::Arc;
 
 use diplomatic::standard::{HostKeys, Label};

@@ -81,7 +81,7 @@ impl Device {
 }
 
 /// Says what a person should know of a host, if there is anything.
-pub(crate) fn trouble(host: &HostReport) -> Option<String> {
+fn trouble(host: &HostReport) -> Option<String> {
     let is_well = host.is_caught_up() && host.status.clock_offset.is_none();
     (!is_well).then(|| format!("{host}."))
 }

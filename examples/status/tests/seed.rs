@@ -1,5 +1,7 @@
 //! Where the seed comes from, and who may see it.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Devices, a host, and what goes wrong between them.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
 mod support;
 
 use std::io::Read;

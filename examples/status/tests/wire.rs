@@ -1,5 +1,7 @@
 //! The bytes are those of the standard's own tools.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
 mod support;
 
 use diplomatic::standard::{Bag, Body, Encode, EntityId, HostKeys, Label, Message, Seq, Timestamp};
