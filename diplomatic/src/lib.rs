@@ -65,6 +65,8 @@
 //! - [`Reducer`]: what a state promises, and what it may rely on.
 //! - [`Client`]: emitting, reading, waiting for changes, and how sync goes.
 //! - [`Device`]: the same without network and async, for tools and simulations.
+//! - `testing` (with the feature of that name): whether a reducer keeps its promises, devices converge, and old messages
+//!   still read, each in a test of ten lines.
 //! - [`standard`]: the wire format, in pure functions.
 //!
 //! # Features
@@ -75,6 +77,7 @@
 //! | `seal` | seeds, keys, sealing and opening, export files |
 //! | `engine` | typed events, reducers, the order, the sync engine: pure, without clock, threads or I/O |
 //! | `client` (default) | the log on redb, [`Device`], [`Client`] and its transports |
+//! | `testing` | tools for the tests of an app: scenarios, a checker of reducers, simulated devices, a lock on the schema |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
 
 #[cfg(feature = "client")]
@@ -94,6 +97,8 @@ mod reducer;
 pub mod standard;
 #[cfg(feature = "engine")]
 pub mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(feature = "client")]
 pub use client::{
