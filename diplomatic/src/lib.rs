@@ -66,6 +66,8 @@
 //! - [`Client`]: emitting, reading, waiting for changes, and how sync goes.
 //! - [`Device`]: the same without network and async, for tools and simulations.
 //! - [`Replay`]: what a state was at any time, from an export file alone.
+//! - `testing` (with the feature of that name): whether a reducer keeps its promises, devices converge, and old messages
+//!   still read, each in a test of ten lines.
 //! - [`standard`]: the wire format, in pure functions.
 //!
 //! # Features
@@ -77,6 +79,7 @@
 //! | `engine` | typed events, reducers, the order, the sync engine: pure, without clock, threads or I/O |
 //! | `replay` | [`Replay`] of export files: from any reader, without a store, a network or an async runtime |
 //! | `client` (default) | the log on redb, [`Device`], [`Client`] and its transports |
+//! | `testing` | tools for the tests of an app: scenarios, a checker of reducers, simulated devices, a lock on the schema |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
 
 #[cfg(feature = "client")]
@@ -98,6 +101,8 @@ pub mod replay;
 pub mod standard;
 #[cfg(feature = "engine")]
 pub mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(feature = "client")]
 pub use client::{

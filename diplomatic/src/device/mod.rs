@@ -229,6 +229,19 @@ impl<R: Reducer> Device<R> {
         self.fold.version()
     }
 
+    /// Returns every message in the log, in the one order.
+    #[cfg(feature = "testing")]
+    pub(crate) fn stored(&self) -> Result<Vec<crate::standard::Message>, LogError> {
+        self.log.read(|reader| {
+            let mut messages = Vec::new();
+            reader.each_after(None, true, |stored| {
+                messages.push(stored.message);
+                Ok::<_, LogError>(())
+            })?;
+            Ok(messages)
+        })
+    }
+
     /// Returns the identity of every message in the log, in the one order.
     ///
     /// # Errors

@@ -142,18 +142,3 @@ fn an_event_that_does_not_read_back_is_refused() {
     assert!(matches!(device.emit(at(1), &Odd::Said { number: 3 }), Err(EmitError::Unreadable { .. })));
     assert!(device.messages().unwrap().is_empty());
 }
-
-#[test]
-fn timing() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut device = open(&Backing::file(folder.path().join("x.redb")));
-    let start = std::time::Instant::now();
-    for n in 0..2000 {
-        device.emit(at(n), &added("milk")).unwrap();
-    }
-    eprintln!("single {:?}", start.elapsed() / 2000);
-    let events: Vec<Event> = (0..10_000).map(|n| added(&n.to_string())).collect();
-    let start = std::time::Instant::now();
-    device.emit_all(at(5), &events).unwrap();
-    eprintln!("batch {:?}", start.elapsed());
-}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics says where")]
 
 mod emit;
+mod evolution;
 mod fold;
 mod lists;
 mod open;
