@@ -298,6 +298,29 @@ fn what_is_pushed_while_the_channel_opens_is_not_missed() {
 }
 
 #[test]
+fn what_is_announced_while_a_list_is_read_is_not_missed() {
+    let mut desk = Desk::settled(Quirks::default());
+    desk.session.handle_network(desk.time());
+    let (id, body) = desk.request(Call::Peek);
+    let list = desk.host.call(desk.host_time(), Call::Peek.path(), &body).body;
+    let frame = desk.others_push(&[20]);
+    desk.frame(frame);
+    desk.poll();
+    desk.answer(id, &list);
+    desk.run();
+    assert_eq!(desk.count_here(), 1);
+}
+
+#[test]
+fn own_seq_behind_a_gap_peeks() {
+    let mut desk = Desk::settled(Quirks::default());
+    desk.others_push(&[20]);
+    desk.emit(10);
+    desk.run();
+    assert_eq!(desk.count_here(), 2);
+}
+
+#[test]
 fn wrong_clock_is_corrected() {
     let mut desk = Desk::new(Quirks::default());
     desk.skew = -86_400_000;

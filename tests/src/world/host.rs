@@ -75,7 +75,8 @@ impl Quirks {
         let (partial_pushes, late_bodies, refused_bags) = (rarely(300), rarely(200), rarely(100));
         Self {
             repeats_bags: chance.in_thousand(500),
-            no_live: chance.in_thousand(250),
+            // The host that stores a part of a push, and announces nothing of it, has no live channel anyway.
+            no_live: partial_pushes > 0 || chance.in_thousand(150),
             no_registration: chance.in_thousand(250),
             partial_pushes,
             late_bodies,

@@ -159,8 +159,11 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
         mut host: impl FnMut(Quirks, u64) -> H,
     ) -> Self {
         let seed = Seed::from_bytes(chance.bytes32());
+        let mut are_bodies_late = false;
         let hosts = (0..plan.hosts).map(|index| {
-            let mut host = host(Quirks::draw(&mut chance), chance.any());
+            let quirks = Quirks::draw(&mut chance);
+            are_bodies_late |= quirks.late_bodies > 0;
+            let mut host = host(quirks, chance.any());
             let keys = HostKeys::derive(&seed, &Label::with_index("host", index as u64));
             Host { backup: host.back_up(), host, keys, down_until: Duration::ZERO }
         });
@@ -174,7 +177,11 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
             emitted: BTreeSet::new(),
         });
         let devices = devices.collect();
-        let config = small_config(&mut chance);
+        let mut config = small_config(&mut chance);
+        if !are_bodies_late {
+            // Looking again now and then would hide what was missed.
+            config.recheck = PATIENCE * 2;
+        }
         Self {
             plan,
             config,
