@@ -180,6 +180,15 @@ impl Session {
         &self.status
     }
 
+    /// Tells whether nothing is on its way or due: everything was read and pushed, or what is left waits for the end of
+    /// a pause. As of the last [`poll_action`](Self::poll_action) that returned `None`.
+    pub fn is_settled(&self) -> bool {
+        let now = self.polled;
+        // Pushing waits for reading.
+        let rests = if self.is_reading_idle() { self.pushing.is_resting(now) } else { !self.reading.gate.is_open(now) };
+        !self.storage.is_open(now) || rests && self.requests.is_empty()
+    }
+
     /// Takes bytes of a response with HTTP status 200, cut anywhere.
     pub fn handle_chunk(&mut self, now: Now, id: RequestId, bytes: &[u8]) {
         let Some(mut request) = self.requests.remove(&id) else { return };
@@ -340,7 +349,8 @@ impl Session {
             let Some(head) = request.stream.head()? else { return Ok(()) };
             self.clock.measure(request.sent, &head, now.wall);
             if !head.status.is_success() {
-                return Err(Stop::Refused(head.status));
+                // A refusal is a head and nothing more: a page with any text in it is none.
+                return Err(if request.stream.is_empty() { Stop::Refused(head.status) } else { Stop::Garbled });
             }
             request.head = Some(head);
             self.has_heard = true;

@@ -210,7 +210,14 @@ impl ReducerCheck {
         let entities: Vec<EntityId> = (0..ENTITIES).map(entity).collect();
         for number in 0..self.histories {
             let mut dice = Dice::new(Dice::new(self.seed).any() ^ Dice::new(number).any());
-            let mut draw = Draw::<R> { dice: &mut dice, entities: &entities, make, now: 0, written: Vec::new(), state: PhantomData };
+            let mut draw = Draw::<R> {
+                dice: &mut dice,
+                entities: &entities,
+                make,
+                now: 0,
+                written: Vec::new(),
+                state: PhantomData,
+            };
             let len = draw.dice.below(self.steps) + 1;
             let history = History::<R> { steps: (0..len).flat_map(|_| draw.steps()).collect() };
             if let Err(broken) = history.try_check() {
@@ -247,9 +254,7 @@ impl<R: Reducer> Draw<'_, R> {
         let entity = self.dice.pick(self.entities).clone();
         match self.dice.below(100) {
             0..9 => Step::Delete { at, entity },
-            9..16 if !self.written.is_empty() => {
-                Step::DeleteRegister { at, of: self.dice.pick(&self.written).clone() }
-            }
+            9..16 if !self.written.is_empty() => Step::DeleteRegister { at, of: self.dice.pick(&self.written).clone() },
             16..20 => Step::Unknown { at, entity },
             20..26 => Step::Emit { millis: self.now, event: self.event() },
             _ => {
@@ -324,9 +329,10 @@ where
 
 fn moment_of<E>(step: &mut Step<E>) -> Option<(&mut u64, Option<&mut u64>)> {
     match step {
-        Step::Event { at, .. } | Step::Delete { at, .. } | Step::DeleteRegister { at, .. } | Step::Unknown { at, .. } => {
-            Some((&mut at.0, Some(&mut at.1)))
-        }
+        Step::Event { at, .. }
+        | Step::Delete { at, .. }
+        | Step::DeleteRegister { at, .. }
+        | Step::Unknown { at, .. } => Some((&mut at.0, Some(&mut at.1))),
         Step::Emit { millis, .. } => Some((millis, None)),
         Step::Batch | Step::Restart => None,
     }

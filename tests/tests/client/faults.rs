@@ -5,7 +5,7 @@ use std::time::Duration;
 use diplomatic::sync::{Live, Phase, Trouble};
 use diplomatic_tests::todo::added;
 
-use crate::device::{Device, add, caught_up, state, status, todos};
+use crate::device::{Device, add, brisk, caught_up, soon, state, status, todos};
 use crate::host::{TestHost, new_seed};
 use crate::proxy::{Network, Proxy};
 
@@ -91,4 +91,32 @@ async fn host_without_a_live_channel_is_polled() {
         from.emit(added(format!("round {round}"))).await.unwrap();
         state(to, "the other device has looked", |todos| todos.items.len() == round + 1).await;
     }
+}
+
+#[tokio::test]
+async fn sockets_on_which_nothing_ever_comes_are_let_go() {
+    let (host, seed) = (TestHost::start().await, new_seed());
+    let proxy = Proxy::before(host.address).await;
+    proxy.set(Network::SilentUpgrades);
+    let phone = Device::new(&seed);
+    let mut config = brisk();
+    config.request_timeout = Duration::from_millis(300);
+    config.longest_backoff = Duration::from_millis(100);
+    let phone = phone.builder().session_config(config).host(proxy.url()).open().await.unwrap();
+    let mut most = 0;
+    soon("the channel was tried again and again", async {
+        loop {
+            let (all, open) = proxy.silent_connections();
+            most = open.max(most);
+            if all >= 8 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert!(most <= 3, "{most} sockets were open at once");
+    phone.emit(added("calls go on")).await.unwrap();
+    caught_up(&phone).await;
+    assert_eq!(host.count(&seed), 1);
 }

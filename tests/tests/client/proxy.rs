@@ -1,6 +1,8 @@
 //! A network between a client and a host that can be bad in several ways.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use diplomatic_tests::world::Chance;
@@ -26,12 +28,22 @@ pub(crate) enum Network {
     Slow(Duration),
     /// WebSocket upgrades are answered with an ordinary 200.
     NoUpgrades,
+    /// WebSocket upgrades are never answered.
+    SilentUpgrades,
+}
+
+/// Counts connections on which nothing comes.
+#[derive(Debug, Default)]
+struct Silent {
+    all: AtomicUsize,
+    open: AtomicUsize,
 }
 
 /// Passes bytes on, as well as the network is.
 pub(crate) struct Proxy {
     address: SocketAddr,
     network: watch::Sender<Network>,
+    silent: Arc<Silent>,
     _accepting: JoinSet<()>,
 }
 
@@ -40,21 +52,28 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (network, receiver) = watch::channel(Network::Good);
+        let silent = Arc::new(Silent::default());
+        let counter = silent.clone();
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
             let mut chance = Chance::new(address.port().into());
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                connections.spawn(pass(stream, host, receiver.clone(), chance.any()));
+                connections.spawn(pass(stream, host, receiver.clone(), counter.clone(), chance.any()));
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self { address, network, _accepting: accepting }
+        Self { address, network, silent, _accepting: accepting }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Returns how many connections were silent from the start, and how many of them are still open.
+    pub(crate) fn silent_connections(&self) -> (usize, usize) {
+        (self.silent.all.load(Ordering::SeqCst), self.silent.open.load(Ordering::SeqCst))
     }
 
     pub(crate) fn set(&self, network: Network) {
@@ -62,19 +81,28 @@ impl Proxy {
     }
 }
 
-async fn pass(client: TcpStream, host: SocketAddr, network: watch::Receiver<Network>, chance: u64) {
+async fn pass(
+    client: TcpStream,
+    host: SocketAddr,
+    network: watch::Receiver<Network>,
+    silent: Arc<Silent>,
+    chance: u64,
+) {
     let mut chance = Chance::new(chance);
     let now = *network.borrow();
     let (mut upstream_limit, mut downstream_limit) = (u64::MAX, u64::MAX);
     match now {
         Network::Cutting(most) => downstream_limit = chance.between(0, most),
         Network::CuttingRequests(most) => upstream_limit = chance.between(0, most),
-        Network::Silent => return keep_silent(client).await,
+        Network::Silent => return keep_silent(client, &silent).await,
         Network::Closing => return,
-        Network::Good | Network::Slow(_) | Network::NoUpgrades => {}
+        Network::Good | Network::Slow(_) | Network::NoUpgrades | Network::SilentUpgrades => {}
     }
     if now == Network::NoUpgrades && is_upgrade(&client).await {
         return answer_plainly(client).await;
+    }
+    if now == Network::SilentUpgrades && is_upgrade(&client).await {
+        return keep_silent(client, &silent).await;
     }
     let Ok(host) = TcpStream::connect(host).await else { return };
     let _ = (client.set_nodelay(true), host.set_nodelay(true));
@@ -86,10 +114,13 @@ async fn pass(client: TcpStream, host: SocketAddr, network: watch::Receiver<Netw
     }
 }
 
-/// Keeps a connection open for ever without reading what comes.
-async fn keep_silent(stream: TcpStream) {
-    let _stream = stream;
-    std::future::pending().await
+/// Answers nothing until the client hangs up.
+async fn keep_silent(mut stream: TcpStream, silent: &Silent) {
+    silent.all.fetch_add(1, Ordering::SeqCst);
+    silent.open.fetch_add(1, Ordering::SeqCst);
+    let mut bytes = vec![0; 16 << 10];
+    while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
+    silent.open.fetch_sub(1, Ordering::SeqCst);
 }
 
 async fn is_upgrade(stream: &TcpStream) -> bool {
