@@ -77,6 +77,10 @@
 //! | `client` (default) | the log on redb, [`Device`], [`Client`] and its transports |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
 
+// The derive macro's code names the crate, also in the crate's own tests.
+#[cfg(test)]
+extern crate self as diplomatic;
+
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "engine")]

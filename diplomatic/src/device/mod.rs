@@ -3,6 +3,8 @@
 //! It owns the rule that the two move together. Time and randomness come from the caller; hosts are spoken to by
 //! [`sync`](crate::sync) sessions, to which a device lends its log.
 
+#[cfg(all(test, feature = "derive"))]
+mod crash;
 mod emit;
 mod fold;
 mod link;
@@ -17,7 +19,7 @@ pub use link::DeviceLink;
 use rand_core::CryptoRng;
 pub use unread::{Quarantined, Unread};
 
-use crate::log::{Backing, Log, LogError, OpenLogError};
+use crate::log::{Backing, Log, LogError, LogFailure, OpenLogError};
 use crate::order::Clock;
 use crate::reducer::Reducer;
 use crate::standard::{EntityId, HeadHash, Label, Seed, Timestamp};
@@ -135,14 +137,30 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`EmitError`]; nothing is stored then.
     pub fn emit_all(&mut self, now: Timestamp, events: &[R::Event]) -> Result<Vec<EntityId>, EmitError> {
-        self.fold.mend(&mut self.log)?;
+        self.mend()?;
         let Self { log, fold, clock } = self;
-        let (entities, plan) = log.write(|writer| {
+        let written = log.write(|writer| {
             let (entities, changes) = emit::write_events(writer, *clock, now, events)?;
             Ok::<_, EmitError>((entities, fold.plan(writer, changes)?))
-        })?;
+        });
+        let (entities, plan) = self.checked(written)?;
         self.fold.carry_out(plan, &mut self.log);
         Ok(entities)
+    }
+
+    /// Brings what is in memory up to date with the log, if a failure left it behind.
+    fn mend(&mut self) -> Result<(), LogError> {
+        self.fold.mend(&mut self.log)
+    }
+
+    /// Passes on the outcome of a change. After a failure, the state shows what is in the log, if that can be told now.
+    fn checked<T, E: LogFailure>(&mut self, outcome: Result<T, E>) -> Result<T, E> {
+        if outcome.as_ref().is_err_and(LogFailure::is_storage)
+            && let Err(error) = self.mend()
+        {
+            tracing::warn!(%error, "the log cannot be read after a failure; it is tried before the next change");
+        }
+        outcome
     }
 
     /// Links a host: everything that the device has, and will have, waits for it.
@@ -151,6 +169,7 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`].
     pub fn link_host(&mut self, label: &Label) -> Result<u32, LogError> {
+        self.mend()?;
         self.log.link_host(label)
     }
 

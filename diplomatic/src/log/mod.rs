@@ -6,14 +6,17 @@
 //! A message, its place in the queues and the cursor move in one transaction, which is durable when the call returns.
 
 mod backing;
+#[cfg(test)]
+mod disk;
 mod error;
 mod link;
 mod read;
+mod stump;
 mod tables;
 mod vault;
 mod write;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,6 +27,8 @@ use rand_core::CryptoRng;
 use redb::{Database, ReadableDatabase};
 use vault::Vault;
 
+#[cfg(test)]
+pub(crate) use disk::Disk;
 pub(crate) use read::LogReader;
 pub(crate) use write::{Change, LogWriter, Winner};
 
@@ -41,6 +46,9 @@ pub(crate) struct Log {
     backing: Backing,
     /// None after the storage failed: the next call opens it anew, since redb refuses all work after an I/O error.
     database: RefCell<Option<Database>>,
+    /// Whether the storage failed since [`recover`](Self::recover). A change whose sync failed may be there all the
+    /// same, so that what is in memory may be behind.
+    is_suspect: Cell<bool>,
     vault: Vault,
     rng: Box<dyn CryptoRng + Send>,
     links: Vec<Link>,
@@ -62,7 +70,8 @@ impl Log {
         mut rng: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, OpenLogError> {
         let (database, vault) = backing.open_log(seed, &mut *rng)?;
-        let mut log = Self { backing, database: RefCell::new(Some(database)), vault, rng, links: Vec::new() };
+        let (database, is_suspect) = (RefCell::new(Some(database)), Cell::new(false));
+        let mut log = Self { backing, database, is_suspect, vault, rng, links: Vec::new() };
         log.links = match log.read(|reader| reader.links()) {
             Ok(links) => links,
             Err(error) => return Err(log.open_error(error)),
@@ -83,18 +92,42 @@ impl Log {
         self.links.iter().find(|link| link.number == number)
     }
 
-    /// Runs one transaction: all that `act` did is durable when this returns `Ok`, and nothing of it otherwise.
+    /// Tells whether the storage failed, so that the log may hold more than is known of it.
+    pub(crate) const fn is_suspect(&self) -> bool {
+        self.is_suspect.get()
+    }
+
+    /// Reads anew what is kept in memory.
+    pub(crate) fn recover(&mut self) -> Result<(), LogError> {
+        self.links = self.read(|reader| reader.links())?;
+        self.is_suspect.set(false);
+        Ok(())
+    }
+
+    /// Returns how far a link's host was read.
+    pub(crate) fn cursor(&self, number: u32) -> Result<Cursor, LogError> {
+        let is_wanted = |link: &&Link| link.number == number;
+        let cursor = if self.is_suspect() {
+            self.read(|reader| reader.links())?.iter().find(is_wanted).map(|link| link.cursor)
+        } else {
+            self.links.iter().find(is_wanted).map(|link| link.cursor)
+        };
+        Ok(cursor.unwrap_or_default())
+    }
+
+    /// Runs one transaction: all that `act` did is durable when this returns `Ok`. Otherwise nothing of it is there,
+    /// but for one case: when the last sync fails, the storage may have all of it or nothing.
     pub(crate) fn write<T, E: LogFailure>(
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Self { backing, database, vault, rng, links } = self;
-        with_database(backing, database, |database| run_write(database, vault, &mut **rng, links, act))
+        let Self { backing, database, is_suspect, vault, rng, links } = self;
+        with_database(backing, database, is_suspect, |database| run_write(database, vault, &mut **rng, links, act))
     }
 
     /// Reads one consistent state of the log.
     pub(crate) fn read<T>(&self, act: impl FnOnce(&LogReader<'_>) -> Result<T, LogError>) -> Result<T, LogError> {
-        with_database(&self.backing, &self.database, |database| {
+        with_database(&self.backing, &self.database, &self.is_suspect, |database| {
             let transaction = database.begin_read()?;
             act(&LogReader::new(&transaction, &self.vault)?)
         })
@@ -105,6 +138,7 @@ impl Log {
 fn with_database<T, E: LogFailure>(
     backing: &Backing,
     slot: &RefCell<Option<Database>>,
+    is_suspect: &Cell<bool>,
     act: impl FnOnce(&Database) -> Result<T, E>,
 ) -> Result<T, E> {
     let mut slot = slot.borrow_mut();
@@ -117,6 +151,7 @@ fn with_database<T, E: LogFailure>(
     });
     if outcome.as_ref().is_err_and(LogFailure::is_storage) {
         *slot = None;
+        is_suspect.set(true);
     }
     outcome
 }
