@@ -13,7 +13,6 @@ mod plan;
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use emit::EmitError;
-pub(crate) use export::Export;
 pub use export::{ExportFileError, Exported};
 use fold::Fold;
 pub(crate) use import::Import;
@@ -140,7 +139,7 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`EmitError`]; nothing is stored then.
     pub fn emit_all(&mut self, now: Timestamp, events: &[R::Event]) -> Result<Vec<EntityId>, EmitError> {
-        self.fold.mend(&mut self.log)?;
+        self.fold.mend(&self.log)?;
         let Self { log, fold, clock } = self;
         let (entities, plan) = log.write(|writer| {
             let (entities, changes) = emit::write_events(writer, *clock, now, events)?;

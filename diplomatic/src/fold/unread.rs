@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::order::Position;
-use crate::standard::{EntityId, HeadHash, Timestamp};
+use crate::standard::{EntityId, Timestamp};
 
 /// Messages that count but are no event of this build: they are kept, synced on, and applied by a build that can.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,23 +50,6 @@ impl Unread {
         self.quarantined.values()
     }
 
-    pub(crate) fn is_quarantined(&self, position: &Position) -> bool {
-        !self.quarantined.is_empty() && self.quarantined.contains_key(&position.into())
-    }
-
-    pub(crate) fn quarantined_at(&self) -> impl Iterator<Item = Position> {
-        self.quarantined.keys().map(|&Key(changed, counter, hash)| Position {
-            changed,
-            counter,
-            hash: HeadHash::from_bytes(hash),
-        })
-    }
-
-    /// Tells whether the reducer could not apply it.
-    pub(crate) fn has_panicked(&self, position: &Position) -> bool {
-        self.quarantined.get(&position.into()).is_some_and(|quarantined| quarantined.panicked)
-    }
-
     /// Notes a message whose payload does not fit its variant.
     pub(crate) fn quarantine(&mut self, position: &Position, entity: EntityId, reason: String) {
         let changed = position.changed;
@@ -79,12 +62,33 @@ impl Unread {
         self.quarantined.insert(position.into(), Quarantined { entity, changed, reason, panicked: true });
     }
 
-    pub(crate) fn release(&mut self, position: &Position) {
-        self.quarantined.remove(&position.into());
-    }
-
     pub(crate) fn count_unknown(&mut self, type_name: &str) {
         *self.unknown.entry(type_name.to_owned()).or_default() += 1;
+    }
+}
+
+/// What only those need who keep a state up to date.
+#[cfg(feature = "client")]
+impl Unread {
+    pub(crate) fn is_quarantined(&self, position: &Position) -> bool {
+        !self.quarantined.is_empty() && self.quarantined.contains_key(&position.into())
+    }
+
+    pub(crate) fn quarantined_at(&self) -> impl Iterator<Item = Position> {
+        self.quarantined.keys().map(|&Key(changed, counter, hash)| Position {
+            changed,
+            counter,
+            hash: crate::standard::HeadHash::from_bytes(hash),
+        })
+    }
+
+    /// Tells whether the reducer could not apply it.
+    pub(crate) fn has_panicked(&self, position: &Position) -> bool {
+        self.quarantined.get(&position.into()).is_some_and(|quarantined| quarantined.panicked)
+    }
+
+    pub(crate) fn release(&mut self, position: &Position) {
+        self.quarantined.remove(&position.into());
     }
 
     pub(crate) fn discount_unknown(&mut self, type_name: &str) {

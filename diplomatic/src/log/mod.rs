@@ -68,7 +68,8 @@ impl Log {
         mut rng: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, OpenLogError> {
         let (database, vault) = backing.open_log(seed, &mut *rng)?;
-        let mut log = Self { backing, database: RefCell::new(Some(database)), vault: Arc::new(vault), rng, links: Vec::new() };
+        let mut log =
+            Self { backing, database: RefCell::new(Some(database)), vault: Arc::new(vault), rng, links: Vec::new() };
         log.links = match log.read(|reader| reader.links()) {
             Ok(links) => links,
             Err(error) => return Err(log.open_error(error)),

@@ -83,11 +83,7 @@ impl<F: Read + Seek> Vaults<F> {
 }
 
 /// Returns which bytes of the file hold a body that the index has at `body`, counted from the start of `bodies`.
-fn body_place(
-    body: &Range<u64>,
-    bodies: &Range<u64>,
-    head: &OpenedHead,
-) -> std::result::Result<Range<u64>, ItemError> {
+fn body_place(body: &Range<u64>, bodies: &Range<u64>, head: &OpenedHead) -> std::result::Result<Range<u64>, ItemError> {
     let len = body.end - body.start;
     let room = bodies.end - bodies.start;
     if body.end > room {

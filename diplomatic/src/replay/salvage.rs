@@ -198,11 +198,7 @@ fn check_bodies<F: Read + Seek>(
 }
 
 /// Looks for a body between those of its neighbours: where it stands is not sealed, and may be what is damaged.
-fn find_body<F: Read + Seek>(
-    vaults: &mut Vaults<F>,
-    entries: &[Entry],
-    place: usize,
-) -> Result<bool, ReplayError> {
+fn find_body<F: Read + Seek>(vaults: &mut Vaults<F>, entries: &[Entry], place: usize) -> Result<bool, ReplayError> {
     let entry = &entries[place];
     let Some(len) = entry.body_len() else { return Ok(false) };
     let mut before = entries[..place].iter().rev().filter(|entry| entry.body_len() != Some(0));

@@ -55,11 +55,7 @@ pub(super) struct Search<'a, F> {
 }
 
 /// Tells whether some item of the file opens under this seed, by a glance at its beginning.
-pub(super) fn finds_any<F: Read + Seek>(
-    source: &mut Source<F>,
-    seed: &Seed,
-    index: u64,
-) -> Result<bool, ReplayError> {
+pub(super) fn finds_any<F: Read + Seek>(source: &mut Source<F>, seed: &Seed, index: u64) -> Result<bool, ReplayError> {
     let opener = ItemOpener::for_recovery(seed);
     let end = source.len();
     let mut search = Search::new(source, &opener, end);
