@@ -86,3 +86,17 @@ fn an_export_takes_the_place_of_an_older_one_and_of_what_a_crash_left() {
     assert_eq!(Replay::open(&path, &seed()).unwrap().len(), device.messages().unwrap().len());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_export_to_a_full_disk_is_no_file() {
+    let (folder, path) = folder();
+    let mut device = busy_device();
+    for full in ["todo.dpl.partial", "todo.dpl.index.partial"] {
+        std::os::unix::fs::symlink("/dev/full", folder.path().join(full)).unwrap();
+        let error = device.export(&path, &seed()).unwrap_err();
+        assert!(error.to_string().contains(full), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+    device.export(&path, &seed()).unwrap();
+}

@@ -1,5 +1,7 @@
 //! Export, import and replay of `.dpl` files.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
 mod client;
 mod damage;
 mod export;

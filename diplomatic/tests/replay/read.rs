@@ -233,3 +233,32 @@ fn recorded_files_of_the_standard_replay() {
     }
     assert!(replayed > 0);
 }
+
+#[test]
+fn a_file_larger_than_the_memory_at_hand_is_read_in_pieces() {
+    #[derive(Default, serde::Serialize, serde::Deserialize)]
+    struct Bytes(usize);
+    impl Reducer for Bytes {
+        type Event = Event;
+        fn apply(&mut self, event: &Event, _: &Meta) {
+            let Event::Added { title } = event else { panic!("{event:?}") };
+            self.0 += title.len();
+        }
+    }
+    let (_folder, path) = folder();
+    let title = "x".repeat(1 << 20);
+    let mut device = device();
+    for n in 0..100 {
+        device.emit(at(n), &added(&title)).unwrap();
+    }
+    let written = device.export(&path, &seed()).unwrap();
+    assert!(written.bytes > 100 << 20);
+    drop(device);
+    let info = allocation_counter::measure(|| {
+        let mut replay = Replay::open(&path, &seed()).unwrap().with_threads(NonZero::<usize>::MIN);
+        assert_eq!(replay.fold::<Bytes>(None).unwrap().state.0, 100 << 20);
+        let recovered = Replay::recover(&path, &seed()).unwrap().with_threads(NonZero::<usize>::MIN);
+        assert_eq!(recovered.len(), 100);
+    });
+    assert!(info.bytes_max < 40 << 20, "{} bytes for a file of {}", info.bytes_max, written.bytes);
+}
