@@ -20,7 +20,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
-pub(crate) use export::Export;
 pub use export::{ExportFileError, Exported};
 use fold::Fold;
 pub use history::{Diff, Happened, HistoryEntry};

@@ -9,8 +9,11 @@ mod unread;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(feature = "client")]
 pub(crate) use content::Content;
-pub(crate) use reading::{Reading, delete_is_event, event_type};
+pub(crate) use reading::Reading;
+#[cfg(feature = "client")]
+pub(crate) use reading::{delete_is_event, event_type};
 pub use unread::{Quarantined, Unread};
 
 use crate::order::Position;
