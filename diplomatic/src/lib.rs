@@ -48,7 +48,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // The same 64 hex digits on every device of the user; `Seed::generate` makes new ones.
+//! // The same 64 hex digits on every device of the user; `Seed::random` makes new ones.
 //! let seed: Seed = std::env::var("DIP_SEED")?.parse()?;
 //! let client = Client::<Todos>::builder(seed).store("todo.redb").host("http://localhost:31337").open().await?;
 //! // Durable, applied, and on its way to the other devices; also without a network.
@@ -66,6 +66,8 @@
 //! - [`Client`]: emitting, reading, waiting for changes, and how sync goes.
 //! - [`Device`]: the same without network and async, for tools and simulations.
 //! - [`Replay`]: what a state was at any time, from an export file alone.
+//! - `testing` (with the feature of that name): whether a reducer keeps its promises, devices converge, and old messages
+//!   still read, each in a test of ten lines.
 //! - [`standard`]: the wire format, in pure functions.
 //!
 //! # Features
@@ -77,6 +79,7 @@
 //! | `engine` | typed events, reducers, the order, the sync engine: pure, without clock, threads or I/O |
 //! | `replay` | [`Replay`] of export files: from any reader, without a store, a network or an async runtime |
 //! | `client` (default) | the log on redb, [`Device`], [`Client`] and its transports |
+//! | `testing` | tools for the tests of an app: scenarios, a checker of reducers, simulated devices, a lock on the schema |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
 
 #[cfg(feature = "client")]
@@ -98,6 +101,8 @@ pub mod replay;
 pub mod standard;
 #[cfg(feature = "engine")]
 pub mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(feature = "client")]
 pub use client::{
@@ -105,7 +110,8 @@ pub use client::{
 };
 #[cfg(feature = "client")]
 pub use device::{
-    Device, DeviceConfig, DeviceLink, EmitError, ExportFileError, Exported, ImportError, ImportProgress, ImportReport,
+    Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, ExportFileError, Exported, Happened, HistoryEntry,
+    ImportError, ImportProgress, ImportReport, Keep, Page, PageStart, Query, TransactError, Undo, UndoError,
 };
 /// # Examples
 ///

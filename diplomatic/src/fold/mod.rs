@@ -35,7 +35,7 @@ pub(crate) fn apply<R: Reducer>(
         Reading::Delete { event } => (event, ""),
         Reading::SilentDelete => return Ok(()),
         Reading::Unknown { type_name } => {
-            unread.count_unknown(&type_name);
+            unread.note_unknown(position, type_name);
             return Ok(());
         }
         Reading::Unfit { reason } => {
@@ -44,10 +44,10 @@ pub(crate) fn apply<R: Reducer>(
         }
     };
     let meta = Meta::new(entity.clone(), position.changed, event_type, origin());
-    catch_unwind(AssertUnwindSafe(|| state.apply(&event, &meta))).map_err(|panic| panic_text(&*panic))
+    catch_unwind(AssertUnwindSafe(|| state.apply(&event, &meta))).map_err(|panic| panic_text("the reducer", &*panic))
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_text(who: &str, panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    format!("the reducer panicked: {}", text.unwrap_or("without a message"))
+    format!("{who} panicked: {}", text.unwrap_or("without a message"))
 }

@@ -1,6 +1,9 @@
 //! What a message is to an event enum.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::content::Content;
+use super::panic_text;
 use crate::event::{DecodeEventError, DiplomaticEvent, EventType, Shape, Stored};
 use crate::standard::{EntityId, Message};
 
@@ -28,13 +31,13 @@ impl<E: DiplomaticEvent> Reading<E> {
         let entity = message.head().entity();
         match Content::of(message) {
             Content::Delete if !delete_is_event::<E>(entity) => Self::SilentDelete,
-            Content::Delete => match E::from_stored(Stored::Delete { entity }) {
+            Content::Delete => match read(Stored::Delete { entity }) {
                 Ok(event) => Self::Delete { event },
                 Err(error) => Self::Unfit { reason: error.to_string() },
             },
             Content::Typed { type_name, payload, .. } => {
                 let stored = Stored::Content { type_name, entity, payload };
-                match (E::from_stored(stored), event_type::<E>(type_name)) {
+                match (read(stored), event_type::<E>(type_name)) {
                     (Ok(event), Some(known)) => Self::Event { event, event_type: known.name },
                     (Ok(_), None) | (Err(DecodeEventError::UnknownType), _) => {
                         Self::Unknown { type_name: type_name.to_owned() }
@@ -47,8 +50,19 @@ impl<E: DiplomaticEvent> Reading<E> {
     }
 }
 
+/// Reads an event; the code that does it is the app's in part, and may panic.
+fn read<E: DiplomaticEvent>(stored: Stored<'_>) -> Result<E, DecodeEventError> {
+    catch_unwind(AssertUnwindSafe(|| E::from_stored(stored))).unwrap_or_else(|panic| {
+        let type_name = match stored {
+            Stored::Content { type_name, .. } => event_type::<E>(type_name).map_or("", |known| known.name),
+            Stored::Delete { .. } => "",
+        };
+        Err(DecodeEventError::Payload { type_name, reason: panic_text("reading it", &*panic) })
+    })
+}
+
 pub(crate) fn event_type<E: DiplomaticEvent>(type_name: &str) -> Option<&'static EventType> {
-    E::TYPES.iter().find(|known| known.name == type_name)
+    E::TYPES.iter().find(|known| known.is_called(type_name))
 }
 
 /// Tells whether a delete of this entity is an event of the enum.

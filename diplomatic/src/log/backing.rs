@@ -48,6 +48,14 @@ impl Backing {
         }
     }
 
+    /// Returns how many bytes there are.
+    pub(super) fn size(&self) -> u64 {
+        match &self.0 {
+            Kind::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
+            Kind::Memory(memory) => memory.with(|bytes| bytes.len() as u64),
+        }
+    }
+
     /// Opens the database as it is, or an empty one.
     pub(super) fn open_database(&self) -> Result<Database, DatabaseError> {
         let mut builder = Database::builder();
@@ -179,6 +187,9 @@ fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoRng) -> Resu
         transaction.open_table(tables::MESSAGES)?;
         transaction.open_table(tables::ENTITIES)?;
         transaction.open_table(tables::SUPERSEDED)?;
+        transaction.open_table(tables::OVERWRITTEN)?;
+        transaction.open_table(tables::UNDONE)?;
+        transaction.open_table(tables::INDEX)?;
         transaction.open_table(tables::REGISTERS)?;
         transaction.open_table(tables::LINKS)?;
         transaction.open_table(tables::SKIPPED)?;

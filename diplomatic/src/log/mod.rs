@@ -7,6 +7,7 @@
 
 mod backing;
 mod error;
+mod index;
 mod link;
 mod read;
 mod snapshot;
@@ -23,10 +24,11 @@ use backing::survive_damage;
 pub(crate) use backing::sync_folder;
 pub use error::{LogError, OpenLogError, StorageError};
 use rand_core::CryptoRng;
-use redb::{Database, ReadableDatabase};
+use redb::{Database, ReadableDatabase, Savepoint, WriteTransaction};
 use vault::Vault;
 
-pub(crate) use read::LogReader;
+pub(crate) use index::{Bucket, Order, Place};
+pub(crate) use read::{LogReader, StoredMessage};
 pub(crate) use snapshot::LogSnapshot;
 pub(crate) use write::{Change, LogWriter, Winner};
 
@@ -96,7 +98,32 @@ impl Log {
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let Self { backing, database, vault, rng, links } = self;
-        with_database(backing, database, |database| run_write(database, vault, &mut **rng, links, act))
+        with_database(backing, database, |database| {
+            run(database.begin_write().map_err(LogError::from)?, vault, &mut **rng, links, act)
+        })
+    }
+
+    /// Runs one transaction as [`write`](Self::write) does, and returns how to undo it.
+    pub(crate) fn write_undoably<T, E: LogFailure>(
+        &mut self,
+        act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
+    ) -> Result<(T, Undo), E> {
+        let Self { backing, database, vault, rng, links } = self;
+        with_database(backing, database, |database| {
+            let transaction = database.begin_write().map_err(LogError::from)?;
+            let undo = Undo(transaction.ephemeral_savepoint().map_err(LogError::from)?);
+            let value = run(transaction, vault, &mut **rng, links, act)?;
+            Ok((value, undo))
+        })
+    }
+
+    /// Sets the log back to before a transaction, which must be the last one, in a durable transaction of its own.
+    pub(crate) fn undo(&mut self, Undo(savepoint): Undo) -> Result<(), LogError> {
+        with_database(&self.backing, &self.database, |database| {
+            let mut transaction = database.begin_write()?;
+            transaction.restore_savepoint(&savepoint)?;
+            Ok(transaction.commit()?)
+        })
     }
 
     /// Reads one consistent state of the log.
@@ -105,6 +132,26 @@ impl Log {
             let transaction = database.begin_read()?;
             act(&LogReader::new(&transaction, &self.vault)?)
         })
+    }
+}
+
+impl Log {
+    /// Gives the space of dropped messages back, and returns how many bytes the log takes before and after.
+    pub(crate) fn shrink(&mut self) -> Result<(u64, u64), LogError> {
+        let before = self.backing.size();
+        let mut slot = self.database.borrow_mut();
+        let outcome = survive_damage(|| {
+            let database = match slot.as_mut() {
+                Some(database) => database,
+                None => slot.insert(self.backing.open_database()?),
+            };
+            while database.compact()? {}
+            Ok(())
+        });
+        if outcome.as_ref().is_err_and(LogFailure::is_storage) {
+            *slot = None;
+        }
+        outcome.map(|()| (before, self.backing.size()))
     }
 }
 
@@ -128,18 +175,20 @@ fn with_database<T, E: LogFailure>(
     outcome
 }
 
-fn run_write<T, E: LogFailure>(
-    database: &Database,
+fn run<T, E: LogFailure>(
+    transaction: WriteTransaction,
     vault: &Vault,
     rng: &mut dyn CryptoRng,
     links: &[Link],
     act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let transaction = database.begin_write().map_err(LogError::from)?;
     let value = act(&mut LogWriter::new(&transaction, vault, rng, links)?)?;
     transaction.commit().map_err(LogError::from)?;
     Ok(value)
 }
+
+/// How the log was before a transaction.
+pub(crate) struct Undo(Savepoint);
 
 /// The error of something that is done inside a transaction.
 pub(crate) trait LogFailure: From<LogError> {

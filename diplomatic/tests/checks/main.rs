@@ -1,0 +1,4 @@
+//! The tools for an app's tests, each shown to find what it is there to find.
+
+mod laws;
+mod todo;
