@@ -10,6 +10,8 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(crate) use content::Content;
+#[cfg(feature = "testing")]
+pub(crate) use reading::read_event;
 pub(crate) use reading::{Reading, delete_is_event, event_type};
 pub use unread::{Quarantined, Unread};
 

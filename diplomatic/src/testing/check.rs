@@ -210,7 +210,16 @@ impl ReducerCheck {
         let entities: Vec<EntityId> = (0..ENTITIES).map(entity).collect();
         for number in 0..self.histories {
             let mut dice = Dice::new(Dice::new(self.seed).any() ^ Dice::new(number).any());
-            let mut draw = Draw::<R> { dice: &mut dice, entities: &entities, make, now: 0, written: Vec::new(), state: PhantomData };
+            let misplaced = if dice.percent(15) { 50 } else { 0 };
+            let mut draw = Draw::<R> {
+                dice: &mut dice,
+                entities: &entities,
+                make,
+                now: 0,
+                written: Vec::new(),
+                misplaced,
+                state: PhantomData,
+            };
             let len = draw.dice.below(self.steps) + 1;
             let history = History::<R> { steps: (0..len).flat_map(|_| draw.steps()).collect() };
             if let Err(broken) = history.try_check() {
@@ -230,6 +239,8 @@ struct Draw<'a, R: Reducer> {
     now: u64,
     /// The registers and singletons that were written.
     written: Vec<Arc<R::Event>>,
+    /// How many registers in a hundred stand where no client of ours would put them.
+    misplaced: u64,
     state: PhantomData<R>,
 }
 
@@ -262,8 +273,7 @@ impl<R: Reducer> Draw<'_, R> {
                     }
                     _ => false,
                 };
-                // Rarely, a register stands where no client of ours would put it.
-                let is_there = is_fact || self.dice.percent(3);
+                let is_there = is_fact || self.dice.percent(self.misplaced);
                 Step::Event { at, about: is_there.then_some(entity), event }
             }
         }
