@@ -301,9 +301,11 @@ impl Item {
                 && (name == "upcast" && punct.as_char() == '=' && was.upcast.is_none())
             {
                 let path: TokenStream = path.iter().cloned().collect();
-                was.upcast = syn::parse2::<LitStr>(path.clone()).and_then(|text| text.parse_with(Path::parse_mod_style)).ok();
+                was.upcast =
+                    syn::parse2::<LitStr>(path.clone()).and_then(|text| text.parse_with(Path::parse_mod_style)).ok();
                 if was.upcast.is_none() {
-                    mistakes.add_spanned(path, "`upcast` takes the path of a function: write `upcast = \"from_created\"`");
+                    mistakes
+                        .add_spanned(path, "`upcast` takes the path of a function: write `upcast = \"from_created\"`");
                     return None;
                 }
             } else {

@@ -248,7 +248,9 @@ fn names_differ(events: &[Event<'_>], mistakes: &mut Mistakes) {
             match (seen.get(&old), read.insert(old.clone(), ident)) {
                 (Some(now), _) if *now == ident => mistakes.add(
                     name.span(),
-                    format_args!("`{old}` is the type name of `{ident}` still: remove this, or give the new name by `type`"),
+                    format_args!(
+                        "`{old}` is the type name of `{ident}` still: remove this, or give the new name by `type`"
+                    ),
                 ),
                 (Some(now), _) => mistakes.add(
                     name.span(),
@@ -259,7 +261,9 @@ fn names_differ(events: &[Event<'_>], mistakes: &mut Mistakes) {
                 ),
                 (None, Some(before)) => mistakes.add(
                     name.span(),
-                    format_args!("`{old}` is read as `{before}` already: messages of one type become one variant, so keep one"),
+                    format_args!(
+                        "`{old}` is read as `{before}` already: messages of one type become one variant, so keep one"
+                    ),
                 ),
                 (None, None) => {}
             }

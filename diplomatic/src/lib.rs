@@ -48,7 +48,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // The same 64 hex digits on every device of the user; `Seed::generate` makes new ones.
+//! // The same 64 hex digits on every device of the user; `Seed::random` makes new ones.
 //! let seed: Seed = std::env::var("DIP_SEED")?.parse()?;
 //! let client = Client::<Todos>::builder(seed).store("todo.redb").host("http://localhost:31337").open().await?;
 //! // Durable, applied, and on its way to the other devices; also without a network.
@@ -65,6 +65,7 @@
 //! - [`Reducer`]: what a state promises, and what it may rely on.
 //! - [`Client`]: emitting, reading, waiting for changes, and how sync goes.
 //! - [`Device`]: the same without network and async, for tools and simulations.
+//! - [`Replay`]: what a state was at any time, from an export file alone.
 //! - `testing` (with the feature of that name): whether a reducer keeps its promises, devices converge, and old messages
 //!   still read, each in a test of ten lines.
 //! - [`standard`]: the wire format, in pure functions.
@@ -76,6 +77,7 @@
 //! | (none) | the public side of the standard: bytes, calls, statuses, bags to verify. A host needs no more, and cannot decrypt |
 //! | `seal` | seeds, keys, sealing and opening, export files |
 //! | `engine` | typed events, reducers, the order, the sync engine: pure, without clock, threads or I/O |
+//! | `replay` | [`Replay`] of export files: from any reader, without a store, a network or an async runtime |
 //! | `client` (default) | the log on redb, [`Device`], [`Client`] and its transports |
 //! | `testing` | tools for the tests of an app: scenarios, a checker of reducers, simulated devices, a lock on the schema |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
@@ -86,7 +88,7 @@ mod client;
 mod device;
 #[cfg(feature = "engine")]
 mod event;
-#[cfg(feature = "client")]
+#[cfg(feature = "replay")]
 mod fold;
 #[cfg(feature = "client")]
 mod log;
@@ -94,6 +96,8 @@ mod log;
 mod order;
 #[cfg(feature = "engine")]
 mod reducer;
+#[cfg(feature = "replay")]
+pub mod replay;
 pub mod standard;
 #[cfg(feature = "engine")]
 pub mod sync;
@@ -105,7 +109,10 @@ pub use client::{
     AddressError, Changes, Client, ClientBuilder, HostReport, OpenError, StatusChanges, SyncStatus, TlsError,
 };
 #[cfg(feature = "client")]
-pub use device::{Device, DeviceConfig, DeviceLink, EmitError};
+pub use device::{
+    Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, ExportFileError, Exported, Happened, HistoryEntry,
+    ImportError, ImportProgress, ImportReport, Keep, Page, PageStart, Query, TransactError, Undo, UndoError,
+};
 /// # Examples
 ///
 /// ```
@@ -149,7 +156,7 @@ pub use device::{Device, DeviceConfig, DeviceLink, EmitError};
 pub use diplomatic_derive::DiplomaticEvent;
 #[cfg(feature = "engine")]
 pub use event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, EventType, Shape, Stored, Target};
-#[cfg(feature = "client")]
+#[cfg(feature = "replay")]
 pub use fold::{Quarantined, Unread};
 #[cfg(feature = "client")]
 pub use log::{Backing, LogError, OpenLogError, StorageError};
@@ -157,6 +164,9 @@ pub use log::{Backing, LogError, OpenLogError, StorageError};
 pub use order::{Clock, Position, Tick};
 #[cfg(feature = "engine")]
 pub use reducer::{Meta, Origin, Reducer};
+#[cfg(feature = "replay")]
+#[doc(inline)]
+pub use replay::Replay;
 #[cfg(feature = "seal")]
 #[doc(inline)]
 pub use standard::{EntityId, Label, Seed, Timestamp};

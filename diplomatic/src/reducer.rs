@@ -70,6 +70,8 @@ pub enum Origin {
     ThisDevice,
     /// The host with this label brought it.
     Host(Arc<Label>),
+    /// It stood in an export file.
+    File,
 }
 
 impl fmt::Display for Origin {
@@ -77,6 +79,7 @@ impl fmt::Display for Origin {
         match self {
             Self::ThisDevice => f.write_str("this device"),
             Self::Host(label) => label.fmt(f),
+            Self::File => f.write_str("an export file"),
         }
     }
 }

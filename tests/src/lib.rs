@@ -1,1 +1,6 @@
-//! Placeholder.
+//! What the tests across the crates share.
+
+#[cfg(doctest)]
+mod readme;
+pub mod todo;
+pub mod world;

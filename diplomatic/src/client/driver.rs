@@ -36,7 +36,8 @@ pub(super) struct Driver<R: Reducer> {
     started: Instant,
     requests: BTreeMap<RequestId, Request>,
     channel: Option<Channel>,
-    answered: u64,
+    /// The last request to sync that the session was told of.
+    asked: u64,
 }
 
 /// A request on its way; dropping it gives it up.
@@ -88,7 +89,7 @@ impl<R: Reducer> Driver<R> {
             started: Instant::now(),
             requests: BTreeMap::new(),
             channel: None,
-            answered: 0,
+            asked: 0,
         }
     }
 
@@ -120,14 +121,15 @@ impl<R: Reducer> Driver<R> {
             while let Some(action) = session.poll_action(now, &mut device.session_log(link)) {
                 actions.push(action);
             }
-            (session, actions)
+            let is_first_synced = device.is_first_synced(link);
+            (session, actions, is_first_synced)
         });
-        let (session, actions) = polling.await.ok()?;
+        let (session, actions, is_first_synced) = polling.await.ok()?;
         for action in actions {
             self.carry_out(action);
         }
-        let answered = self.answered;
-        self.shared.publish(self.host, |report| report.update(session.status(), answered));
+        let answered = session.is_settled().then_some(self.asked);
+        self.shared.publish(self.host, |report| report.update(session.status(), is_first_synced, answered));
         Some(session)
     }
 
@@ -178,7 +180,9 @@ impl<R: Reducer> Driver<R> {
             }
             Report::Pending => session.handle_pending(),
             Report::SyncAsked => {
-                self.answered = self.shared.sync_request();
+                self.asked = self.shared.sync_request();
+                // What was emitted before the request is part of it.
+                session.handle_pending();
                 session.handle_network(now);
             }
             Report::Timeout => {}

@@ -25,7 +25,13 @@ pub(super) async fn run(
 ) {
     let config = WebSocketConfig::default().max_message_size(Some(LARGEST_FRAME)).max_frame_size(Some(LARGEST_FRAME));
     let connector = Connector::Rustls(tls);
-    let mut socket = match connect_async_tls_with_config(url.as_str(), Some(config), true, Some(connector)).await {
+    let opening = connect_async_tls_with_config(url.as_str(), Some(config), true, Some(connector));
+    let opened = tokio::select! {
+        opened = opening => opened,
+        // The driver gave it up: a host that never answers must not keep a socket for each try.
+        () = events.closed() => return,
+    };
+    let mut socket = match opened {
         Ok((socket, _)) => socket,
         Err(error) => {
             let _ = events.send(refusal(&error)).await;

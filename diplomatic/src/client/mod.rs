@@ -6,6 +6,8 @@ mod changes;
 mod driver;
 mod http;
 mod live;
+mod past;
+mod seed;
 mod shared;
 mod status;
 mod tls;
@@ -160,7 +162,7 @@ impl<R: Reducer> Client<R> {
     /// [`LogError::Closed`], when the client is closed before.
     pub async fn sync(&self) -> Result<SyncStatus, LogError> {
         let request = self.shared.ask_for_sync();
-        self.status_changes().until(|status| status.hosts().iter().all(|host| host.has_settled(request))).await
+        self.status_changes().until(|status| status.hosts().iter().all(|host| host.has_answered(request))).await
     }
 
     /// Returns what counts but is no event of this build.

@@ -28,7 +28,7 @@ impl SyncStatus {
 
     /// Tells whether every host has everything that this device has, and the other way round, as far as is known.
     pub fn is_caught_up(&self) -> bool {
-        self.hosts.iter().all(|host| host.status.phase == Phase::CaughtUp && host.status.pending == 0)
+        self.hosts.iter().all(HostReport::is_caught_up)
     }
 
     /// Returns how many messages wait for the host that lacks most.
@@ -62,21 +62,28 @@ impl HostReport {
         self.is_first_synced
     }
 
-    /// Takes a new status, after the request to sync with the number `answered`, and tells whether it differs.
-    pub(super) fn update(&mut self, status: &HostStatus, answered: u64) -> bool {
-        let differs = self.status != *status || self.answered != answered;
+    /// Tells whether the host has everything that this device has, and the other way round, as far as is known.
+    pub fn is_caught_up(&self) -> bool {
+        self.status.phase == Phase::CaughtUp && self.status.pending == 0
+    }
+
+    /// Takes a new status, and the number of the request to sync that is answered by now, if one is; tells whether
+    /// anything differs.
+    pub(super) fn update(&mut self, status: &HostStatus, is_first_synced: bool, answered: Option<u64>) -> bool {
+        let is_first_synced = self.is_first_synced || is_first_synced;
+        let answered = answered.unwrap_or(self.answered);
+        let differs = self.status != *status || self.answered != answered || self.is_first_synced != is_first_synced;
         if differs {
             self.status = status.clone();
             self.answered = answered;
-            self.is_first_synced |= matches!(status.phase, Phase::Pushing | Phase::CaughtUp);
+            self.is_first_synced = is_first_synced;
         }
         differs
     }
 
-    /// Tells whether, since the request to sync with this number, all is done or it cannot be.
-    pub(super) const fn has_settled(&self, request: u64) -> bool {
+    /// Tells whether, since the request to sync with this number, all was done or found impossible for now.
+    pub(super) const fn has_answered(&self, request: u64) -> bool {
         self.answered >= request
-            && matches!(self.status.phase, Phase::CaughtUp | Phase::Waiting { .. } | Phase::Blocked { .. })
     }
 }
 

@@ -93,15 +93,16 @@ struct Emission {
 }
 
 impl Emission {
-    /// Deletes the entity's registers, then the entity.
+    /// Deletes the entity, then its registers: the state right before the delete still has all of it.
     fn delete(&mut self, writer: &mut LogWriter<'_>, entity: EntityId) -> Result<EntityId, EmitError> {
+        let entity = self.write(writer, entity, None)?;
         for register in writer.registers_of(&entity)? {
             let is_live = writer.winner(&register)?.is_some_and(|winner| winner.type_name.is_some());
             if is_live {
                 self.write(writer, register, None)?;
             }
         }
-        self.write(writer, entity, None)
+        Ok(entity)
     }
 
     fn write(

@@ -7,16 +7,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use super::emit::EmitError;
 use super::plan::{NewWinner, Plan};
 use crate::event::DiplomaticEvent;
-use crate::fold::{Reading, Unread, apply, event_type};
-use crate::log::{Log, LogError, THIS_DEVICE, Undo};
+use crate::fold::{Reading, Unread, apply};
+use crate::log::{A_FILE, Log, LogError, THIS_DEVICE, Undo};
 use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
 
 /// One event more between snapshots for this many bytes of state, so that writing them costs little beside folding.
 const SNAPSHOT_BYTES_AN_EVENT: u64 = 64;
 
-/// How many snapshots are kept.
-const SNAPSHOTS: usize = 4;
+/// How many snapshots are kept of each power of two of their age.
+const SNAPSHOTS_AN_AGE: u64 = 4;
 
 /// The state of a device, and how far it goes.
 pub(super) struct Fold<R> {
@@ -31,7 +31,16 @@ pub(super) struct Fold<R> {
     snapshot_events: u64,
     since_snapshot: u64,
     snapshot_after: u64,
+    /// Snapshots that were taken while folding and are not in the log yet.
+    taken: Vec<Taken>,
     version: u64,
+}
+
+/// A snapshot, and its number.
+struct Taken {
+    at: Position,
+    number: u64,
+    bytes: Vec<u8>,
 }
 
 /// A state that is being folded.
@@ -39,7 +48,8 @@ struct Folding<R> {
     state: R,
     applied: Option<Position>,
     unread: Unread,
-    events: u64,
+    since_snapshot: u64,
+    taken: Vec<Taken>,
 }
 
 impl<R: Reducer> Fold<R> {
@@ -54,11 +64,12 @@ impl<R: Reducer> Fold<R> {
             snapshot_events,
             since_snapshot: 0,
             snapshot_after: snapshot_events,
+            taken: Vec::new(),
             version: 0,
         };
         fold.refold(log, None)?;
         if let Some(readable) = fold.first_readable(log)? {
-            log.write(|writer| writer.retain_snapshots(|at| *at < readable))?;
+            log.write(|writer| writer.retain_snapshots(|at, _| *at < readable))?;
             fold.refold(log, Some(&readable))?;
         }
         fold.keep_snapshot_if_due(log);
@@ -75,6 +86,10 @@ impl<R: Reducer> Fold<R> {
 
     pub(super) const fn unread(&self) -> &Unread {
         &self.unread
+    }
+
+    pub(super) fn has_panicked(&self, position: &Position) -> bool {
+        self.panicked.contains_key(position) || self.unread.has_panicked(position)
     }
 
     pub(super) const fn version(&self) -> u64 {
@@ -158,10 +173,7 @@ impl<R: Reducer> Fold<R> {
     fn apply_on_top(&mut self, state: &mut R, winners: Vec<NewWinner<R::Event>>, log: &Log) -> Result<(), Position> {
         for NewWinner { position, entity, origin, reading, before } in winners {
             if let Some(before) = before {
-                self.unread.release(&before.position);
-                if let Some(type_name) = before.type_name.filter(|name| !is_known::<R>(name)) {
-                    self.unread.discount_unknown(&type_name);
-                }
+                self.unread.release(&before.position, before.type_name.as_deref().unwrap_or_default());
             }
             let outcome = apply(state, &mut self.unread, &position, &entity, reading, || origin_of(log, origin));
             if let Err(reason) = outcome {
@@ -184,17 +196,18 @@ impl<R: Reducer> Fold<R> {
     /// Folds from the last snapshot before `from`, or from the last of all.
     fn fold_again(&mut self, log: &Log, from: Option<&Position>) -> Result<R, LogError> {
         let folding = loop {
-            match fold_log::<R>(log, from, &self.panicked)? {
+            match fold_log::<R>(log, from, &self.panicked, self.snapshot_events)? {
                 Ok(folding) => break folding,
                 Err((position, reason)) => {
                     self.panicked.insert(position, reason);
                 }
             }
         };
-        let Folding { state, applied, unread, events } = folding;
+        let Folding { state, applied, unread, since_snapshot, taken } = folding;
         self.applied = applied;
         self.unread = unread;
-        self.since_snapshot = events;
+        self.since_snapshot = since_snapshot;
+        self.taken = taken;
         Ok(state)
     }
 
@@ -213,36 +226,46 @@ impl<R: Reducer> Fold<R> {
     }
 
     fn keep_snapshot_if_due(&mut self, log: &mut Log) {
-        let Some(at) = self.applied.filter(|_| self.since_snapshot >= self.snapshot_after) else { return };
         if self.stale.is_some() {
             return;
         }
         // A snapshot saves time and nothing else: without one, opening folds more.
-        match self.keep_snapshot(log, &at) {
-            Ok(bytes) => {
-                self.since_snapshot = 0;
-                self.snapshot_after = self.snapshot_events.max(bytes / SNAPSHOT_BYTES_AN_EVENT);
-            }
-            Err(error) => {
-                self.snapshot_after *= 2;
-                tracing::warn!(error = %error, "the state could not be kept; opening will take longer");
-            }
+        if let Err(error) = self.keep_snapshots(log) {
+            self.snapshot_after *= 2;
+            tracing::warn!(error = %error, "the state could not be kept; opening will take longer");
         }
     }
 
-    fn keep_snapshot(&self, log: &mut Log, at: &Position) -> Result<u64, Box<dyn std::error::Error>> {
-        let bytes = {
+    fn keep_snapshots(&mut self, log: &mut Log) -> Result<(), Box<dyn std::error::Error>> {
+        let due = self.applied.filter(|_| self.since_snapshot >= self.snapshot_after);
+        let mut taken = std::mem::take(&mut self.taken);
+        if let Some(at) = due {
+            let number = match taken.last() {
+                Some(last) => last.number + 1,
+                None => log.read(|reader| reader.last_snapshot_number())? + 1,
+            };
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            rmp_serde::to_vec_named(&(&*state, &self.unread))?
-        };
-        let kept = log.read(|reader| reader.snapshots())?;
-        let oldest = kept.len().checked_sub(SNAPSHOTS - 1).and_then(|surplus| kept.get(surplus)).copied();
+            let bytes = rmp_serde::to_vec_named(&(&*state, &self.unread))?;
+            self.snapshot_after = snapshot_interval(self.snapshot_events, bytes.len());
+            taken.push(Taken { at, number, bytes });
+        }
+        let Some(newest) = taken.last().map(|last| last.number) else { return Ok(()) };
         log.write(|writer| {
-            writer.put_snapshot(at, &fingerprint::<R>(), &bytes)?;
-            writer.retain_snapshots(|at| oldest.is_none_or(|oldest| *at >= oldest))
+            for Taken { at, number, bytes } in taken.iter().filter(|taken| is_kept(taken.number, newest)) {
+                writer.put_snapshot(at, *number, &fingerprint::<R>(), bytes)?;
+            }
+            writer.retain_snapshots(|_, number| is_kept(number, newest))
         })?;
-        Ok(bytes.len() as u64)
+        if due.is_some() {
+            self.since_snapshot = 0;
+        }
+        Ok(())
     }
+}
+
+/// Returns after how many events the next snapshot of a state of this size is taken.
+fn snapshot_interval(events: u64, bytes: usize) -> u64 {
+    events.max(bytes as u64 / SNAPSHOT_BYTES_AN_EVENT)
 }
 
 impl<R> fmt::Debug for Fold<R> {
@@ -255,20 +278,42 @@ impl<R> fmt::Debug for Fold<R> {
     }
 }
 
+impl<R: Reducer> Folding<R> {
+    /// Takes a snapshot, to be kept when the log is not being read; returns how many events later the next is due.
+    fn take_snapshot(&mut self, at: Position, number: &mut u64, events: u64) -> u64 {
+        self.since_snapshot = 0;
+        match rmp_serde::to_vec_named(&(&self.state, &self.unread)) {
+            Ok(bytes) => {
+                *number += 1;
+                let interval = snapshot_interval(events, bytes.len());
+                self.taken.push(Taken { at, number: *number, bytes });
+                self.taken.retain(|taken| is_kept(taken.number, *number));
+                interval
+            }
+            // A state that does not serialize is folded whenever the log is opened.
+            Err(_) => u64::MAX,
+        }
+    }
+}
+
 /// Folds the log from the last snapshot before `from` on. The inner error is a message that the reducer cannot apply.
 fn fold_log<R: Reducer>(
     log: &Log,
     from: Option<&Position>,
     panicked: &BTreeMap<Position, String>,
+    snapshot_events: u64,
 ) -> Result<Result<Folding<R>, (Position, String)>, LogError> {
     let mut folding = start::<R>(log, from)?;
     let start = folding.applied;
     let links = log.links().to_vec();
     let origin = |number| match links.iter().find(|link| link.number == number) {
         Some(link) => Origin::Host(link.label.clone()),
+        None if number == A_FILE => Origin::File,
         None => Origin::ThisDevice,
     };
     let mut failed = None;
+    let mut number = log.read(|reader| reader.last_snapshot_number())?;
+    let mut snapshot_after = snapshot_events;
     log.read(|reader| {
         reader.each_after(start.as_ref(), false, |stored| {
             if failed.is_some() {
@@ -287,7 +332,10 @@ fn fold_log<R: Reducer>(
                 }
             }
             folding.applied = Some(position);
-            folding.events += 1;
+            folding.since_snapshot += 1;
+            if folding.since_snapshot >= snapshot_after && failed.is_none() {
+                snapshot_after = folding.take_snapshot(position, &mut number, snapshot_events);
+            }
             Ok(())
         })
     })?;
@@ -300,22 +348,30 @@ fn start<R: Reducer>(log: &Log, from: Option<&Position>) -> Result<Folding<R>, L
     let fingerprint = fingerprint::<R>();
     while let Some(snapshot) = log.read(|reader| reader.snapshot_before(before.as_ref(), &fingerprint))? {
         match rmp_serde::from_slice(&snapshot.state) {
-            Ok((state, unread)) => return Ok(Folding { state, applied: Some(snapshot.at), unread, events: 0 }),
+            Ok((state, unread)) => {
+                let mut unread: Unread = unread;
+                // Since then, later messages may have taken the place of some.
+                log.read(|reader| unread.try_retain(|position| Ok(!reader.is_superseded(position)?)))?;
+                return Ok(Folding { state, applied: Some(snapshot.at), unread, since_snapshot: 0, taken: Vec::new() });
+            }
             Err(_) => before = Some(snapshot.at),
         }
     }
-    Ok(Folding { state: R::default(), applied: None, unread: Unread::default(), events: 0 })
+    Ok(Folding { state: R::default(), applied: None, unread: Unread::default(), since_snapshot: 0, taken: Vec::new() })
 }
 
-fn origin_of(log: &Log, number: u32) -> Origin {
+pub(super) fn origin_of(log: &Log, number: u32) -> Origin {
     match log.link(number) {
+        None if number == A_FILE => Origin::File,
         Some(link) if number != THIS_DEVICE => Origin::Host(link.label.clone()),
         _ => Origin::ThisDevice,
     }
 }
 
-fn is_known<R: Reducer>(type_name: &str) -> bool {
-    event_type::<R::Event>(type_name).is_some()
+/// Tells whether a snapshot is still of use when the one with the number `newest` is taken: many of the last ones are,
+/// and ever fewer of the older, so that a late event finds one that is not much older than itself.
+const fn is_kept(number: u64, newest: u64) -> bool {
+    newest.saturating_sub(number) < SNAPSHOTS_AN_AGE << number.trailing_zeros()
 }
 
 /// What a snapshot has to have been folded by to be of use: this state, this version of it, these event types.

@@ -3,20 +3,34 @@
 //! It owns the rule that the two move together. Time and randomness come from the caller; hosts are spoken to by
 //! [`sync`](crate::sync) sessions, to which a device lends its log.
 
+mod compact;
 mod emit;
+mod export;
 mod fold;
+mod history;
+mod import;
+mod index;
 mod link;
 mod plan;
+mod undo;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
+pub(crate) use export::Export;
+pub use export::{ExportFileError, Exported};
 use fold::Fold;
+pub use history::{Diff, Happened, HistoryEntry};
+pub(crate) use import::Import;
+pub use import::{ImportError, ImportProgress, ImportReport};
+pub use index::{Page, PageStart, Query};
 pub use link::DeviceLink;
 use rand_core::CryptoRng;
+pub use undo::{Undo, UndoError};
 
 use crate::fold::Unread;
-use crate::log::{Backing, Log, LogError, OpenLogError};
+use crate::log::{Backing, Change, Log, LogError, LogWriter, OpenLogError};
 use crate::order::Clock;
 use crate::reducer::Reducer;
 use crate::standard::{EntityId, HeadHash, Label, Seed, Timestamp};
@@ -76,8 +90,20 @@ pub struct DeviceConfig {
 
 impl Default for DeviceConfig {
     fn default() -> Self {
-        Self { clock: Clock::default(), snapshot_events: 10_000 }
+        Self { clock: Clock::default(), snapshot_events: 4_000 }
     }
+}
+
+/// Why a transaction came to nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransactError<E> {
+    /// The decision was not to.
+    #[error(transparent)]
+    Refused(E),
+    /// The events cannot be emitted.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
 }
 
 impl<R: Reducer> Device<R> {
@@ -139,16 +165,39 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`EmitError`]; nothing is stored then.
     pub fn emit_all(&mut self, now: Timestamp, events: &[R::Event]) -> Result<Vec<EntityId>, EmitError> {
+        self.emit_by(|writer, clock| emit::write_events(writer, clock, now, events))
+    }
+
+    /// Emits what `write` writes.
+    fn emit_by(
+        &mut self,
+        write: impl FnOnce(&mut LogWriter<'_>, Clock) -> Result<(Vec<EntityId>, Vec<Change>), EmitError>,
+    ) -> Result<Vec<EntityId>, EmitError> {
         let Self { log, fold, clock } = self;
         fold.mend(log)?;
         let ((entities, plan), undo) = log.write_undoably(|writer| {
-            let (entities, changes) = emit::write_events(writer, *clock, now, events)?;
+            let (entities, changes) = write(writer, *clock)?;
             let plan = fold.plan(writer, changes)?;
             emit::check_readable(&plan)?;
             Ok::<_, EmitError>((entities, plan))
         })?;
         fold.carry_out_or_undo(plan, log, Some(undo))?;
         Ok(entities)
+    }
+
+    /// Lets `decide` look at the state and say what is to happen, and writes that, all or none. Nothing comes between.
+    ///
+    /// # Errors
+    ///
+    /// What `decide` refuses with, or [`EmitError`]; nothing is stored then.
+    pub fn transact<E>(
+        &mut self,
+        now: Timestamp,
+        decide: impl FnOnce(&R) -> Result<Vec<R::Event>, E>,
+    ) -> Result<Vec<EntityId>, TransactError<E>> {
+        self.fold.mend(&self.log).map_err(EmitError::from)?;
+        let events = self.read(decide).map_err(TransactError::Refused)?;
+        Ok(self.emit_all(now, &events)?)
     }
 
     /// Links a host: everything that the device has, and will have, waits for it.

@@ -35,31 +35,21 @@ impl<R: Reducer> Fold<R> {
         let mut winners = new_winners::<R::Event>(changes);
         winners.sort_unstable_by_key(|winner| winner.position);
         let mut rewind: Option<Position> = None;
-        // Snapshots count what is unread, and one that counts what no longer counts is wrong in that.
-        let mut miscounted: Option<Position> = None;
         for winner in &winners {
             let mut from = |position| rewind = Some(rewind.map_or(position, |rewind: Position| rewind.min(position)));
             if self.applied().is_some_and(|applied| winner.position < applied) {
                 from(winner.position);
             }
-            if let Some(before) = &winner.before {
-                if !self.replaces(writer, winner, before)? {
-                    from(start_of(&winner.entity));
-                }
-                if self.is_unread(before) {
-                    miscounted = Some(miscounted.map_or(before.position, |first| first.min(before.position)));
-                }
+            if let Some(before) = &winner.before
+                && !self.replaces(writer, winner, before)?
+            {
+                from(start_of(&winner.entity));
             }
         }
-        if let Some(spoiled) = rewind.into_iter().chain(miscounted).min() {
-            writer.retain_snapshots(|at| *at < spoiled)?;
+        if let Some(rewind) = rewind {
+            writer.retain_snapshots(|at, _| *at < rewind)?;
         }
         Ok(Plan { winners, rewind })
-    }
-
-    fn is_unread(&self, before: &Winner) -> bool {
-        let Some(type_name) = &before.type_name else { return false };
-        event_type::<R::Event>(type_name).is_none() || self.unread().is_quarantined(&before.position)
     }
 
     /// Tells whether applying the new message on top of a state in which the old one was applied gives the state

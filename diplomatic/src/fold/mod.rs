@@ -34,7 +34,7 @@ pub(crate) fn apply<R: Reducer>(
         Reading::Delete { event } => (event, ""),
         Reading::SilentDelete => return Ok(()),
         Reading::Unknown { type_name } => {
-            unread.count_unknown(&type_name);
+            unread.note_unknown(position, type_name);
             return Ok(());
         }
         Reading::Unfit { reason } => {

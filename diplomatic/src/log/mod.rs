@@ -7,8 +7,10 @@
 
 mod backing;
 mod error;
+mod index;
 mod link;
 mod read;
+mod snapshot;
 mod tables;
 mod vault;
 mod write;
@@ -19,12 +21,15 @@ use std::sync::Arc;
 
 pub use backing::Backing;
 use backing::survive_damage;
+pub(crate) use backing::sync_folder;
 pub use error::{LogError, OpenLogError, StorageError};
 use rand_core::CryptoRng;
 use redb::{Database, ReadableDatabase, Savepoint, WriteTransaction};
 use vault::Vault;
 
-pub(crate) use read::LogReader;
+pub(crate) use index::{Bucket, Order, Place};
+pub(crate) use read::{LogReader, StoredMessage};
+pub(crate) use snapshot::LogSnapshot;
 pub(crate) use write::{Change, LogWriter, Winner};
 
 use crate::standard::{Label, Seed};
@@ -36,12 +41,15 @@ const FORMAT: u32 = 1;
 /// This device's number among the bringers of messages.
 pub(crate) const THIS_DEVICE: u32 = 0;
 
+/// The number of all export files among the bringers of messages; no link gets as far.
+pub(crate) const A_FILE: u32 = u32::MAX;
+
 /// A device's log.
 pub(crate) struct Log {
     backing: Backing,
     /// None after the storage failed: the next call opens it anew, since redb refuses all work after an I/O error.
     database: RefCell<Option<Database>>,
-    vault: Vault,
+    vault: Arc<Vault>,
     rng: Box<dyn CryptoRng + Send>,
     links: Vec<Link>,
 }
@@ -62,7 +70,8 @@ impl Log {
         mut rng: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, OpenLogError> {
         let (database, vault) = backing.open_log(seed, &mut *rng)?;
-        let mut log = Self { backing, database: RefCell::new(Some(database)), vault, rng, links: Vec::new() };
+        let mut log =
+            Self { backing, database: RefCell::new(Some(database)), vault: Arc::new(vault), rng, links: Vec::new() };
         log.links = match log.read(|reader| reader.links()) {
             Ok(links) => links,
             Err(error) => return Err(log.open_error(error)),
@@ -123,6 +132,26 @@ impl Log {
             let transaction = database.begin_read()?;
             act(&LogReader::new(&transaction, &self.vault)?)
         })
+    }
+}
+
+impl Log {
+    /// Gives the space of dropped messages back, and returns how many bytes the log takes before and after.
+    pub(crate) fn shrink(&mut self) -> Result<(u64, u64), LogError> {
+        let before = self.backing.size();
+        let mut slot = self.database.borrow_mut();
+        let outcome = survive_damage(|| {
+            let database = match slot.as_mut() {
+                Some(database) => database,
+                None => slot.insert(self.backing.open_database()?),
+            };
+            while database.compact()? {}
+            Ok(())
+        });
+        if outcome.as_ref().is_err_and(LogFailure::is_storage) {
+            *slot = None;
+        }
+        outcome.map(|()| (before, self.backing.size()))
     }
 }
 

@@ -8,7 +8,7 @@ use super::backoff::Gate;
 use super::session::Session;
 use super::status::{Live, Pause, Trouble};
 use super::window::Found;
-use super::{Failure, Mark, Now, Received, SessionConfig, SyncLog};
+use super::{Failure, Now, Received, SessionConfig, SyncLog};
 use crate::order::Position;
 use crate::standard::calls::{AuthToken, Notification, NotificationItem};
 use crate::standard::{BagHead, Decode};
@@ -66,15 +66,15 @@ impl Channel {
 }
 
 impl Session {
-    pub(super) fn next_channel_event(&self) -> Option<Duration> {
+    pub(super) fn channel_timers(&self) -> [Option<Duration>; 2] {
         let channel = &self.channel;
         let state = match channel.state {
-            State::Down => channel.gate.shut().map(|(until, _)| until).filter(|_| self.is_reading_idle()),
+            State::Down => channel.gate.shut().map(|(until, _)| until),
             State::Opening { since, .. } => Some(since + self.config.request_timeout),
             State::Open { heard, pinged: false, .. } => Some(heard + self.config.ping_after),
             State::Open { heard, pinged: true, .. } => Some(heard + self.config.dead_after),
         };
-        state.into_iter().chain(channel.look_at).min()
+        [state, channel.look_at]
     }
 
     /// Opens the channel if that is due. It is called when everything was read.
@@ -111,16 +111,15 @@ impl Session {
             }
             _ => {}
         }
-        self.schedule_look(now);
-    }
-
-    /// Sees to it that a host is looked at again some time, channel or not.
-    fn schedule_look(&mut self, now: Now) {
         if self.channel.look_at.is_some_and(|at| at <= now.elapsed) {
             self.channel.look_at = None;
             self.channel.pause = (self.channel.pause * 2).min(self.config.poll.1);
             self.reading.peek_wanted = true;
         }
+    }
+
+    /// Sees to it that a host is looked at again some time, channel or not.
+    pub(super) fn schedule_look(&mut self, now: Now) {
         if self.channel.look_at.is_none() && self.is_reading_idle() {
             let pause = match self.channel.state {
                 State::Open { .. } => self.config.recheck,
@@ -244,6 +243,11 @@ impl Session {
         let (bags, bodies): (Vec<_>, Vec<_>) =
             items.into_iter().map(|item| ((item.seq, item.head), item.inlined)).unzip();
         for ((seq, bag, found), body) in self.identify(bags, log)?.into_iter().zip(bodies) {
+            if matches!(found, Found::Unreadable(_)) {
+                // The list tells whether the host holds it so.
+                self.reading.peek_wanted = true;
+                break;
+            }
             self.append_announced(now, seq, bag, found, &body);
         }
         Ok(())
@@ -261,7 +265,7 @@ impl Session {
             && bags.iter().any(|(seq, bag)| *seq == own.seq && bag.signature == own.signature)
         {
             cursor.own = None;
-            cursor.read = Some(Mark { seq: own.seq, ..own }).filter(|_| own.seq == cursor.seq).or(cursor.read);
+            cursor.read = Some(own).filter(|own| own.seq == cursor.seq).or(cursor.read);
         }
         bags.retain(|(seq, _)| !self.settling.is_skipped(*seq));
         let mut known: Vec<Position> = Vec::new();

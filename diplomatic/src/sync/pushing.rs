@@ -153,11 +153,10 @@ impl Pushing {
 }
 
 impl Session {
-    pub(super) fn next_push(&self) -> Option<Duration> {
+    pub(super) fn push_timers(&self) -> [Option<Duration>; 2] {
         let pushing = &self.pushing;
-        let retry = pushing.gate.shut().map(|(until, _)| until).filter(|_| pushing.is_due && !pushing.is_busy());
-        let again = (!pushing.refused.is_empty()).then_some(pushing.refused_until);
-        retry.into_iter().chain(again).min()
+        let retry = pushing.gate.shut().map(|(until, _)| until);
+        [retry, (!pushing.refused.is_empty()).then_some(pushing.refused_until)]
     }
 
     /// Sends the next PUSH, if something is queued.
@@ -165,13 +164,18 @@ impl Session {
         let pushing = &mut self.pushing;
         if !pushing.refused.is_empty() && pushing.refused_until <= now.elapsed {
             pushing.refused.clear();
-            pushing.forget();
+            pushing.after = None;
+            pushing.is_due = true;
         }
         while pushing.is_due && pushing.flight.is_none() && pushing.gate.is_open(now.elapsed) {
             let mut seal = |message: &_| self.keys.seal(message, &mut self.random);
             let outgoing = log.outgoing(pushing.after, pushing.limits, &mut seal)?;
             let Some(last) = outgoing.last() else {
                 let from_the_start = pushing.after.take().is_none();
+                if pushing.refused.is_empty() {
+                    // A push that failed may have come through after all.
+                    pushing.gate.on_success();
+                }
                 pushing.is_due = std::mem::take(&mut pushing.is_due_again) && !from_the_start;
                 continue;
             };
@@ -267,16 +271,15 @@ impl Session {
     fn follow_own(&mut self, mut marks: Vec<Mark>) -> Option<Cursor> {
         let mut cursor = self.cursor?;
         let end = self.reading.window.end().unwrap_or(cursor.seq);
-        let listed = marks.len();
-        marks.retain(|mark| mark.seq > end && mark.seq.number() <= MAX_SAFE);
-        self.reading.peek_wanted |= marks.len() < listed;
         marks.sort_by_key(|mark| mark.seq);
-        let last = *marks.last()?;
-        if cursor.own.is_some_and(|own| own.seq >= last.seq) {
+        let (first, last) = (*marks.first()?, *marks.last()?);
+        let is_odd = first.seq <= end || last.seq.number() > MAX_SAFE;
+        if is_odd || cursor.own.is_some_and(|own| own.seq >= last.seq) {
             self.reading.peek_wanted = true;
             return None;
         }
         cursor.own = Some(last);
+        marks.iter().for_each(|mark| self.reading.remember(*mark));
         if self.reading.window.is_empty() {
             for mark in &marks {
                 if mark.seq == cursor.seq.next() {

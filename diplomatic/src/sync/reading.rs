@@ -3,10 +3,11 @@
 //! The list streams into the [`Window`] while bodies are pulled for its front, and it is not read on while the window
 //! is full. Notifications go into the same window when nothing is being listed.
 //!
-//! A list starts with the bag that was last read, so that it also shows whether the host is still the one that was
+//! A list starts with the bags that were last read, so that it also shows whether the host is still the one that was
 //! read. A host was restored from an old backup, or lost bags, if that bag is not where it was, if a bag that the host
 //! acknowledged is not, or if something new stands where everything was read. Such a sign must come twice in a row.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::backoff::Gate;
@@ -17,7 +18,7 @@ use super::window::{Found, Window};
 use super::{Action, Cursor, Mark, Now, SyncLog};
 use crate::order::Position;
 use crate::standard::calls::{Call, PeekItem, PeekRequest, PullItem, PullRequest};
-use crate::standard::{BagHead, DecodeError, Encode, MAX_SAFE, OpenError, SealedBody, Seq};
+use crate::standard::{BagHead, DecodeError, Encode, MAX_SAFE, OpenError, SealedBody, Seq, Signature};
 
 /// How many heads are opened at once: their signatures are checked together.
 const BATCH: usize = 256;
@@ -25,6 +26,10 @@ const BATCH: usize = 256;
 const MAX_LISTED: usize = 1 << 20;
 /// Up to this many bags, a list that is nothing but bad signatures is taken for bad bags and not for a bad host.
 const FEW: usize = 8;
+/// How many bags that were read are listed again by each PEEK, to see whether the host is still the one that was read.
+const PROOF: u64 = 8;
+/// How many places of bags a session remembers.
+const REMEMBERED: usize = 512;
 /// How often a gap must show at one place before it counts as permanent.
 const GAP_ROUNDS: u8 = 3;
 /// The pause after the first start over, until which there is no second one; it doubles.
@@ -43,6 +48,10 @@ pub(super) struct Reading {
     complete: bool,
     suspicions: u8,
     gap: Option<Gap>,
+    /// What this session last saw at the host, by listing, announcement or acknowledgement.
+    places: BTreeMap<Seq, Signature>,
+    /// Heads that did not open when they were listed last.
+    unreadable: BTreeMap<Seq, BagHead>,
     start_overs: u32,
     next_start_over: Duration,
     /// Where reading was at its end the last time.
@@ -53,10 +62,9 @@ pub(super) struct Reading {
 /// A PEEK whose list is being read.
 #[derive(Debug)]
 struct Listing {
-    items: Vec<PeekItem>,
+    items: VecDeque<PeekItem>,
     /// The seq that must come next.
     next: Seq,
-    first: bool,
     /// Whether the response has ended, and as it should.
     end: Option<bool>,
     skips_gaps: bool,
@@ -69,6 +77,14 @@ struct Gap {
     rounds: u8,
 }
 
+/// The bodies that a PULL has not brought yet.
+#[derive(Debug)]
+pub(super) struct Pull {
+    pub(super) missing: Vec<Seq>,
+    /// The length in bytes of the longest of those asked for, sealed: no item is much longer.
+    longest: u64,
+}
+
 /// What is wrong with a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
@@ -76,7 +92,7 @@ enum Fault {
     Restored,
     /// Bags are left out, or seqs do not rise.
     Gap { found: Seq },
-    /// A seq that no host comes to.
+    /// A seq that no host comes to, or a head that does not open and did not look so the last time.
     Absurd,
 }
 
@@ -90,6 +106,8 @@ impl Default for Reading {
             complete: false,
             suspicions: 0,
             gap: None,
+            places: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
             start_overs: 0,
             next_start_over: Duration::ZERO,
             base: Seq::ZERO,
@@ -107,9 +125,23 @@ impl Reading {
         self.peek_wanted = true;
     }
 
+    /// Takes note of a bag's place at the host; the oldest note makes room.
+    pub(super) fn remember(&mut self, mark: Mark) {
+        self.places.insert(mark.seq, mark.signature);
+        if self.places.len() > REMEMBERED {
+            self.places.pop_first();
+        }
+    }
+
     /// Takes note of where the log stands.
     pub(super) const fn start_from(&mut self, cursor: Cursor) {
         self.base = cursor.seq;
+    }
+
+    /// Asks to look at the host again: until a list that starts from now on ends, nothing says that all was read.
+    pub(super) const fn doubt(&mut self) {
+        self.peek_wanted = true;
+        self.has_caught_up = false;
     }
 
     pub(super) const fn has_caught_up(&self) -> bool {
@@ -151,9 +183,8 @@ impl Session {
         !peek_wanted && listing.is_none() && !complete && window.is_empty() && self.cursor.is_some()
     }
 
-    pub(super) fn next_reading(&self) -> Option<Duration> {
-        let retry = self.reading.gate.shut().map(|(until, _)| until);
-        retry.into_iter().chain(self.reading.window.next_wake()).min()
+    pub(super) fn reading_timers(&self) -> [Option<Duration>; 2] {
+        [self.reading.gate.shut().map(|(until, _)| until), self.reading.window.next_wake()]
     }
 
     /// Sends the PEEK or the PULLs that are due.
@@ -166,21 +197,22 @@ impl Session {
             self.request_list(now, cursor);
         }
         while self.is_pull_due() {
-            let seqs = self.reading.window.choose(&self.config);
-            let request = PullRequest { seqs };
+            let request = PullRequest { seqs: self.reading.window.choose(&self.config) };
             let bytes = request.to_bytes();
-            self.request(now, Call::Pull, Purpose::Pull(request.seqs), |body| body.extend_from_slice(&bytes));
+            let window = &self.reading.window;
+            let longest = request.seqs.iter().filter_map(|seq| window.expected_len(*seq)).max().unwrap_or_default();
+            let pull = Pull { missing: request.seqs, longest };
+            self.request(now, Call::Pull, Purpose::Pull(pull), |body| body.extend_from_slice(&bytes));
         }
     }
 
     fn request_list(&mut self, now: Now, cursor: Cursor) {
-        // The bag that was last read is listed again, as a proof that it is still there.
+        // The bags that were last read are listed again, as a proof that they are still there.
         let last = cursor.read.map_or(Seq::ZERO, |mark| mark.seq);
-        let after = Seq::new(last.number().saturating_sub(1)).unwrap_or(Seq::ZERO);
+        let after = Seq::new(last.number().saturating_sub(PROOF)).unwrap_or(Seq::ZERO);
         let reading = &mut self.reading;
         reading.peek_wanted = false;
-        reading.listing =
-            Some(Listing { items: Vec::new(), next: after.next(), first: true, end: None, skips_gaps: false });
+        reading.listing = Some(Listing { items: VecDeque::new(), next: after.next(), end: None, skips_gaps: false });
         self.request(now, Call::Peek, Purpose::Peek, |body| PeekRequest { after }.encode(body));
     }
 
@@ -197,7 +229,7 @@ impl Session {
     pub(super) fn on_listed(&mut self, stream: &mut ResponseStream) -> Result<(), DecodeError> {
         let Some(listing) = &mut self.reading.listing else { return Ok(()) };
         while let Some(item) = stream.item(MAX_LISTED)? {
-            listing.items.push(item);
+            listing.items.push_back(item);
         }
         Ok(())
     }
@@ -211,12 +243,12 @@ impl Session {
     pub(super) fn on_bodies(
         &mut self,
         now: Now,
-        seqs: &mut Vec<Seq>,
+        pull: &mut Pull,
         stream: &mut ResponseStream,
     ) -> Result<(), DecodeError> {
         let window = &mut self.reading.window;
-        let longest = seqs.iter().filter_map(|seq| window.expected_len(*seq)).max().unwrap_or_default();
-        let limit = usize::try_from(longest.saturating_add(16)).unwrap_or(usize::MAX);
+        let seqs = &mut pull.missing;
+        let limit = usize::try_from(pull.longest.saturating_add(16)).unwrap_or(usize::MAX);
         loop {
             match stream.item::<PullItem>(limit) {
                 Ok(Some(PullItem { seq, body })) => {
@@ -245,9 +277,11 @@ impl Session {
 
     /// Opens listed heads, and finds out which of their messages are here.
     pub(super) fn digest_listing<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
-        while let Some(listing) = &mut self.reading.listing {
+        loop {
+            let paused = self.is_listing_paused();
+            let Some(listing) = &mut self.reading.listing else { break };
             let count = listing.items.len();
-            if count < BATCH && listing.end.is_none() {
+            if listing.end.is_none() && (count == 0 || count < BATCH && !paused) {
                 break;
             }
             if count == 0 {
@@ -269,7 +303,18 @@ impl Session {
         log: &L,
     ) -> Result<Option<Fault>, L::Error> {
         let fault = self.check_places(&mut items);
-        let bags = items.into_iter().map(|item| (item.seq, item.head)).collect();
+        let read = self.cursor.unwrap_or_default().seq;
+        let mut bags = Vec::with_capacity(items.len());
+        for PeekItem { seq, head } in items {
+            if !self.is_own_place(seq, &head) {
+                return Ok(Some(Fault::Restored));
+            }
+            if seq <= read && self.reading.places.contains_key(&seq) {
+                self.on_read_again(Mark { seq, signature: head.signature });
+            } else {
+                bags.push((seq, head));
+            }
+        }
         let found = self.identify(bags, log)?;
         let is_foreign = |found: &Found| matches!(found, Found::Unreadable(OpenError::InvalidSignature(_)));
         if found.len() >= FEW && found.iter().all(|(_, _, found)| is_foreign(found)) {
@@ -278,20 +323,37 @@ impl Session {
             self.reading.gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
             return Ok(None);
         }
-        let read = self.cursor.unwrap_or_default().seq;
-        for (seq, bag, found) in found {
-            if !self.is_own_place(seq, &bag) {
-                return Ok(Some(Fault::Restored));
+        let mut is_odd = false;
+        for (seq, bag, found) in &found {
+            // What the host holds looks the same every time; what was damaged on its way does not.
+            if *seq > read && matches!(found, Found::Unreadable(_)) {
+                is_odd |= self.reading.unreadable.insert(*seq, bag.clone()).as_ref() != Some(bag);
             }
+        }
+        for (seq, bag, found) in found {
+            if is_odd && matches!(found, Found::Unreadable(_)) {
+                return Ok(Some(Fault::Absurd));
+            }
+            let mark = Mark { seq, signature: bag.signature };
+            self.reading.remember(mark);
             if seq > read {
                 self.reading.window.append(seq, bag, found);
             } else if matches!(found, Found::New(_)) && !self.settling.is_skipped(seq) {
                 return Ok(Some(Fault::Restored));
-            } else if let Some(cursor) = &mut self.cursor {
-                cursor.read = Some(Mark { seq, signature: bag.signature });
+            } else {
+                self.on_read_again(mark);
             }
         }
         Ok(fault)
+    }
+
+    /// Takes note that a bag which was read, or acknowledged, is still where it was.
+    fn on_read_again(&mut self, mark: Mark) {
+        if let Some(cursor) = &mut self.cursor
+            && cursor.read.is_none_or(|read| read.seq < mark.seq)
+        {
+            cursor.read = Some(mark);
+        }
     }
 
     /// Drops items from the first one on that is out of place.
@@ -300,12 +362,9 @@ impl Session {
         let listing = self.reading.listing.as_mut()?;
         let mut fault = None;
         let good = items.iter().take_while(|item| {
-            let is_first = std::mem::take(&mut listing.first);
             fault = match cursor.read {
                 _ if item.seq.number() > MAX_SAFE => Some(Fault::Absurd),
-                Some(mark) if is_first && (mark.seq != item.seq || mark.signature != item.head.signature) => {
-                    Some(Fault::Restored)
-                }
+                Some(mark) if mark.seq == item.seq && mark.signature != item.head.signature => Some(Fault::Restored),
                 _ if item.seq == listing.next => None,
                 _ if listing.next <= cursor.seq => Some(Fault::Restored),
                 _ if listing.skips_gaps && item.seq > listing.next => None,
@@ -319,8 +378,9 @@ impl Session {
         let good = good.count();
         // The gap's far side is kept: it is taken if the gap turns out to be permanent.
         if let Some(Fault::Gap { .. }) = fault {
-            let rest = items.split_off(good);
-            listing.items.splice(0..0, rest);
+            for item in items.drain(good..).rev() {
+                listing.items.push_front(item);
+            }
         } else {
             items.truncate(good);
         }
@@ -352,6 +412,9 @@ impl Session {
 
     /// Checks that a bag which the host acknowledged stands where the host said.
     pub(super) fn is_own_place(&mut self, seq: Seq, bag: &BagHead) -> bool {
+        if self.reading.places.get(&seq).is_some_and(|signature| *signature != bag.signature) {
+            return false;
+        }
         let Some(cursor) = &mut self.cursor else { return true };
         match cursor.own {
             Some(own) if own.seq == seq && own.signature == bag.signature => cursor.own = None,
@@ -373,6 +436,7 @@ impl Session {
         }
         self.reading.suspicions = 0;
         self.reading.gap = None;
+        self.reading.unreadable.clear();
         self.reading.complete = true;
         Ok(())
     }
@@ -423,6 +487,7 @@ impl Session {
         self.abandon_listing();
         self.reading.suspicions = 0;
         self.reading.gap = None;
+        self.reading.unreadable.clear();
         if now.elapsed < self.reading.next_start_over {
             let pause = Pause::Blocked(BlockCause::LosesBags);
             self.reading.gate.shut_until(now.elapsed, self.reading.next_start_over, pause);
@@ -432,6 +497,7 @@ impl Session {
         self.cancel(|_| true);
         self.reading.forget();
         self.pushing.forget();
+        self.reading.places.clear();
         self.settling.forget();
         self.cursor = Some(log.cursor()?);
         self.recount = true;
@@ -487,7 +553,7 @@ impl Session {
             self.storage.on_success();
         }
         self.reading.complete = false;
-        self.reading.has_caught_up = true;
+        self.reading.has_caught_up |= !self.reading.peek_wanted;
         self.reading.base = self.cursor.unwrap_or_default().seq;
         Ok(())
     }

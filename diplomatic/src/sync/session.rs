@@ -9,13 +9,13 @@ use super::clock::HostClock;
 use super::live::Channel;
 use super::pushing::Pushing;
 use super::random::Random;
-use super::reading::Reading;
+use super::reading::{Pull, Reading};
 use super::settling::{Settling, Unsettled};
 use super::status::{BlockCause, HostStatus, Pause, Phase, Trouble};
 use super::stream::ResponseStream;
 use super::{Cursor, Now, SessionConfig, SyncLog};
 use crate::standard::calls::{Call, ResponseHead};
-use crate::standard::{DecodeError, Encode, HostKeys, Seq, Status};
+use crate::standard::{DecodeError, Encode, HostKeys, Status};
 
 /// The sync of one device with one host, as a state machine.
 ///
@@ -79,7 +79,7 @@ pub(super) struct Request {
 pub(super) enum Purpose {
     Register,
     Peek,
-    Pull(Vec<Seq>),
+    Pull(Pull),
     Settle(Vec<Unsettled>),
     Push,
 }
@@ -143,6 +143,7 @@ impl Session {
             if self.storage.is_open(now.elapsed) && self.advance(now, log).is_err() {
                 self.on_storage_failure(now);
             }
+            self.schedule_look(now);
             self.refresh_status(now);
         }
         self.actions.pop_front()
@@ -161,9 +162,9 @@ impl Session {
             .filter(|(id, _)| self.wants_chunks(**id))
             .map(|(_, request)| request.heard + self.config.request_timeout)
             .min();
-        let events = [requests, self.next_channel_event(), self.next_reading(), self.next_push()];
+        let timers = self.reading_timers().into_iter().chain(self.push_timers()).chain(self.channel_timers());
         // What was due at the last poll and is not done waits for something else.
-        events.into_iter().flatten().filter(|at| *at > self.polled).min()
+        timers.chain([self.settling_timer(), requests]).flatten().filter(|at| *at > self.polled).min()
     }
 
     /// Tells whether more of a response is to be read. While it says no, leave the bytes where they are.
@@ -177,6 +178,15 @@ impl Session {
     /// Returns how it goes, as of the last [`poll_action`](Self::poll_action) that returned `None`.
     pub const fn status(&self) -> &HostStatus {
         &self.status
+    }
+
+    /// Tells whether nothing is on its way or due: everything was read and pushed, or what is left waits for the end of
+    /// a pause. As of the last [`poll_action`](Self::poll_action) that returned `None`.
+    pub fn is_settled(&self) -> bool {
+        let now = self.polled;
+        // Pushing waits for reading.
+        let rests = if self.is_reading_idle() { self.pushing.is_resting(now) } else { !self.reading.gate.is_open(now) };
+        !self.storage.is_open(now) || rests && self.requests.is_empty()
     }
 
     /// Takes bytes of a response with HTTP status 200, cut anywhere.
@@ -230,7 +240,8 @@ impl Session {
         for gate in [&mut self.storage, &mut self.reading.gate, &mut self.pushing.gate] {
             gate.open(now.elapsed);
         }
-        self.reading.peek_wanted = true;
+        self.reading.doubt();
+        self.recount = true;
         self.doubt_channel(now);
     }
 
@@ -255,9 +266,13 @@ impl Session {
 
     /// Gives up the requests for a purpose.
     pub(super) fn cancel(&mut self, is: impl Fn(&Purpose) -> bool) {
-        for (id, _) in self.requests.extract_if(.., |_, request| is(&request.purpose)) {
-            self.actions.push_back(Action::Cancel { id });
-        }
+        self.requests.retain(|id, request| {
+            let is_given_up = is(&request.purpose);
+            if is_given_up {
+                self.actions.push_back(Action::Cancel { id: *id });
+            }
+            !is_given_up
+        });
     }
 
     /// Goes on as far as it goes without the network: first what came in, then what is to go out.
@@ -334,7 +349,8 @@ impl Session {
             let Some(head) = request.stream.head()? else { return Ok(()) };
             self.clock.measure(request.sent, &head, now.wall);
             if !head.status.is_success() {
-                return Err(Stop::Refused(head.status));
+                // A refusal is a head and nothing more: a page with any text in it is none.
+                return Err(if request.stream.is_empty() { Stop::Refused(head.status) } else { Stop::Garbled });
             }
             request.head = Some(head);
             self.has_heard = true;
@@ -343,7 +359,7 @@ impl Session {
         match &mut request.purpose {
             Purpose::Register => Ok(()),
             Purpose::Peek => self.on_listed(&mut request.stream),
-            Purpose::Pull(seqs) => self.on_bodies(now, seqs, &mut request.stream),
+            Purpose::Pull(pull) => self.on_bodies(now, pull, &mut request.stream),
             Purpose::Settle(unsettled) => self.settling.on_bodies(unsettled, &mut request.stream),
             Purpose::Push => self.pushing.on_answers(&mut request.stream),
         }
@@ -359,8 +375,8 @@ impl Session {
         match purpose {
             Purpose::Register => self.admission.register = false,
             Purpose::Peek => self.on_listing_end(true),
-            Purpose::Pull(missing) => self.on_bodies_end(now, missing),
-            // What the host did not deliver now is asked for in the next session.
+            Purpose::Pull(pull) => self.on_bodies_end(now, pull.missing),
+            // What the host did not deliver now is asked for in the next round.
             Purpose::Settle(_) => {}
             Purpose::Push => self.pushing.on_end(None),
         }
@@ -416,7 +432,7 @@ impl Session {
         match purpose {
             Purpose::Register => {}
             Purpose::Peek => self.on_listing_end(false),
-            Purpose::Pull(seqs) => self.reading.window.want_again(seqs),
+            Purpose::Pull(pull) => self.reading.window.want_again(pull.missing),
             Purpose::Settle(_) => self.settling.on_failure(),
             Purpose::Push => self.pushing.on_end(Some(pause)),
         }
@@ -446,10 +462,10 @@ impl Session {
             () if !self.cursor.is_some_and(|cursor| cursor.caught_up) => Phase::FirstSync(progress),
             () if progress.done < progress.total => Phase::CatchingUp(progress),
             () if !self.reading.has_caught_up() => Phase::Connecting,
+            () if self.status.pending == self.pushing.refused() => Phase::CaughtUp,
             () => match self.pushing.gate.shut() {
                 Some((until, pause)) => pausing(pause, self.pushing.gate.failures(), until),
-                None if self.status.pending > self.pushing.refused() => Phase::Pushing,
-                None => Phase::CaughtUp,
+                None => Phase::Pushing,
             },
         }
     }

@@ -1,6 +1,7 @@
 //! Bags that were skipped: once in a while their bodies are asked for again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::session::{Purpose, Session};
 use super::stream::ResponseStream;
@@ -18,6 +19,8 @@ pub(super) struct Settling {
     skipped: BTreeSet<Seq>,
     /// What is still to be asked for in this round.
     round: BTreeMap<Seq, Skipped>,
+    /// When the next round begins.
+    next_round: Duration,
     /// What the host delivered after all.
     opened: Vec<(Seq, Message)>,
 }
@@ -46,7 +49,7 @@ impl Settling {
         self.skipped.extend(skipped.iter().map(|skipped| skipped.seq));
     }
 
-    /// Takes bodies: one that does not open is left for the next session.
+    /// Takes bodies: one that does not open is left for the next round.
     pub(super) fn on_bodies(
         &mut self,
         unsettled: &mut Vec<Unsettled>,
@@ -71,17 +74,23 @@ impl Settling {
 }
 
 impl Session {
-    /// Reads from the log what was skipped, and starts a round.
+    /// Reads from the log what was skipped; a round may begin.
     pub(super) fn load_skipped<L: SyncLog>(&mut self, log: &L) -> Result<(), L::Error> {
-        let skipped = log.skipped()?;
         self.settling.forget();
-        self.settling.skipped = skipped.iter().map(|skipped| skipped.seq).collect();
-        self.settling.round = skipped.into_iter().map(|skipped| (skipped.seq, skipped)).collect();
+        self.settling.skipped = log.skipped()?.iter().map(|skipped| skipped.seq).collect();
         Ok(())
+    }
+
+    pub(super) fn settling_timer(&self) -> Option<Duration> {
+        (!self.settling.skipped.is_empty()).then_some(self.settling.next_round)
     }
 
     /// Asks for the next bodies of the round.
     pub(super) fn request_unsettled<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+        if !self.settling.skipped.is_empty() && self.settling.next_round <= now.elapsed {
+            self.settling.next_round = now.elapsed + self.config.recheck;
+            self.settling.round = log.skipped()?.into_iter().map(|skipped| (skipped.seq, skipped)).collect();
+        }
         while !self.settling.round.is_empty()
             && self.reading.gate.is_open(now.elapsed)
             && !self.is_requested(|purpose| matches!(purpose, Purpose::Settle(_)))

@@ -290,8 +290,7 @@ impl<R: Reducer + PartialEq + Debug> Subject<R> {
         if arriving.is_empty() {
             return Ok(());
         }
-        let messages =
-            arriving.iter().map(|message| Arrival { seq: Seq::ZERO, message: message.clone() }).collect();
+        let messages = arriving.iter().map(|message| Arrival { seq: Seq::ZERO, message: message.clone() }).collect();
         let link = self.link;
         let received = Received { messages, ..Received::default() };
         self.device().session_log(link).receive(received).expect("memory does not fail");

@@ -72,11 +72,23 @@ pub(super) fn check<R: Reducer + PartialEq + Debug>(messages: &[Message]) -> Res
             .map_err(|panicked| harmless::<R>(messages, &panicked))
     };
     let same = |state| state;
-    differs(Law::Pure, &refold(same, &Origin::ThisDevice)?, "the same events gave one state first (-) and another then (+)")?;
+    differs(
+        Law::Pure,
+        &refold(same, &Origin::ThisDevice)?,
+        "the same events gave one state first (-) and another then (+)",
+    )?;
     let host = Origin::Host(Label::new("another origin").into());
-    differs(Law::Origin, &refold(same, &host)?, "events of this device give one state (-), and from a host another (+)")?;
+    differs(
+        Law::Origin,
+        &refold(same, &host)?,
+        "events of this device give one state (-), and from a host another (+)",
+    )?;
     let kept = refold(through_bytes, &Origin::ThisDevice)?;
-    differs(Law::Serialized, &kept, "the state (-), and what comes of it when it is written and read between events (+)")?;
+    differs(
+        Law::Serialized,
+        &kept,
+        "the state (-), and what comes of it when it is written and read between events (+)",
+    )?;
 
     let mut places: Vec<&Message> = messages.iter().collect();
     places.sort_by_key(|message| Position::of(message.head()));

@@ -41,7 +41,10 @@ enum Old {
 #[diplomatic(prefix = "todo")]
 enum New {
     #[diplomatic(was("todo.created", upcast = "from_created"))]
-    Added { title: String, tags: Vec<String> },
+    Added {
+        title: String,
+        tags: Vec<String>,
+    },
     #[diplomatic(overwrites = "todo", was = "todo.named", was = "todo.renamed")]
     Retitled {
         todo: EntityId,
@@ -50,12 +53,19 @@ enum New {
         loud: bool,
     },
     #[diplomatic(entity = "note", was("todo.jotted", "todo.noted", upcast = "upcasts::from_noted"))]
-    Annotated { note: EntityId, text: String },
+    Annotated {
+        note: EntityId,
+        text: String,
+    },
     #[diplomatic(singleton, was = "todo.color")]
     Theme(String),
     #[diplomatic(deletes = "todo")]
-    Removed { todo: EntityId },
-    Shared { with: String },
+    Removed {
+        todo: EntityId,
+    },
+    Shared {
+        with: String,
+    },
 }
 
 #[derive(Deserialize)]
@@ -215,7 +225,6 @@ fn an_upcast_that_fails_puts_the_message_into_quarantine() {
     assert!(reasons[0].contains("reading it panicked"), "{reasons:?}");
     assert!(reasons[1].contains("`from_created` made an event of another variant"), "{reasons:?}");
 }
-
 
 #[test]
 fn types_tell_what_they_were() {

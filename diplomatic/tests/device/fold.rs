@@ -131,7 +131,7 @@ pub(crate) fn quietly<T>(act: impl FnOnce() -> T) -> T {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     #[test]
     fn state_is_the_fold_of_the_live_messages_however_they_arrive(

@@ -1,7 +1,11 @@
 //! A device alone: the log on redb, the fold, and the clock, as an app uses them.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
 mod emit;
 mod evolution;
 mod fold;
+mod lists;
 mod open;
+mod past;
 mod todo;

@@ -1,0 +1,106 @@
+//! An app with every shape of event.
+
+use std::collections::BTreeMap;
+
+use diplomatic::standard::EntityId;
+use diplomatic::{DiplomaticEvent, Meta, Reducer};
+use serde::{Deserialize, Serialize};
+
+/// What can happen.
+#[derive(Debug, Clone, PartialEq, Eq, DiplomaticEvent)]
+#[diplomatic(prefix = "todo")]
+pub enum Event {
+    /// A fact.
+    Added {
+        /// What is to be done.
+        title: String,
+    },
+    /// A register.
+    #[diplomatic(overwrites = "todo")]
+    Renamed {
+        /// The item.
+        todo: EntityId,
+        /// What is to be done.
+        title: String,
+    },
+    /// Another register of the same entity.
+    #[diplomatic(overwrites = "todo")]
+    Done {
+        /// The item.
+        todo: EntityId,
+        /// Whether it is done.
+        done: bool,
+    },
+    /// A whole entity.
+    #[diplomatic(entity = "note")]
+    Noted {
+        /// The note.
+        note: EntityId,
+        /// What it says.
+        text: String,
+    },
+    /// A delete.
+    #[diplomatic(deletes = "todo")]
+    Removed {
+        /// The item or note.
+        todo: EntityId,
+    },
+    /// A singleton.
+    #[diplomatic(singleton)]
+    Status(String),
+}
+
+/// The state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Todos {
+    /// The items: title, and whether it is done.
+    pub items: BTreeMap<EntityId, (String, bool)>,
+    /// The notes.
+    pub notes: BTreeMap<EntityId, String>,
+    /// The status line.
+    pub status: String,
+}
+
+impl Todos {
+    /// Returns the titles of the items, sorted.
+    pub fn titles(&self) -> Vec<String> {
+        let mut titles: Vec<_> = self.items.values().map(|(title, _)| title.clone()).collect();
+        titles.sort();
+        titles
+    }
+}
+
+impl Reducer for Todos {
+    type Event = Event;
+
+    fn apply(&mut self, event: &Event, at: &Meta) {
+        match event {
+            Event::Added { title } => {
+                self.items.insert(at.entity.clone(), (title.clone(), false));
+            }
+            Event::Renamed { todo, title } => {
+                if let Some(item) = self.items.get_mut(todo) {
+                    item.0.clone_from(title);
+                }
+            }
+            Event::Done { todo, done } => {
+                if let Some(item) = self.items.get_mut(todo) {
+                    item.1 = *done;
+                }
+            }
+            Event::Noted { note, text } => {
+                self.notes.insert(note.clone(), text.clone());
+            }
+            Event::Removed { todo } => {
+                self.items.remove(todo);
+                self.notes.remove(todo);
+            }
+            Event::Status(text) => self.status.clone_from(text),
+        }
+    }
+}
+
+/// Returns the event that adds an item.
+pub fn added(title: impl Into<String>) -> Event {
+    Event::Added { title: title.into() }
+}

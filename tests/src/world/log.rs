@@ -1,0 +1,206 @@
+//! A device's log in memory: the simplest thing that keeps the promises of [`SyncLog`].
+
+use std::collections::BTreeMap;
+
+use diplomatic::Position;
+use diplomatic::standard::{Bag, Encode, Head, Message, Seq};
+use diplomatic::sync::{Cursor, Outgoing, PushLimits, Received, Skipped, SyncLog};
+
+use super::Chance;
+
+/// A device's log, as a [`World`](super::World) uses it.
+pub trait DeviceLog {
+    /// The log as one host's session sees it.
+    type Link<'a>: SyncLog
+    where
+        Self: 'a;
+
+    /// Links a host: everything that is here is queued for it.
+    fn link(&mut self, host: usize);
+
+    /// Returns the log as the session of a linked host sees it.
+    fn session(&mut self, host: usize) -> Self::Link<'_>;
+
+    /// Stores a message of this device and queues it for every linked host.
+    fn emit(&mut self, message: Message);
+
+    /// Stops the device without warning and starts it again: only what is durable stays.
+    fn restart(&mut self);
+
+    /// Makes so many calls in a thousand fail from now on, if the log can do that.
+    fn fail(&mut self, in_thousand: u64);
+
+    /// Returns everything that is stored.
+    fn messages(&mut self) -> BTreeMap<Position, Message>;
+}
+
+/// A log in memory. Every call is durable when it returns, as a transaction is.
+#[derive(Debug)]
+pub struct ModelLog {
+    messages: BTreeMap<Position, Message>,
+    links: BTreeMap<usize, Link>,
+    chance: Chance,
+    failing: u64,
+}
+
+#[derive(Debug, Default)]
+struct Link {
+    cursor: Cursor,
+    queue: BTreeMap<Position, Option<Bag>>,
+    skipped: BTreeMap<Seq, Skipped>,
+}
+
+impl ModelLog {
+    /// Makes an empty log; `seed` decides which calls fail.
+    pub const fn new(seed: u64) -> Self {
+        Self { messages: BTreeMap::new(), links: BTreeMap::new(), chance: Chance::new(seed), failing: 0 }
+    }
+}
+
+impl DeviceLog for ModelLog {
+    type Link<'a> = ModelLink<'a>;
+
+    fn link(&mut self, host: usize) {
+        let queue = self.messages.keys().map(|position| (*position, None)).collect();
+        self.links.insert(host, Link { queue, ..Link::default() });
+    }
+
+    fn session(&mut self, host: usize) -> ModelLink<'_> {
+        ModelLink { log: self, host }
+    }
+
+    fn emit(&mut self, message: Message) {
+        let position = Position::of(message.head());
+        self.messages.insert(position, message);
+        for link in self.links.values_mut() {
+            link.queue.insert(position, None);
+        }
+    }
+
+    fn restart(&mut self) {}
+
+    fn fail(&mut self, in_thousand: u64) {
+        self.failing = in_thousand;
+    }
+
+    fn messages(&mut self) -> BTreeMap<Position, Message> {
+        self.messages.clone()
+    }
+}
+
+/// A [`ModelLog`] as one host's session sees it.
+#[derive(Debug)]
+pub struct ModelLink<'a> {
+    log: &'a mut ModelLog,
+    host: usize,
+}
+
+/// The disk is full, so the test says.
+#[derive(Debug, thiserror::Error)]
+#[error("the test lets this call fail")]
+pub struct Injected;
+
+impl ModelLink<'_> {
+    fn link(&self) -> &Link {
+        &self.log.links[&self.host]
+    }
+
+    fn write(&mut self) -> Result<&mut Link, Injected> {
+        if self.log.failing > 0 && self.log.chance.in_thousand(self.log.failing) {
+            return Err(Injected);
+        }
+        self.log.links.get_mut(&self.host).ok_or(Injected)
+    }
+}
+
+impl SyncLog for ModelLink<'_> {
+    type Error = Injected;
+
+    fn cursor(&self) -> Result<Cursor, Injected> {
+        Ok(self.link().cursor)
+    }
+
+    fn contains(&self, heads: &[&Head]) -> Result<Vec<bool>, Injected> {
+        Ok(heads.iter().map(|head| self.log.messages.contains_key(&Position::of(head))).collect())
+    }
+
+    fn receive(&mut self, received: Received) -> Result<(), Injected> {
+        let link = self.write()?;
+        if let Some(cursor) = received.cursor {
+            assert!(cursor.seq >= link.cursor.seq, "the cursor never moves back");
+            assert!(cursor.caught_up || !link.cursor.caught_up, "catching up is not undone");
+            link.cursor = cursor;
+        }
+        received.known.iter().for_each(|position| drop(link.queue.remove(position)));
+        link.skipped.extend(received.skipped.into_iter().map(|skipped| (skipped.seq, skipped)));
+        received.settled.iter().for_each(|seq| drop(link.skipped.remove(seq)));
+        for position in received.known {
+            assert!(
+                self.log.messages.contains_key(&position)
+                    || received.messages.iter().any(|arrival| Position::of(arrival.message.head()) == position),
+                "what is said to be known is here"
+            );
+        }
+        for arrival in received.messages {
+            let position = Position::of(arrival.message.head());
+            let is_new = self.log.messages.insert(position, arrival.message).is_none();
+            for (host, link) in &mut self.log.links {
+                if *host == self.host {
+                    link.queue.remove(&position);
+                } else if is_new {
+                    link.queue.insert(position, None);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn outgoing(
+        &mut self,
+        after: Option<Position>,
+        limits: PushLimits,
+        seal: &mut dyn FnMut(&Message) -> Bag,
+    ) -> Result<Vec<Outgoing>, Injected> {
+        self.write()?;
+        let ModelLog { messages, links, .. } = &mut *self.log;
+        let mut outgoing: Vec<Outgoing> = Vec::new();
+        let mut bytes = 0;
+        let Some(link) = links.get_mut(&self.host) else { return Err(Injected) };
+        for (position, kept) in
+            link.queue.iter_mut().filter(|(position, _)| after.is_none_or(|after| after < **position))
+        {
+            let bag = kept.get_or_insert_with(|| seal(&messages[position])).clone();
+            bytes += bag.to_bytes().len();
+            if !outgoing.is_empty() && (bytes > limits.bytes || outgoing.len() >= limits.bags) {
+                break;
+            }
+            outgoing.push(Outgoing { position: *position, bag });
+        }
+        Ok(outgoing)
+    }
+
+    fn acknowledge(&mut self, stored: &[Position], cursor: Option<Cursor>) -> Result<(), Injected> {
+        let link = self.write()?;
+        stored.iter().for_each(|position| drop(link.queue.remove(position)));
+        if let Some(cursor) = cursor {
+            assert!(cursor.seq >= link.cursor.seq, "the cursor never moves back");
+            link.cursor = cursor;
+        }
+        Ok(())
+    }
+
+    fn start_over(&mut self) -> Result<(), Injected> {
+        self.write()?;
+        let queue = self.log.messages.keys().map(|position| (*position, None)).collect();
+        self.log.links.insert(self.host, Link { queue, ..Link::default() });
+        Ok(())
+    }
+
+    fn pending(&self) -> Result<u64, Injected> {
+        Ok(self.link().queue.len() as u64)
+    }
+
+    fn skipped(&self) -> Result<Vec<Skipped>, Injected> {
+        Ok(self.link().skipped.values().cloned().collect())
+    }
+}

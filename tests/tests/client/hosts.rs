@@ -1,0 +1,62 @@
+//! Several hosts.
+
+use diplomatic::Label;
+use diplomatic_tests::todo::added;
+
+use crate::device::{Device, add, caught_up, state, todos};
+use crate::host::{TestHost, new_seed};
+
+fn backup() -> Label {
+    Label::new("backup")
+}
+
+#[tokio::test]
+async fn messages_pass_from_one_host_to_the_other() {
+    let (first, second, seed) = (TestHost::start().await, TestHost::start().await, new_seed());
+    let devices = [Device::new(&seed), Device::new(&seed), Device::new(&seed)];
+    let phone = devices[0].open(&first.url()).await;
+    let bridge = devices[1].builder().host(first.url()).host_as(backup(), second.url()).open().await.unwrap();
+    let laptop = devices[2].builder().host_as(backup(), second.url()).open().await.unwrap();
+    add(&phone, "phone", 20).await;
+    add(&laptop, "laptop", 20).await;
+    add(&bridge, "bridge", 20).await;
+    for client in [&phone, &laptop, &bridge] {
+        state(client, "it has everything", |todos| todos.items.len() == 60).await;
+    }
+    for client in [&phone, &laptop, &bridge] {
+        caught_up(client).await;
+    }
+    assert_eq!(todos(&phone), todos(&laptop));
+    assert_eq!((first.count(&seed), second.bags(&seed, &backup()).len()), (60, 60));
+}
+
+#[tokio::test]
+async fn host_that_is_linked_later_gets_everything() {
+    let (first, mut second, seed) = (TestHost::start().await, TestHost::absent().await, new_seed());
+    let (phone, laptop) = (Device::new(&seed), Device::new(&seed));
+    let client = phone.open(&first.url()).await;
+    client.emit_all((0..700).map(|n| added(format!("early {n}"))).collect()).await.unwrap();
+    caught_up(&client).await;
+    client.close().await;
+
+    let client = phone.builder().host(first.url()).host_as(backup(), second.url()).open().await.unwrap();
+    add(&client, "later", 1).await;
+    assert!(!client.status().is_caught_up());
+    second.restart().await;
+    caught_up(&client).await;
+    assert_eq!(second.bags(&seed, &backup()).len(), 701);
+    let laptop = laptop.builder().host_as(backup(), second.url()).open().await.unwrap();
+    state(&laptop, "it has everything", |todos| todos.items.len() == 701).await;
+}
+
+#[tokio::test]
+async fn one_host_that_is_away_holds_up_nothing() {
+    let (first, second, seed) = (TestHost::start().await, TestHost::absent().await, new_seed());
+    let (phone, laptop) = (Device::new(&seed), Device::new(&seed));
+    let phone = phone.builder().host(first.url()).host_as(backup(), second.url()).open().await.unwrap();
+    let laptop = laptop.open(&first.url()).await;
+    phone.emit(added("milk")).await.unwrap();
+    state(&laptop, "it is there", |todos| todos.items.len() == 1).await;
+    assert_eq!(phone.status().hosts().len(), 2);
+    assert_eq!(phone.status().hosts()[1].label, backup());
+}

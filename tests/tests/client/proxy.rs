@@ -1,0 +1,174 @@
+//! A network between a client and a host that can be bad in several ways.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use diplomatic_tests::world::Chance;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// How the network is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Network {
+    Good,
+    /// Each connection is closed after so many bytes from the host at most, at random.
+    Cutting(u64),
+    /// Each connection is closed after so many bytes from the client at most, at random.
+    CuttingRequests(u64),
+    /// Connections come about, and nothing passes; those that are open then never come back to life.
+    Silent,
+    /// Connections are closed at once.
+    Closing,
+    /// Everything takes this much longer.
+    Slow(Duration),
+    /// WebSocket upgrades are answered with an ordinary 200.
+    NoUpgrades,
+    /// WebSocket upgrades are never answered.
+    SilentUpgrades,
+}
+
+/// Counts connections on which nothing comes.
+#[derive(Debug, Default)]
+struct Silent {
+    all: AtomicUsize,
+    open: AtomicUsize,
+}
+
+/// Passes bytes on, as well as the network is.
+pub(crate) struct Proxy {
+    address: SocketAddr,
+    network: watch::Sender<Network>,
+    silent: Arc<Silent>,
+    _accepting: JoinSet<()>,
+}
+
+impl Proxy {
+    pub(crate) async fn before(host: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (network, receiver) = watch::channel(Network::Good);
+        let silent = Arc::new(Silent::default());
+        let counter = silent.clone();
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async move {
+            let mut chance = Chance::new(address.port().into());
+            let mut connections = JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                connections.spawn(pass(stream, host, receiver.clone(), counter.clone(), chance.any()));
+                while connections.try_join_next().is_some() {}
+            }
+        });
+        Self { address, network, silent, _accepting: accepting }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Returns how many connections were silent from the start, and how many of them are still open.
+    pub(crate) fn silent_connections(&self) -> (usize, usize) {
+        (self.silent.all.load(Ordering::SeqCst), self.silent.open.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn set(&self, network: Network) {
+        self.network.send_replace(network);
+    }
+}
+
+async fn pass(
+    client: TcpStream,
+    host: SocketAddr,
+    network: watch::Receiver<Network>,
+    silent: Arc<Silent>,
+    chance: u64,
+) {
+    let mut chance = Chance::new(chance);
+    let now = *network.borrow();
+    let (mut upstream_limit, mut downstream_limit) = (u64::MAX, u64::MAX);
+    match now {
+        Network::Cutting(most) => downstream_limit = chance.between(0, most),
+        Network::CuttingRequests(most) => upstream_limit = chance.between(0, most),
+        Network::Silent => return keep_silent(client, &silent).await,
+        Network::Closing => return,
+        Network::Good | Network::Slow(_) | Network::NoUpgrades | Network::SilentUpgrades => {}
+    }
+    if now == Network::NoUpgrades && is_upgrade(&client).await {
+        return answer_plainly(client).await;
+    }
+    if now == Network::SilentUpgrades && is_upgrade(&client).await {
+        return keep_silent(client, &silent).await;
+    }
+    let Ok(host) = TcpStream::connect(host).await else { return };
+    let _ = (client.set_nodelay(true), host.set_nodelay(true));
+    let (client_reads, client_writes) = client.into_split();
+    let (host_reads, host_writes) = host.into_split();
+    tokio::select! {
+        () = pump(client_reads, host_writes, network.clone(), upstream_limit) => {}
+        () = pump(host_reads, client_writes, network, downstream_limit) => {}
+    }
+}
+
+/// Answers nothing until the client hangs up.
+async fn keep_silent(mut stream: TcpStream, silent: &Silent) {
+    silent.all.fetch_add(1, Ordering::SeqCst);
+    silent.open.fetch_add(1, Ordering::SeqCst);
+    let mut bytes = vec![0; 16 << 10];
+    while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
+    silent.open.fetch_sub(1, Ordering::SeqCst);
+}
+
+async fn is_upgrade(stream: &TcpStream) -> bool {
+    let mut first = [0; 4];
+    while stream.peek(&mut first).await.is_ok_and(|read| read > 0 && read < first.len()) {}
+    first == *b"GET "
+}
+
+async fn answer_plainly(mut stream: TcpStream) {
+    let mut request = [0; 4096];
+    let _ = stream.read(&mut request).await;
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok").await;
+}
+
+async fn pump(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut network: watch::Receiver<Network>,
+    mut limit: u64,
+) {
+    let mut bytes = vec![0; 16 << 10];
+    loop {
+        let read = tokio::select! {
+            () = falls_silent(&mut network) => std::future::pending().await,
+            read = from.read(&mut bytes) => read,
+        };
+        let Ok(read @ 1..) = read else { return };
+        let delay = match *network.borrow() {
+            Network::Slow(delay) => Some(delay),
+            _ => None,
+        };
+        if let Some(delay) = delay {
+            sleep(delay).await;
+        }
+        let passed = (read as u64).min(limit);
+        if to.write_all(&bytes[..passed as usize]).await.is_err() {
+            return;
+        }
+        limit -= passed;
+        if limit == 0 {
+            return;
+        }
+    }
+}
+
+/// Ends when the network falls silent: both halves of what is open then stay open for ever.
+async fn falls_silent(network: &mut watch::Receiver<Network>) {
+    if network.wait_for(|network| *network == Network::Silent).await.is_err() {
+        std::future::pending().await
+    }
+}
