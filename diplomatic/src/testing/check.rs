@@ -258,9 +258,7 @@ impl<R: Reducer> Draw<'_, R> {
         let entity = self.dice.pick(self.entities).clone();
         match self.dice.below(100) {
             0..9 => Step::Delete { at, entity },
-            9..16 if !self.written.is_empty() => {
-                Step::DeleteRegister { at, of: self.dice.pick(&self.written).clone() }
-            }
+            9..16 if !self.written.is_empty() => Step::DeleteRegister { at, of: self.dice.pick(&self.written).clone() },
             16..20 => Step::Unknown { at, entity },
             20..26 => Step::Emit { millis: self.now, event: self.event() },
             _ => {
@@ -334,9 +332,10 @@ where
 
 fn moment_of<E>(step: &mut Step<E>) -> Option<(&mut u64, Option<&mut u64>)> {
     match step {
-        Step::Event { at, .. } | Step::Delete { at, .. } | Step::DeleteRegister { at, .. } | Step::Unknown { at, .. } => {
-            Some((&mut at.0, Some(&mut at.1)))
-        }
+        Step::Event { at, .. }
+        | Step::Delete { at, .. }
+        | Step::DeleteRegister { at, .. }
+        | Step::Unknown { at, .. } => Some((&mut at.0, Some(&mut at.1))),
         Step::Emit { millis, .. } => Some((millis, None)),
         Step::Batch | Step::Restart => None,
     }

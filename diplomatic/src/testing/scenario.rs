@@ -199,9 +199,8 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
             let origin = self.happened.iter().find(|one| one.message.head().hash() == position.hash);
             let origin = || origin.map_or(Origin::ThisDevice, |one| one.origin.clone());
             let entity = message.head().entity();
-            let applied = quietly(|| {
-                apply(&mut state, &mut unread, &position, entity, Reading::<R::Event>::of(message), origin)
-            });
+            let applied =
+                quietly(|| apply(&mut state, &mut unread, &position, entity, Reading::<R::Event>::of(message), origin));
             if let Ok(Err(reason)) = applied {
                 panic!("over {}, {reason}\n\n{}", laws::describe::<R::Event>(message), self.tell());
             }

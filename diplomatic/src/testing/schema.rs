@@ -109,10 +109,9 @@ fn check<E: DiplomaticEvent>(path: &Path, samples: &[E], is_ci: bool) -> Result<
     let text = serde_json::to_string_pretty(&merged).map_err(|error| error.to_string())? + "\n";
     match new.as_slice() {
         [] => Ok(()),
-        new if is_ci => Err(format!(
-            "{file} lacks {}: run this test where `CI` is not set, and commit the file",
-            new.join(", ")
-        )),
+        new if is_ci => {
+            Err(format!("{file} lacks {}: run this test where `CI` is not set, and commit the file", new.join(", ")))
+        }
         _ => write_file(path, &text).map_err(|error| format!("{file} cannot be written: {error}")),
     }
 }
@@ -179,7 +178,7 @@ fn compare<E: DiplomaticEvent>(locked: &Schema) -> Vec<String> {
         let shape = shape_name(known);
         if known.name == name && old.shape != shape {
             problems.push(format!(
-                "`{name}` was a {} and is a {shape}, so that old and new messages would not meet: give the variant a \
+                "`{name}` was of the shape {} and is of the shape {shape}, so that old and new messages would not meet: give the variant a \
                  new name by `type = \"...\"`, and add `was = \"{name}\"`",
                 old.shape
             ));
@@ -200,11 +199,7 @@ fn unsafe_now<E: DiplomaticEvent>(name: &str, known: &EventType, old: &Type, gol
         Some(entity) => entity.clone(),
         None => model::entity(0),
     };
-    let event: E = match read_event(Stored::Content {
-        type_name: name,
-        entity: &entity,
-        payload: &payload,
-    }) {
+    let event: E = match read_event(Stored::Content { type_name: name, entity: &entity, payload: &payload }) {
         Ok(event) => event,
         Err(error) => {
             return Some(format!(
@@ -291,13 +286,23 @@ mod tests {
         #[derive(crate::DiplomaticEvent)]
         #[diplomatic(crate = "crate", prefix = "todo")]
         pub(super) enum Event {
-            Added { title: String },
+            Added {
+                title: String,
+            },
             #[diplomatic(overwrites = "todo")]
-            Renamed { todo: EntityId, title: String },
+            Renamed {
+                todo: EntityId,
+                title: String,
+            },
             #[diplomatic(entity = "note")]
-            Noted { note: EntityId, text: String },
+            Noted {
+                note: EntityId,
+                text: String,
+            },
             #[diplomatic(deletes = "todo")]
-            Removed { todo: EntityId },
+            Removed {
+                todo: EntityId,
+            },
             #[diplomatic(singleton)]
             Status(String),
         }
@@ -321,10 +326,18 @@ mod tests {
         #[derive(crate::DiplomaticEvent)]
         #[diplomatic(crate = "crate", prefix = "todo")]
         pub(super) enum Event {
-            Added { title: String, tag: String },
+            Added {
+                title: String,
+                tag: String,
+            },
             #[diplomatic(overwrites("todo", "title"))]
-            Renamed { todo: EntityId, title: String },
-            Noted { text: String },
+            Renamed {
+                todo: EntityId,
+                title: String,
+            },
+            Noted {
+                text: String,
+            },
             #[diplomatic(singleton)]
             State(String),
         }
@@ -347,9 +360,17 @@ mod tests {
         #[derive(crate::DiplomaticEvent)]
         #[diplomatic(crate = "crate", prefix = "todo")]
         pub(super) enum Event {
-            Added { title: String, #[serde(default)] tag: String },
+            Added {
+                title: String,
+                #[serde(default)]
+                tag: String,
+            },
             #[diplomatic(overwrites("task", "title"), was = "todo.renamed")]
-            Retitled { #[serde(alias = "todo")] task: EntityId, title: String },
+            Retitled {
+                #[serde(alias = "todo")]
+                task: EntityId,
+                title: String,
+            },
             #[diplomatic(type = "todo.jotted", was("todo.noted", upcast = "from_noted"))]
             Noted { lines: Vec<String> },
             #[diplomatic(deletes = "task")]
@@ -405,7 +426,7 @@ mod tests {
         for part in [
             "- `todo.added`: the payload does not fit `todo.added`: missing field `tag`",
             "#[serde(default)]",
-            "`todo.noted` was a entity and is a fact",
+            "`todo.noted` was of the shape entity and is of the shape fact",
             "- `todo.removed` is gone, and no other variant has `deletes`",
             "`todo.renamed` has another key for an event than it had: `overwrites` was (todo) and is (todo, title)",
             "- `todo.status` is gone",
