@@ -17,6 +17,9 @@ const ENTITIES: u64 = 3;
 /// How many smaller histories are tried.
 const SHRINKS: usize = 3000;
 
+/// What makes the events of a history.
+type Maker<'a, E> = dyn FnMut(&[EntityId], &mut Dice) -> Arc<E> + 'a;
+
 /// Checks the promises of a [`Reducer`] on random histories of events that `make` makes.
 ///
 /// `make` gets the entities of the history, to put them into events, and dice, from which it takes all of its chance.
@@ -203,7 +206,7 @@ impl ReducerCheck {
         self.check::<R>(&mut |_, dice| dice.pick(&samples).clone());
     }
 
-    fn check<R>(self, make: &mut dyn FnMut(&[EntityId], &mut Dice) -> Arc<R::Event>)
+    fn check<R>(self, make: &mut Maker<'_, R::Event>)
     where
         R: Reducer<Event: Debug> + PartialEq + Debug,
     {
@@ -234,7 +237,7 @@ impl ReducerCheck {
 struct Draw<'a, R: Reducer> {
     dice: &'a mut Dice,
     entities: &'a [EntityId],
-    make: &'a mut dyn FnMut(&[EntityId], &mut Dice) -> Arc<R::Event>,
+    make: &'a mut Maker<'a, R::Event>,
     /// The latest time so far, in milliseconds.
     now: u64,
     /// The registers and singletons that were written.

@@ -250,8 +250,7 @@ impl<R: Reducer> Devices<R> {
     }
 
     fn start(&mut self, device: usize) {
-        let mut config = DeviceConfig::default();
-        config.snapshot_events = 4;
+        let config = DeviceConfig { snapshot_events: 4, ..DeviceConfig::default() };
         let rng = StdRng::from_seed(self.dice.bytes32());
         let seat = &mut self.seats[device];
         seat.sessions.clear();
