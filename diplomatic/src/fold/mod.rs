@@ -14,6 +14,8 @@ pub(crate) use content::Content;
 pub(crate) use reading::Reading;
 #[cfg(feature = "client")]
 pub(crate) use reading::{delete_is_event, event_type};
+#[cfg(feature = "testing")]
+pub(crate) use reading::read_event;
 pub use unread::{Quarantined, Unread};
 
 use crate::order::Position;

@@ -31,13 +31,13 @@ impl<E: DiplomaticEvent> Reading<E> {
         let entity = message.head().entity();
         match Content::of(message) {
             Content::Delete if !delete_is_event::<E>(entity) => Self::SilentDelete,
-            Content::Delete => match read(Stored::Delete { entity }) {
+            Content::Delete => match read_event(Stored::Delete { entity }) {
                 Ok(event) => Self::Delete { event },
                 Err(error) => Self::Unfit { reason: error.to_string() },
             },
             Content::Typed { type_name, payload, .. } => {
                 let stored = Stored::Content { type_name, entity, payload };
-                match (read(stored), event_type::<E>(type_name)) {
+                match (read_event(stored), event_type::<E>(type_name)) {
                     (Ok(event), Some(known)) => Self::Event { event, event_type: known.name },
                     (Ok(_), None) | (Err(DecodeEventError::UnknownType), _) => {
                         Self::Unknown { type_name: type_name.to_owned() }
@@ -51,7 +51,7 @@ impl<E: DiplomaticEvent> Reading<E> {
 }
 
 /// Reads an event; the code that does it is the app's in part, and may panic.
-fn read<E: DiplomaticEvent>(stored: Stored<'_>) -> Result<E, DecodeEventError> {
+pub(crate) fn read_event<E: DiplomaticEvent>(stored: Stored<'_>) -> Result<E, DecodeEventError> {
     catch_unwind(AssertUnwindSafe(|| E::from_stored(stored))).unwrap_or_else(|panic| {
         let type_name = match stored {
             Stored::Content { type_name, .. } => event_type::<E>(type_name).map_or("", |known| known.name),

@@ -17,6 +17,9 @@ const ENTITIES: u64 = 3;
 /// How many smaller histories are tried.
 const SHRINKS: usize = 3000;
 
+/// What makes the events of a history.
+type Maker<'a, E> = dyn FnMut(&[EntityId], &mut Dice) -> Arc<E> + 'a;
+
 /// Checks the promises of a [`Reducer`] on random histories of events that `make` makes.
 ///
 /// `make` gets the entities of the history, to put them into events, and dice, from which it takes all of its chance.
@@ -203,19 +206,21 @@ impl ReducerCheck {
         self.check::<R>(&mut |_, dice| dice.pick(&samples).clone());
     }
 
-    fn check<R>(self, make: &mut dyn FnMut(&[EntityId], &mut Dice) -> Arc<R::Event>)
+    fn check<R>(self, make: &mut Maker<'_, R::Event>)
     where
         R: Reducer<Event: Debug> + PartialEq + Debug,
     {
         let entities: Vec<EntityId> = (0..ENTITIES).map(entity).collect();
         for number in 0..self.histories {
             let mut dice = Dice::new(Dice::new(self.seed).any() ^ Dice::new(number).any());
+            let misplaced = if dice.percent(15) { 50 } else { 0 };
             let mut draw = Draw::<R> {
                 dice: &mut dice,
                 entities: &entities,
                 make,
                 now: 0,
                 written: Vec::new(),
+                misplaced,
                 state: PhantomData,
             };
             let len = draw.dice.below(self.steps) + 1;
@@ -232,11 +237,13 @@ impl ReducerCheck {
 struct Draw<'a, R: Reducer> {
     dice: &'a mut Dice,
     entities: &'a [EntityId],
-    make: &'a mut dyn FnMut(&[EntityId], &mut Dice) -> Arc<R::Event>,
+    make: &'a mut Maker<'a, R::Event>,
     /// The latest time so far, in milliseconds.
     now: u64,
     /// The registers and singletons that were written.
     written: Vec<Arc<R::Event>>,
+    /// How many registers in a hundred stand where no client of ours would put them.
+    misplaced: u64,
     state: PhantomData<R>,
 }
 
@@ -267,8 +274,7 @@ impl<R: Reducer> Draw<'_, R> {
                     }
                     _ => false,
                 };
-                // Rarely, a register stands where no client of ours would put it.
-                let is_there = is_fact || self.dice.percent(3);
+                let is_there = is_fact || self.dice.percent(self.misplaced);
                 Step::Event { at, about: is_there.then_some(entity), event }
             }
         }

@@ -33,16 +33,28 @@ pub(crate) enum TodoEvent {
     },
     #[diplomatic(singleton)]
     Status(String),
+    /// Every one counts.
+    Visited {
+        by: String,
+    },
+    /// Stands by itself, whether or not there is such a todo.
+    #[diplomatic(overwrites = "todo")]
+    Pinned {
+        todo: EntityId,
+        pinned: bool,
+    },
 }
 
 pub(crate) fn any_event(entities: &[EntityId], dice: &mut Dice) -> TodoEvent {
     let todo = dice.pick(entities).clone();
-    match dice.below(6) {
+    match dice.below(8) {
         0 => TodoEvent::Added { title: dice.word() },
         1 => TodoEvent::Renamed { todo, title: dice.word() },
         2 => TodoEvent::Done { todo, done: dice.percent(50) },
         3 => TodoEvent::Noted { note: todo, text: dice.word() },
         4 => TodoEvent::Removed { todo },
+        5 => TodoEvent::Visited { by: dice.word() },
+        6 => TodoEvent::Pinned { todo, pinned: dice.percent(50) },
         _ => TodoEvent::Status(dice.word()),
     }
 }
@@ -52,6 +64,8 @@ pub(crate) fn any_event(entities: &[EntityId], dice: &mut Dice) -> TodoEvent {
 pub(crate) struct Items {
     pub(crate) titles: BTreeMap<EntityId, (String, bool)>,
     pub(crate) notes: BTreeMap<EntityId, String>,
+    pub(crate) pins: BTreeMap<EntityId, bool>,
+    pub(crate) visits: BTreeMap<EntityId, u64>,
     pub(crate) status: String,
     pub(crate) count: u64,
     pub(crate) log: Vec<String>,
@@ -80,6 +94,12 @@ impl Items {
             TodoEvent::Removed { todo } => {
                 self.titles.remove(todo);
                 self.notes.remove(todo);
+                self.visits.remove(todo);
+                self.pins.remove(todo);
+            }
+            TodoEvent::Visited { .. } => *self.visits.entry(at.entity.clone()).or_default() += 1,
+            TodoEvent::Pinned { todo, pinned } => {
+                self.pins.insert(todo.clone(), *pinned);
             }
             TodoEvent::Status(status) => self.status.clone_from(status),
         }
