@@ -22,7 +22,7 @@ pub use unread::{Quarantined, Unread};
 use crate::log::{Backing, Log, LogError, LogFailure, OpenLogError};
 use crate::order::Clock;
 use crate::reducer::Reducer;
-use crate::standard::{EntityId, HeadHash, Label, Seed, Timestamp};
+use crate::standard::{EntityId, HeadHash, Label, Message, Seed, Timestamp};
 
 /// A device without a network.
 ///
@@ -199,13 +199,22 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`].
     pub fn messages(&self) -> Result<Vec<HeadHash>, LogError> {
+        let mut hashes = Vec::new();
+        self.each_message(|message| hashes.push(message.head().hash()))?;
+        Ok(hashes)
+    }
+
+    /// Shows every message in the log to `look`, in the one order, also those that do not count any more.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn each_message(&self, mut look: impl FnMut(&Message)) -> Result<(), LogError> {
         self.log.read(|reader| {
-            let mut hashes = Vec::new();
             reader.each_after(None, true, |stored| {
-                hashes.push(stored.position.hash);
-                Ok::<_, LogError>(())
-            })?;
-            Ok(hashes)
+                look(&stored.message);
+                Ok(())
+            })
         })
     }
 }
