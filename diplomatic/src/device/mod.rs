@@ -34,7 +34,7 @@ use crate::fold::Unread;
 use crate::log::{Backing, Change, Log, LogError, LogFailure, LogWriter, OpenLogError};
 use crate::order::Clock;
 use crate::reducer::Reducer;
-use crate::standard::{EntityId, HeadHash, Label, Seed, Timestamp};
+use crate::standard::{EntityId, HeadHash, Label, Message, Seed, Timestamp};
 
 /// A device without a network.
 ///
@@ -266,13 +266,22 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`].
     pub fn messages(&self) -> Result<Vec<HeadHash>, LogError> {
+        let mut hashes = Vec::new();
+        self.each_message(|message| hashes.push(message.head().hash()))?;
+        Ok(hashes)
+    }
+
+    /// Shows every message in the log to `look`, in the one order, also those that do not count any more.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn each_message(&self, mut look: impl FnMut(&Message)) -> Result<(), LogError> {
         self.log.read(|reader| {
-            let mut hashes = Vec::new();
             reader.each_after(None, true, |stored| {
-                hashes.push(stored.position.hash);
-                Ok::<_, LogError>(())
-            })?;
-            Ok(hashes)
+                look(&stored.message);
+                Ok(())
+            })
         })
     }
 }
