@@ -12,10 +12,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(feature = "client")]
 pub(crate) use content::Content;
 pub(crate) use reading::Reading;
-#[cfg(feature = "client")]
-pub(crate) use reading::{delete_is_event, event_type};
 #[cfg(feature = "testing")]
 pub(crate) use reading::read_event;
+#[cfg(feature = "client")]
+pub(crate) use reading::{delete_is_event, event_type};
 pub use unread::{Quarantined, Unread};
 
 use crate::order::Position;
