@@ -274,8 +274,15 @@ impl<R: Reducer> Draw<'_, R> {
                     }
                     _ => false,
                 };
-                let is_there = is_fact || self.dice.percent(self.misplaced);
-                Step::Event { at, about: is_there.then_some(entity), event }
+                let about = match () {
+                    () if is_fact => Some(entity),
+                    // Where nothing else stands, too, so that two of them meet.
+                    () if self.dice.percent(self.misplaced) => {
+                        Some(if self.dice.percent(50) { entity } else { super::entity(ENTITIES) })
+                    }
+                    () => None,
+                };
+                Step::Event { at, about, event }
             }
         }
     }

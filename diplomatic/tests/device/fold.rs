@@ -116,13 +116,17 @@ fn receive(device: &mut Device<Todos>, link: u32, messages: &[Message]) {
     device.session_log(link).receive(Received { messages, ..Received::default() }).unwrap();
 }
 
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic.downcast_ref::<String>().map_or_else(|| *panic.downcast_ref::<&str>().unwrap_or(&""), |text| text)
+}
+
 /// Panics of the reducer are part of the histories and need not be printed.
 pub(crate) fn quietly<T>(act: impl FnOnce() -> T) -> T {
     static HOOK: std::sync::Once = std::sync::Once::new();
     HOOK.call_once(|| {
         let print = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if panic.payload_as_str() != Some("boom") {
+            if panic_text(panic.payload()) != "boom" {
                 print(panic);
             }
         }));
