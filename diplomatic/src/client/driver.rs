@@ -38,6 +38,8 @@ pub(super) struct Driver<R: Reducer> {
     channel: Option<Channel>,
     /// The last request to sync that the session was told of.
     asked: u64,
+    /// How often it was told that there is more to push, as far as the session knows.
+    heard: u64,
 }
 
 /// A request on its way; dropping it gives it up.
@@ -90,6 +92,7 @@ impl<R: Reducer> Driver<R> {
             requests: BTreeMap::new(),
             channel: None,
             asked: 0,
+            heard: 0,
         }
     }
 
@@ -129,7 +132,8 @@ impl<R: Reducer> Driver<R> {
             self.carry_out(action);
         }
         let answered = session.is_settled().then_some(self.asked);
-        self.shared.publish(self.host, |report| report.update(session.status(), is_first_synced, answered));
+        let heard = self.heard;
+        self.shared.publish(self.host, |report| report.update(session.status(), is_first_synced, heard, answered));
         Some(session)
     }
 
@@ -178,7 +182,10 @@ impl<R: Reducer> Driver<R> {
                 }
                 session.handle_live(now, id, event);
             }
-            Report::Pending => session.handle_pending(),
+            Report::Pending => {
+                self.heard = self.shared.told(self.host);
+                session.handle_pending();
+            }
             Report::SyncAsked => {
                 self.asked = self.shared.sync_request();
                 // What was emitted before the request is part of it.
