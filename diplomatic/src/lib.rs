@@ -82,6 +82,10 @@
 //! | `testing` | tools for the tests of an app: scenarios, a checker of reducers, simulated devices, a lock on the schema |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
 
+// The derive macro's code names the crate, also in the crate's own tests.
+#[cfg(test)]
+extern crate self as diplomatic;
+
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "client")]

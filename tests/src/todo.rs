@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use diplomatic::standard::EntityId;
-use diplomatic::{DiplomaticEvent, Meta, Reducer};
+use diplomatic::standard::{EntityBody, EntityId, Message};
+use diplomatic::{DiplomaticEvent, Meta, Origin, Position, Reducer, Stored};
 use serde::{Deserialize, Serialize};
 
 /// What can happen.
@@ -103,4 +103,39 @@ impl Reducer for Todos {
 /// Returns the event that adds an item.
 pub fn added(title: impl Into<String>) -> Event {
     Event::Added { title: title.into() }
+}
+
+/// Folds messages in the plainest way: of each entity the last counts, and those are applied in their order.
+pub fn sort_and_fold<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Todos {
+    let mut winners: BTreeMap<EntityId, &Message> = BTreeMap::new();
+    for message in messages {
+        let winner = winners.entry(message.head().entity().clone()).or_insert(message);
+        if Position::of(winner.head()) < Position::of(message.head()) {
+            *winner = message;
+        }
+    }
+    let mut live: Vec<_> = winners.into_values().collect();
+    live.sort_by_key(|message| Position::of(message.head()));
+    let mut todos = Todos::default();
+    for message in live {
+        if let Some(event) = event_of(message) {
+            let head = message.head();
+            todos.apply(&event, &Meta::new(head.entity().clone(), head.changed(), "", Origin::ThisDevice));
+        }
+    }
+    todos
+}
+
+fn event_of(message: &Message) -> Option<Event> {
+    let entity = message.head().entity();
+    let stored = match (message.body(), entity.singleton_type()) {
+        (None, _) if entity.is_derived() => return None,
+        (None, _) => Stored::Delete { entity },
+        (Some(payload), Some(type_name)) => Stored::Content { type_name, entity, payload },
+        (Some(body), None) => {
+            let EntityBody { type_name, payload, .. } = EntityBody::decode(body).ok()?;
+            return Event::from_stored(Stored::Content { type_name, entity, payload }).ok();
+        }
+    };
+    Event::from_stored(stored).ok()
 }

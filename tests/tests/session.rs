@@ -171,7 +171,7 @@ impl Desk {
     fn emit(&mut self, len: usize) -> Position {
         let message = self.message(len);
         let position = Position::of(message.head());
-        self.log.emit(message);
+        self.log.put(message);
         self.session.handle_pending();
         position
     }

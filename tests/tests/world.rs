@@ -2,21 +2,16 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use diplomatic_tests::world::{self, ModelHost, ModelLog};
+use diplomatic_tests::world::{self, Broken, ModelHost, ModelLog, RealHost, RealLog};
 
-/// How many worlds the ordinary tests live through; `WORLDS` overrides it.
+/// How many worlds of each kind the ordinary tests live through; `WORLDS` overrides it.
 const WORLDS: u64 = 2000;
-
-fn run(seed: u64, trace: bool) -> Result<(), world::Broken> {
-    world::run(seed, trace, ModelLog::new, ModelHost::new)
-}
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
 
-#[test]
-fn every_world_heals() {
+fn live_through(run: impl Fn(u64, bool) -> Result<(), Broken> + Sync + std::panic::RefUnwindSafe) {
     if let Some(seed) = variable("WORLD_SEED") {
         run(seed, true).unwrap();
         return;
@@ -43,4 +38,19 @@ fn every_world_heals() {
         running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     assert!(broken.is_empty(), "run it again with WORLD_SEED=<seed> for a trace: {broken:?}");
+}
+
+#[test]
+fn every_world_of_models_heals() {
+    live_through(|seed, trace| world::run(seed, trace, ModelLog::new, ModelHost::new));
+}
+
+#[test]
+fn every_world_of_real_logs_and_hosts_heals_to_one_state() {
+    live_through(|seed, trace| world::run(seed, trace, RealLog::new, RealHost::new));
+}
+
+#[test]
+fn every_world_of_real_logs_and_quirky_hosts_heals_to_one_state() {
+    live_through(|seed, trace| world::run(seed + 1_000_000, trace, RealLog::new, ModelHost::new));
 }

@@ -4,6 +4,7 @@ mod address;
 mod builder;
 mod changes;
 mod driver;
+mod files;
 mod http;
 mod live;
 mod past;
@@ -70,6 +71,8 @@ use crate::standard::{EntityId, Seed};
 /// ```
 #[derive(Debug)]
 pub struct Client<R: Reducer> {
+    /// For export files; the device does not keep it.
+    seed: Seed,
     shared: Arc<Shared<R>>,
     drivers: JoinSet<()>,
 }

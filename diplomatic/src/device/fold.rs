@@ -159,8 +159,14 @@ impl<R: Reducer> Fold<R> {
         outcome
     }
 
-    /// Folds the state again if it could not be before.
-    pub(super) fn mend(&mut self, log: &Log) -> Result<(), LogError> {
+    /// Folds the state again if it could not be before, or if the log may hold what the state does not know of.
+    pub(super) fn mend(&mut self, log: &mut Log) -> Result<(), LogError> {
+        if log.is_suspect() {
+            self.refold(log, None)?;
+            log.recover()?;
+            self.stale = None;
+            self.version += 1;
+        }
         if let Some(from) = self.stale {
             self.refold(log, Some(&from))?;
             self.stale = None;

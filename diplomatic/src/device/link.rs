@@ -24,7 +24,7 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
     type Error = LogError;
 
     fn cursor(&self) -> Result<Cursor, LogError> {
-        Ok(self.device.log.link(self.link).map(|link| link.cursor).unwrap_or_default())
+        self.device.log.cursor(self.link)
     }
 
     fn contains(&self, heads: &[&Head]) -> Result<Vec<bool>, LogError> {
@@ -32,12 +32,12 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
     }
 
     fn receive(&mut self, received: Received) -> Result<(), LogError> {
+        self.device.mend()?;
         let Device { log, fold, .. } = &mut *self.device;
-        fold.mend(log)?;
         let number = self.link;
         let Received { messages, known, skipped, settled, cursor } = received;
         let label = log.link(number).map(|link| link.label.clone());
-        let plan = log.write(|writer| {
+        let written = log.write(|writer| {
             let mut changes = Vec::with_capacity(messages.len());
             for arrival in messages {
                 let position = Position::of(arrival.message.head());
@@ -53,7 +53,9 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
                 writer.put_link(number, label, cursor)?;
             }
             fold.plan(writer, changes)
-        })?;
+        });
+        let plan = self.device.checked(written)?;
+        let Device { log, fold, .. } = &mut *self.device;
         if let Some(cursor) = cursor {
             log.moved(number, cursor);
         }
@@ -67,14 +69,17 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         limits: PushLimits,
         seal: &mut dyn FnMut(&Message) -> Bag,
     ) -> Result<Vec<Outgoing>, LogError> {
+        self.device.mend()?;
         self.device.log.outgoing(self.link, after, limits, seal)
     }
 
     fn acknowledge(&mut self, stored: &[Position], cursor: Option<Cursor>) -> Result<(), LogError> {
+        self.device.mend()?;
         self.device.log.acknowledge(self.link, stored, cursor)
     }
 
     fn start_over(&mut self) -> Result<(), LogError> {
+        self.device.mend()?;
         self.device.log.start_over(self.link)
     }
 

@@ -4,6 +4,8 @@
 //! [`sync`](crate::sync) sessions, to which a device lends its log.
 
 mod compact;
+#[cfg(all(test, feature = "derive"))]
+mod crash;
 mod emit;
 mod export;
 mod fold;
@@ -18,7 +20,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
-pub(crate) use export::Export;
 pub use export::{ExportFileError, Exported};
 use fold::Fold;
 pub use history::{Diff, Happened, HistoryEntry};
@@ -30,10 +31,10 @@ use rand_core::CryptoRng;
 pub use undo::{Undo, UndoError};
 
 use crate::fold::Unread;
-use crate::log::{Backing, Change, Log, LogError, LogWriter, OpenLogError};
+use crate::log::{Backing, Change, Log, LogError, LogFailure, LogWriter, OpenLogError};
 use crate::order::Clock;
 use crate::reducer::Reducer;
-use crate::standard::{EntityId, HeadHash, Label, Seed, Timestamp};
+use crate::standard::{EntityId, HeadHash, Label, Message, Seed, Timestamp};
 
 /// A device without a network.
 ///
@@ -173,16 +174,32 @@ impl<R: Reducer> Device<R> {
         &mut self,
         write: impl FnOnce(&mut LogWriter<'_>, Clock) -> Result<(Vec<EntityId>, Vec<Change>), EmitError>,
     ) -> Result<Vec<EntityId>, EmitError> {
+        self.mend()?;
         let Self { log, fold, clock } = self;
-        fold.mend(log)?;
-        let ((entities, plan), undo) = log.write_undoably(|writer| {
+        let written = log.write_undoably(|writer| {
             let (entities, changes) = write(writer, *clock)?;
             let plan = fold.plan(writer, changes)?;
             emit::check_readable(&plan)?;
             Ok::<_, EmitError>((entities, plan))
-        })?;
-        fold.carry_out_or_undo(plan, log, Some(undo))?;
+        });
+        let ((entities, plan), undo) = self.checked(written)?;
+        self.fold.carry_out_or_undo(plan, &mut self.log, Some(undo))?;
         Ok(entities)
+    }
+
+    /// Brings what is in memory up to date with the log, if a failure left it behind.
+    fn mend(&mut self) -> Result<(), LogError> {
+        self.fold.mend(&mut self.log)
+    }
+
+    /// Passes on the outcome of a change. After a failure, the state shows what is in the log, if that can be told now.
+    fn checked<T, E: LogFailure>(&mut self, outcome: Result<T, E>) -> Result<T, E> {
+        if outcome.as_ref().is_err_and(LogFailure::is_storage)
+            && let Err(error) = self.mend()
+        {
+            tracing::warn!(%error, "the log cannot be read after a failure; it is tried before the next change");
+        }
+        outcome
     }
 
     /// Lets `decide` look at the state and say what is to happen, and writes that, all or none. Nothing comes between.
@@ -195,7 +212,7 @@ impl<R: Reducer> Device<R> {
         now: Timestamp,
         decide: impl FnOnce(&R) -> Result<Vec<R::Event>, E>,
     ) -> Result<Vec<EntityId>, TransactError<E>> {
-        self.fold.mend(&self.log).map_err(EmitError::from)?;
+        self.mend().map_err(EmitError::from)?;
         let events = self.read(decide).map_err(TransactError::Refused)?;
         Ok(self.emit_all(now, &events)?)
     }
@@ -206,6 +223,7 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`].
     pub fn link_host(&mut self, label: &Label) -> Result<u32, LogError> {
+        self.mend()?;
         self.log.link_host(label)
     }
 
@@ -248,13 +266,22 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`].
     pub fn messages(&self) -> Result<Vec<HeadHash>, LogError> {
+        let mut hashes = Vec::new();
+        self.each_message(|message| hashes.push(message.head().hash()))?;
+        Ok(hashes)
+    }
+
+    /// Shows every message in the log to `look`, in the one order, also those that do not count any more.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn each_message(&self, mut look: impl FnMut(&Message)) -> Result<(), LogError> {
         self.log.read(|reader| {
-            let mut hashes = Vec::new();
             reader.each_after(None, true, |stored| {
-                hashes.push(stored.position.hash);
-                Ok::<_, LogError>(())
-            })?;
-            Ok(hashes)
+                look(&stored.message);
+                Ok(())
+            })
         })
     }
 }

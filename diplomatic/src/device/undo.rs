@@ -81,7 +81,7 @@ where
     ///
     /// [`UndoError`], the reason why nothing was done.
     pub fn undo(&mut self, now: Timestamp) -> Result<Vec<EntityId>, UndoError> {
-        self.fold.mend(&self.log)?;
+        self.mend()?;
         let last = self.log.read(|reader| {
             let Some(stored) = reader.last_to_undo()? else { return Ok(None) };
             let winner = reader.winner(stored.message.head().entity())?;

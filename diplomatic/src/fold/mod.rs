@@ -9,10 +9,13 @@ mod unread;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(feature = "client")]
 pub(crate) use content::Content;
+pub(crate) use reading::Reading;
 #[cfg(feature = "testing")]
 pub(crate) use reading::read_event;
-pub(crate) use reading::{Reading, delete_is_event, event_type};
+#[cfg(feature = "client")]
+pub(crate) use reading::{delete_is_event, event_type};
 pub use unread::{Quarantined, Unread};
 
 use crate::order::Position;

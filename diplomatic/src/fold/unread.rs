@@ -73,19 +73,6 @@ impl Unread {
         self.quarantined.values()
     }
 
-    pub(crate) fn is_quarantined(&self, position: &Position) -> bool {
-        !self.quarantined.is_empty() && self.quarantined.contains_key(&Key(*position))
-    }
-
-    pub(crate) fn quarantined_at(&self) -> impl Iterator<Item = Position> {
-        self.quarantined.keys().map(|key| key.0)
-    }
-
-    /// Tells whether the reducer could not apply it.
-    pub(crate) fn has_panicked(&self, position: &Position) -> bool {
-        self.quarantined.get(&Key(*position)).is_some_and(|quarantined| quarantined.panicked)
-    }
-
     /// Notes a message of a type that this build does not know.
     pub(crate) fn note_unknown(&mut self, position: &Position, type_name: String) {
         self.unknown.entry(type_name).or_default().insert(Key(*position));
@@ -101,6 +88,23 @@ impl Unread {
     pub(crate) fn quarantine_panic(&mut self, position: &Position, entity: EntityId, reason: String) {
         let changed = position.changed;
         self.quarantined.insert(Key(*position), Quarantined { entity, changed, reason, panicked: true });
+    }
+}
+
+/// What only those need who keep a state up to date.
+#[cfg(feature = "client")]
+impl Unread {
+    pub(crate) fn is_quarantined(&self, position: &Position) -> bool {
+        !self.quarantined.is_empty() && self.quarantined.contains_key(&Key(*position))
+    }
+
+    pub(crate) fn quarantined_at(&self) -> impl Iterator<Item = Position> {
+        self.quarantined.keys().map(|key| key.0)
+    }
+
+    /// Tells whether the reducer could not apply it.
+    pub(crate) fn has_panicked(&self, position: &Position) -> bool {
+        self.quarantined.get(&Key(*position)).is_some_and(|quarantined| quarantined.panicked)
     }
 
     /// Forgets a message, of the type with this name, that counts no more.

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand_core::CryptoRng;
+use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError as RedbError};
 
 use super::error::{LogError, OpenLogError};
+use super::stump::Regrown;
 use super::vault::Vault;
 use super::{FORMAT, tables};
 use crate::standard::Seed;
@@ -27,6 +29,8 @@ pub struct Backing(Kind);
 enum Kind {
     File(PathBuf),
     Memory(Memory),
+    #[cfg(test)]
+    Disk(super::Disk),
 }
 
 impl Backing {
@@ -41,10 +45,18 @@ impl Backing {
         Self(Kind::Memory(Memory::default()))
     }
 
+    /// A disk of a test.
+    #[cfg(test)]
+    pub(crate) fn disk(disk: super::Disk) -> Self {
+        Self(Kind::Disk(disk))
+    }
+
     fn path(&self) -> &Path {
         match &self.0 {
             Kind::File(path) => path,
             Kind::Memory(_) => Path::new("the log in memory"),
+            #[cfg(test)]
+            Kind::Disk(_) => Path::new("the log on the disk of a test"),
         }
     }
 
@@ -53,6 +65,8 @@ impl Backing {
         match &self.0 {
             Kind::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
             Kind::Memory(memory) => memory.with(|bytes| bytes.len() as u64),
+            #[cfg(test)]
+            Kind::Disk(disk) => disk.len().unwrap_or_default(),
         }
     }
 
@@ -61,8 +75,14 @@ impl Backing {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         match &self.0 {
-            Kind::File(path) => builder.create(path),
+            Kind::File(path) => {
+                let mut options = std::fs::OpenOptions::new();
+                let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+                builder.create_with_backend(Regrown::new(FileBackend::new(file)?))
+            }
             Kind::Memory(memory) => builder.create_with_backend(memory.clone()),
+            #[cfg(test)]
+            Kind::Disk(disk) => builder.create_with_backend(Regrown::new(disk.clone())),
         }
     }
 
@@ -74,7 +94,7 @@ impl Backing {
     fn try_open_log(&self, seed: &Seed, rng: &mut dyn CryptoRng) -> Result<(Database, Vault), OpenLogError> {
         let is_new = match &self.0 {
             Kind::File(path) => !path.exists(),
-            Kind::Memory(_) => false,
+            _ => false,
         };
         let database = self.open_database().map_err(|error| self.database_error(error))?;
         let vault = match self.identify(&database, seed)? {

@@ -67,6 +67,9 @@ pub enum OpenLogError {
 }
 
 /// Why a log cannot be read or written. What was acknowledged before is safe; what failed left nothing behind.
+///
+/// One case is open: when the disk fails in the very act of making a change durable, it may have the change all the
+/// same, whole. The state shows it then as soon as the disk can be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {

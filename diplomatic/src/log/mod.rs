@@ -6,16 +6,19 @@
 //! A message, its place in the queues and the cursor move in one transaction, which is durable when the call returns.
 
 mod backing;
+#[cfg(test)]
+mod disk;
 mod error;
 mod index;
 mod link;
 mod read;
 mod snapshot;
+mod stump;
 mod tables;
 mod vault;
 mod write;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,6 +30,8 @@ use rand_core::CryptoRng;
 use redb::{Database, ReadableDatabase, Savepoint, WriteTransaction};
 use vault::Vault;
 
+#[cfg(test)]
+pub(crate) use disk::Disk;
 pub(crate) use index::{Bucket, Order, Place};
 pub(crate) use read::{LogReader, StoredMessage};
 pub(crate) use snapshot::LogSnapshot;
@@ -49,6 +54,9 @@ pub(crate) struct Log {
     backing: Backing,
     /// None after the storage failed: the next call opens it anew, since redb refuses all work after an I/O error.
     database: RefCell<Option<Database>>,
+    /// Whether the storage failed since [`recover`](Self::recover). A change whose sync failed may be there all the
+    /// same, so that what is in memory may be behind.
+    is_suspect: Cell<bool>,
     vault: Arc<Vault>,
     rng: Box<dyn CryptoRng + Send>,
     links: Vec<Link>,
@@ -70,8 +78,8 @@ impl Log {
         mut rng: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, OpenLogError> {
         let (database, vault) = backing.open_log(seed, &mut *rng)?;
-        let mut log =
-            Self { backing, database: RefCell::new(Some(database)), vault: Arc::new(vault), rng, links: Vec::new() };
+        let (database, is_suspect) = (RefCell::new(Some(database)), Cell::new(false));
+        let mut log = Self { backing, database, is_suspect, vault: Arc::new(vault), rng, links: Vec::new() };
         log.links = match log.read(|reader| reader.links()) {
             Ok(links) => links,
             Err(error) => return Err(log.open_error(error)),
@@ -92,13 +100,37 @@ impl Log {
         self.links.iter().find(|link| link.number == number)
     }
 
-    /// Runs one transaction: all that `act` did is durable when this returns `Ok`, and nothing of it otherwise.
+    /// Tells whether the storage failed, so that the log may hold more than is known of it.
+    pub(crate) const fn is_suspect(&self) -> bool {
+        self.is_suspect.get()
+    }
+
+    /// Reads anew what is kept in memory.
+    pub(crate) fn recover(&mut self) -> Result<(), LogError> {
+        self.links = self.read(|reader| reader.links())?;
+        self.is_suspect.set(false);
+        Ok(())
+    }
+
+    /// Returns how far a link's host was read.
+    pub(crate) fn cursor(&self, number: u32) -> Result<Cursor, LogError> {
+        let is_wanted = |link: &&Link| link.number == number;
+        let cursor = if self.is_suspect() {
+            self.read(|reader| reader.links())?.iter().find(is_wanted).map(|link| link.cursor)
+        } else {
+            self.links.iter().find(is_wanted).map(|link| link.cursor)
+        };
+        Ok(cursor.unwrap_or_default())
+    }
+
+    /// Runs one transaction: all that `act` did is durable when this returns `Ok`. Otherwise nothing of it is there,
+    /// but for one case: when the last sync fails, the storage may have all of it or nothing.
     pub(crate) fn write<T, E: LogFailure>(
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Self { backing, database, vault, rng, links } = self;
-        with_database(backing, database, |database| {
+        let Self { backing, database, is_suspect, vault, rng, links } = self;
+        with_database(backing, database, is_suspect, |database| {
             run(database.begin_write().map_err(LogError::from)?, vault, &mut **rng, links, act)
         })
     }
@@ -108,8 +140,8 @@ impl Log {
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<(T, Undo), E> {
-        let Self { backing, database, vault, rng, links } = self;
-        with_database(backing, database, |database| {
+        let Self { backing, database, is_suspect, vault, rng, links } = self;
+        with_database(backing, database, is_suspect, |database| {
             let transaction = database.begin_write().map_err(LogError::from)?;
             let undo = Undo(transaction.ephemeral_savepoint().map_err(LogError::from)?);
             let value = run(transaction, vault, &mut **rng, links, act)?;
@@ -119,7 +151,7 @@ impl Log {
 
     /// Sets the log back to before a transaction, which must be the last one, in a durable transaction of its own.
     pub(crate) fn undo(&mut self, Undo(savepoint): Undo) -> Result<(), LogError> {
-        with_database(&self.backing, &self.database, |database| {
+        with_database(&self.backing, &self.database, &self.is_suspect, |database| {
             let mut transaction = database.begin_write()?;
             transaction.restore_savepoint(&savepoint)?;
             Ok(transaction.commit()?)
@@ -128,7 +160,7 @@ impl Log {
 
     /// Reads one consistent state of the log.
     pub(crate) fn read<T>(&self, act: impl FnOnce(&LogReader<'_>) -> Result<T, LogError>) -> Result<T, LogError> {
-        with_database(&self.backing, &self.database, |database| {
+        with_database(&self.backing, &self.database, &self.is_suspect, |database| {
             let transaction = database.begin_read()?;
             act(&LogReader::new(&transaction, &self.vault)?)
         })
@@ -139,19 +171,11 @@ impl Log {
     /// Gives the space of dropped messages back, and returns how many bytes the log takes before and after.
     pub(crate) fn shrink(&mut self) -> Result<(u64, u64), LogError> {
         let before = self.backing.size();
-        let mut slot = self.database.borrow_mut();
-        let outcome = survive_damage(|| {
-            let database = match slot.as_mut() {
-                Some(database) => database,
-                None => slot.insert(self.backing.open_database()?),
-            };
+        with_database(&self.backing, &self.database, &self.is_suspect, |database| {
             while database.compact()? {}
-            Ok(())
-        });
-        if outcome.as_ref().is_err_and(LogFailure::is_storage) {
-            *slot = None;
-        }
-        outcome.map(|()| (before, self.backing.size()))
+            Ok::<_, LogError>(())
+        })?;
+        Ok((before, self.backing.size()))
     }
 }
 
@@ -159,7 +183,8 @@ impl Log {
 fn with_database<T, E: LogFailure>(
     backing: &Backing,
     slot: &RefCell<Option<Database>>,
-    act: impl FnOnce(&Database) -> Result<T, E>,
+    is_suspect: &Cell<bool>,
+    act: impl FnOnce(&mut Database) -> Result<T, E>,
 ) -> Result<T, E> {
     let mut slot = slot.borrow_mut();
     let outcome = survive_damage(|| {
@@ -171,6 +196,7 @@ fn with_database<T, E: LogFailure>(
     });
     if outcome.as_ref().is_err_and(LogFailure::is_storage) {
         *slot = None;
+        is_suspect.set(true);
     }
     outcome
 }

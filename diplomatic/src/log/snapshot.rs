@@ -32,14 +32,15 @@ impl fmt::Debug for LogSnapshot {
 impl Log {
     /// Takes the log as of now.
     pub(crate) fn snapshot(&self) -> Result<LogSnapshot, LogError> {
-        let transaction =
-            with_database(&self.backing, &self.database, |database| Ok::<_, LogError>(database.begin_read()?))?;
+        let transaction = with_database(&self.backing, &self.database, &self.is_suspect, |database| {
+            Ok::<_, LogError>(database.begin_read()?)
+        })?;
         Ok(LogSnapshot { transaction, vault: self.vault.clone() })
     }
 
     /// Tells whether this is the log of the seed's account.
     pub(crate) fn is_of(&self, seed: &Seed) -> Result<bool, LogError> {
-        with_database(&self.backing, &self.database, |database| is_of(database, seed))
+        with_database(&self.backing, &self.database, &self.is_suspect, |database| is_of(database, seed))
     }
 
     pub(crate) fn rng(&mut self) -> &mut dyn CryptoRng {

@@ -8,6 +8,9 @@ use crate::standard::{Encode, HeadHash, OpenedHead, Timestamp};
 /// There is no later message of the entity.
 const LAST: u32 = u32::MAX;
 
+/// The number of an item whose place in the index is not known.
+pub(super) const NO_NUMBER: u32 = u32::MAX;
+
 /// The most messages that can be put in order.
 pub(super) const MOST: u64 = LAST as u64;
 
@@ -58,8 +61,14 @@ impl Entry {
         self.item..self.item + u64::from(self.item_len)
     }
 
-    pub(super) const fn number(&self) -> u32 {
-        self.number
+    /// Returns the item's place in the index, from 0 on, if it is known.
+    pub(super) fn number(&self) -> Option<u32> {
+        (self.number != NO_NUMBER).then_some(self.number)
+    }
+
+    /// Returns how long the sealed body is; `None` where it is too long to be kept.
+    pub(super) fn body_len(&self) -> Option<u64> {
+        (self.body_len != u32::MAX).then_some(self.body_len.into())
     }
 
     /// Returns about how many bytes the message takes.

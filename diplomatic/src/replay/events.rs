@@ -133,7 +133,7 @@ impl<'a, F: Read + Seek, E: DiplomaticEvent> Events<'a, F, E> {
             Reading::Delete { event } => (event, ""),
             Reading::SilentDelete => return None,
             Reading::Unknown { type_name } => {
-                self.unread.note_unknown(&position, type_name.clone());
+                self.unread.note_unknown(&position, type_name);
                 return None;
             }
             Reading::Unfit { reason } => {

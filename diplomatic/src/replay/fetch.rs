@@ -50,6 +50,17 @@ impl<F: Read + Seek> Vaults<F> {
         }))
     }
 
+    /// Returns which bytes of the file should hold an entry's body, as far as the index is to be believed.
+    pub(super) fn body_of(&mut self, entry: &Entry) -> Result<Option<Range<u64>>> {
+        if let Some(body) = self.moved.get(&entry.item().start) {
+            return Ok(Some(body.clone()));
+        }
+        let mut bytes = Vec::new();
+        self.source.read(entry.item(), &mut bytes)?;
+        let item = IndexItem::read(&mut Reader::new(&bytes)).ok();
+        Ok(item.map(|item| self.bodies.start + item.body().start..self.bodies.start + item.body().end))
+    }
+
     /// Opens heads once more, since to keep them all would take too much memory.
     fn open_heads(&mut self, entries: &[&Entry]) -> Result<Vec<std::result::Result<Opened, Damage>>> {
         let items: Vec<Range<u64>> = entries.iter().map(|entry| entry.item()).collect();
@@ -86,5 +97,5 @@ fn body_place(body: &Range<u64>, bodies: &Range<u64>, head: &OpenedHead) -> std:
 }
 
 fn number_of(entry: &Entry) -> Option<u64> {
-    Some(entry.number().into())
+    entry.number().map(u64::from)
 }

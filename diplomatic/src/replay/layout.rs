@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::source::Source;
 use super::{Damage, DamageCause, ReplayError};
 use crate::standard::export::ExportHead;
-use crate::standard::{Decode, Encode, Reader};
+use crate::standard::{Decode, Reader};
 
 /// A header longer than this is none: a label is a few words.
 const LONGEST_HEADER: u64 = 64 << 10;
@@ -89,9 +89,4 @@ impl Layout {
     pub(super) const fn header(&self) -> Range<u64> {
         0..self.index.start
     }
-}
-
-/// Returns how many bytes an item's head takes, and what stands before it.
-pub(super) fn head_len(item: &crate::standard::export::IndexItem) -> u64 {
-    8 + item.head().to_bytes().len() as u64
 }

@@ -11,7 +11,9 @@ mod fetch;
 mod fold;
 mod layout;
 mod parallel;
+mod salvage;
 mod scan;
+mod search;
 mod source;
 
 use std::collections::HashMap;
@@ -107,6 +109,18 @@ impl Replay {
     pub fn open(path: impl AsRef<Path>, seed: &Seed) -> Result<Self, ReplayError> {
         Self::from_source(File::open(path)?, seed)
     }
+
+    /// Opens what is left of a damaged export file: every message that can be read, and no other. What is wrong, and
+    /// where, is in [`damage`](Self::damage).
+    ///
+    /// Every message that is found is checked, its body too. That the file once held others cannot always be told.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`], when the file cannot be read or nothing in it opens.
+    pub fn recover(path: impl AsRef<Path>, seed: &Seed) -> Result<Self, ReplayError> {
+        Self::recover_from(File::open(path)?, seed)
+    }
 }
 
 impl<F: Read + Seek> Replay<F> {
@@ -119,10 +133,14 @@ impl<F: Read + Seek> Replay<F> {
         let mut source = Source::new(file)?;
         let layout = match Layout::read(&mut source)? {
             Ok(layout) => layout,
-            Err(damage) => return Err(refusal(damage)),
+            Err(damage) if search::finds_any(&mut source, seed, 0)? => return Err(ReplayError::Damaged(damage)),
+            Err(damage) => return Err(ReplayError::NotAnExport(damage)),
         };
         let check = match layout.head.verify(seed) {
             Ok(check) => check,
+            Err(_) if search::finds_any(&mut source, seed, layout.index.start)? => {
+                return Err(ReplayError::Damaged(Damage::new(layout.header(), DamageCause::Signature)));
+            }
             Err(_) => return Err(ReplayError::WrongSeed),
         };
         let opener = scan::check_index(&mut source, &layout, check)?;
@@ -135,6 +153,15 @@ impl<F: Read + Seek> Replay<F> {
             vaults: Vaults { source, opener, bodies, moved: HashMap::new(), threads },
             damage: DamageReport::default(),
         })
+    }
+
+    /// Opens what is left of a damaged export file as [`recover`](Replay::recover) does, wherever it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recover`](Replay::recover).
+    pub fn recover_from(file: F, seed: &Seed) -> Result<Self, ReplayError> {
+        salvage::salvage(Source::new(file)?, seed)
     }
 
     /// Takes this many threads for opening messages.
@@ -231,11 +258,6 @@ impl<F: Read + Seek> Replay<F> {
     fn walk(&mut self, which: Which, left: Range<usize>) -> Walk<'_, F> {
         Walk { entries: &self.entries, vaults: &mut self.vaults, which, left }
     }
-}
-
-/// Refuses a damaged file.
-fn refusal(damage: Damage) -> ReplayError {
-    ReplayError::Damaged(damage)
 }
 
 impl<F> fmt::Debug for Replay<F> {

@@ -118,3 +118,31 @@ fn the_file_tells_nothing_of_the_content() {
     let holds = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
     assert!(!holds(b"secret plan") && !holds(b"todo.added") && !holds(seed().expose_bytes()));
 }
+
+#[test]
+fn a_file_whose_making_was_cut_short_is_made_anew() {
+    let (_folder, path) = path();
+    // As redb leaves it: long, with a header but for its magic number.
+    let mut stump = vec![0; 1 << 20];
+    stump[9..100].fill(0x5a);
+    for stump in [&stump[..], &[0; 5], &[0; 9], &[0; 4096], &[]] {
+        fs::write(&path, stump).unwrap();
+        let mut device = open(&Backing::file(&path));
+        device.emit(at(1), &added("milk")).unwrap();
+        drop(device);
+        assert_eq!(open(&Backing::file(&path)).read(|todos| todos.items.len()), 1);
+    }
+}
+
+#[test]
+fn a_file_that_only_begins_with_zeros_is_left_alone() {
+    let (_folder, path) = path();
+    for place in [9_usize, 600, 5000, 99_999] {
+        let mut bytes = vec![0; 100_000];
+        bytes[place] = 1;
+        bytes[99_999] = 1;
+        fs::write(&path, &bytes).unwrap();
+        assert!(matches!(try_open(&path, &seed()).unwrap_err(), OpenLogError::NotALog { .. }));
+        assert!(fs::read(&path).unwrap() == bytes);
+    }
+}

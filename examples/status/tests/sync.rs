@@ -127,8 +127,12 @@ fn demo_needs_nothing_and_shows_both_devices() {
     assert!(start.elapsed() < Duration::from_secs(10));
     assert_eq!((demo.code, demo.err.as_str()), (Some(0), ""), "{}", demo.out);
     let lines: Vec<&str> = demo.out.lines().collect();
-    for start in ["phone   shows    Good morning", "laptop  shows    Good morning", "laptop  offline", "both    agree"]
-    {
+    for start in [
+        "phone   shows    Good morning",
+        "laptop  shows    Good morning",
+        "laptop  offline",
+        "both    agree    on \"In a meeting\"",
+    ] {
         assert!(lines.iter().any(|line| line.starts_with(start)), "{start} is not in\n{}", demo.out);
     }
     assert_eq!(home.path().read_dir().unwrap().count(), 0);

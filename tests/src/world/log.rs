@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use diplomatic::Position;
-use diplomatic::standard::{Bag, Encode, Head, Message, Seq};
+use diplomatic::standard::{Bag, Body, Encode, EntityId, Head, Message, Seq, Timestamp};
 use diplomatic::sync::{Cursor, Outgoing, PushLimits, Received, Skipped, SyncLog};
 
-use super::Chance;
+use super::{Chance, DAWN};
 
 /// A device's log, as a [`World`](super::World) uses it.
 pub trait DeviceLog {
@@ -21,8 +21,8 @@ pub trait DeviceLog {
     /// Returns the log as the session of a linked host sees it.
     fn session(&mut self, host: usize) -> Self::Link<'_>;
 
-    /// Stores a message of this device and queues it for every linked host.
-    fn emit(&mut self, message: Message);
+    /// Makes up a change, stores it and queues it for every linked host; returns what is new.
+    fn emit(&mut self, now: Timestamp, chance: &mut Chance) -> Vec<Position>;
 
     /// Stops the device without warning and starts it again: only what is durable stays.
     fn restart(&mut self);
@@ -32,6 +32,11 @@ pub trait DeviceLog {
 
     /// Returns everything that is stored.
     fn messages(&mut self) -> BTreeMap<Position, Message>;
+
+    /// Returns what every device must agree on when all have the same messages, after checking it against them.
+    fn state(&mut self) -> Result<Vec<u8>, String> {
+        Ok(Vec::new())
+    }
 }
 
 /// A log in memory. Every call is durable when it returns, as a transaction is.
@@ -57,6 +62,18 @@ impl ModelLog {
     }
 }
 
+impl ModelLog {
+    /// Stores a message of this device and queues it for every linked host.
+    pub fn put(&mut self, message: Message) -> Position {
+        let position = Position::of(message.head());
+        self.messages.insert(position, message);
+        for link in self.links.values_mut() {
+            link.queue.insert(position, None);
+        }
+        position
+    }
+}
+
 impl DeviceLog for ModelLog {
     type Link<'a> = ModelLink<'a>;
 
@@ -69,12 +86,13 @@ impl DeviceLog for ModelLog {
         ModelLink { log: self, host }
     }
 
-    fn emit(&mut self, message: Message) {
-        let position = Position::of(message.head());
-        self.messages.insert(position, message);
-        for link in self.links.values_mut() {
-            link.queue.insert(position, None);
-        }
+    fn emit(&mut self, _: Timestamp, chance: &mut Chance) -> Vec<Position> {
+        let changed = Timestamp::from_millis(DAWN.as_millis() + chance.below(1000));
+        let len = [0, 0, 3, 20, 20, 20, 473, 600][chance.below(8) as usize];
+        let body = Body::new(vec![chance.any() as u8; len]);
+        let entity = EntityId::new(&chance.any().to_be_bytes(), DAWN);
+        let message = Message::new(entity, changed, chance.below(3), body).expect("a small message");
+        vec![self.put(message)]
     }
 
     fn restart(&mut self) {}

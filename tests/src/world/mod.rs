@@ -11,6 +11,7 @@ mod chance;
 mod host;
 mod log;
 mod network;
+mod real;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,13 +19,12 @@ use std::time::Duration;
 pub use chance::Chance;
 use diplomatic::Position;
 use diplomatic::standard::calls::{Call, PeekItem, PeekRequest, ResponseHead};
-use diplomatic::standard::{
-    Body, Decode, Encode, EntityId, HostKeys, Label, Message, PublicKey, Reader, Seed, Seq, Timestamp,
-};
+use diplomatic::standard::{Decode, Encode, HostKeys, Label, Message, PublicKey, Reader, Seed, Seq, Timestamp};
 use diplomatic::sync::{Live, Now, Phase, Session, SessionConfig};
 pub use host::{Answer, ModelHost, Quirks, Upgrade, WorldHost};
 pub use log::{DeviceLog, Injected, ModelLink, ModelLog};
 use network::Network;
+pub use real::{RealHost, RealLog};
 
 /// The moment at which every world begins.
 const DAWN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -127,6 +127,12 @@ pub enum Fault {
     /// A host lacks messages though all devices say that they are caught up.
     #[error("host {0} lacks {1} of the messages")]
     HostLacks(usize, usize),
+    /// A state is not what its messages make.
+    #[error("the state of device {0} is wrong: {1}")]
+    WrongState(usize, String),
+    /// Two devices with the same messages have different states.
+    #[error("the state of device {0} is not that of device 0")]
+    StatesDiffer(usize),
     /// Something is left in a queue.
     #[error("device {0} has something queued for host {1}")]
     Queued(usize, usize),
@@ -323,16 +329,13 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
     }
 
     fn emit(&mut self, device: usize) {
-        let changed = Timestamp::from_millis(DAWN.as_millis() + self.chance.below(1000));
-        let len = [0, 0, 3, 20, 20, 20, 473, 600][self.chance.below(8) as usize];
-        let body = Body::new(vec![self.chance.any() as u8; len]);
-        let entity = EntityId::new(&self.chance.any().to_be_bytes(), DAWN);
-        let message = Message::new(entity, changed, self.chance.below(3), body).expect("a small message");
-        let position = Position::of(message.head());
-        self.note(|| format!("device {device} emits {}", position.hash));
+        let now = self.time_of(device).wall;
         let emitting = &mut self.devices[device];
-        emitting.emitted.insert(position);
-        emitting.log.emit(message);
+        let emitted = emitting.log.emit(now, &mut self.chance);
+        emitting.emitted.extend(&emitted);
+        for position in emitted {
+            self.note(|| format!("device {device} emits {}", position.hash));
+        }
         self.tell_pending(device, None);
     }
 
@@ -407,6 +410,13 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
         logs.iter().for_each(|log| all.extend(log.clone()));
         if let Some((index, log)) = logs.iter().enumerate().find(|(_, log)| **log != all) {
             return Err(Fault::Lacks(index, all.len() - log.len()));
+        }
+        let mut first = None;
+        for (index, device) in self.devices.iter_mut().enumerate() {
+            let state = device.log.state().map_err(|reason| Fault::WrongState(index, reason))?;
+            if *first.get_or_insert_with(|| state.clone()) != state {
+                return Err(Fault::StatesDiffer(index));
+            }
         }
         for host in 0..self.hosts.len() {
             let held = self.held_by(host);

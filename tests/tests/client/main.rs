@@ -5,6 +5,7 @@ mod faults;
 mod foreign;
 mod host;
 mod hosts;
+mod kill;
 mod offline;
 mod proxy;
 mod stories;

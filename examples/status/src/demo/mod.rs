@@ -12,7 +12,7 @@ use std::time::Duration;
 use diplomatic::{Client, LogError, OpenError, Seed};
 use diplomatic_host::{Host, MemoryStore, Server};
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use self::cable::Cable;
 use self::screen::{Screen, line, show_while};
@@ -51,6 +51,8 @@ async fn play() -> Result<(), Box<dyn Error>> {
     laptop.sync().await?;
     line("laptop", "offline", "its cable is pulled")?;
     write(&mut screens, "phone", &phone, "Off for lunch").await?;
+    // Of two changes in one millisecond, neither is the later.
+    sleep(Duration::from_millis(2)).await;
     write(&mut screens, "laptop", &laptop, "In a meeting").await?;
     laptop.status_changes().until(|status| status.pending() == 1).await?;
 

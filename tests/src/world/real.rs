@@ -1,0 +1,179 @@
+//! The real log and the real host in a simulated world.
+
+use std::collections::BTreeMap;
+
+use diplomatic::standard::calls::AuthTimestamp;
+use diplomatic::standard::{Decode, EntityId, Label, Message, PublicKey, Reader, Seed, Seq, Timestamp};
+use diplomatic::{Backing, Device, DeviceConfig, DeviceLink, Position};
+use diplomatic_host::{BagStore, Host, MemoryStore, Notice, Route, WriteFault};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::{Answer, Chance, DeviceLog, Quirks, Upgrade, WorldHost};
+use crate::todo::{Event, Todos, added, sort_and_fold};
+
+/// A device's log in memory, and the state over it.
+#[derive(Debug)]
+pub struct RealLog {
+    /// None only while it is started again.
+    device: Option<Device<Todos>>,
+    backing: Backing,
+    chance: Chance,
+    links: BTreeMap<usize, u32>,
+}
+
+impl RealLog {
+    /// Makes an empty log.
+    pub fn new(seed: u64) -> Self {
+        let mut log =
+            Self { device: None, backing: Backing::memory(), chance: Chance::new(seed), links: BTreeMap::new() };
+        log.open();
+        log
+    }
+
+    fn open(&mut self) {
+        let rng = StdRng::seed_from_u64(self.chance.any());
+        let mut config = DeviceConfig::default();
+        // Snapshots are part of what is tested.
+        config.snapshot_events = 4;
+        let device = Device::open_with(self.backing.clone(), &Seed::from_bytes([7; 32]), rng, config);
+        self.device = Some(device.expect("the log opens"));
+    }
+
+    fn device(&mut self) -> &mut Device<Todos> {
+        self.device.as_mut().expect("the device runs")
+    }
+
+    /// Chooses something that is there.
+    fn any_item(&mut self, chance: &mut Chance) -> Option<EntityId> {
+        self.device().read(|todos| {
+            let ids: Vec<_> = todos.items.keys().chain(todos.notes.keys()).collect();
+            ids.get(chance.below(ids.len() as u64) as usize).map(|id| EntityId::clone(id))
+        })
+    }
+}
+
+impl DeviceLog for RealLog {
+    type Link<'a> = DeviceLink<'a, Todos>;
+
+    fn link(&mut self, host: usize) {
+        let number = self.device().link_host(&Label::with_index("host", host as u64)).expect("the log works");
+        self.links.insert(host, number);
+    }
+
+    fn session(&mut self, host: usize) -> DeviceLink<'_, Todos> {
+        let number = self.links[&host];
+        self.device().session_log(number)
+    }
+
+    fn emit(&mut self, now: Timestamp, chance: &mut Chance) -> Vec<Position> {
+        let before = self.messages();
+        let text = format!("{}", chance.below(1000));
+        let event = match (chance.below(8), self.any_item(chance)) {
+            (0, _) => Event::Status(text),
+            (1 | 2, Some(todo)) => Event::Renamed { todo, title: text },
+            (3, Some(todo)) => Event::Done { todo, done: true },
+            (4, Some(todo)) => Event::Removed { todo },
+            (5, Some(note)) => Event::Noted { note, text },
+            (6, _) => added("x".repeat(600)),
+            _ => added(text),
+        };
+        self.device().emit(now, &event).expect("the log works");
+        self.messages().into_keys().filter(|position| !before.contains_key(position)).collect()
+    }
+
+    fn restart(&mut self) {
+        self.device = None;
+        self.open();
+    }
+
+    fn fail(&mut self, _: u64) {}
+
+    fn messages(&mut self) -> BTreeMap<Position, Message> {
+        let mut messages = BTreeMap::new();
+        let read = self.device().each_message(|message| {
+            let before = messages.insert(Position::of(message.head()), message.clone());
+            assert!(before.is_none(), "a message is stored once");
+        });
+        read.expect("the log works");
+        messages
+    }
+
+    fn state(&mut self) -> Result<Vec<u8>, String> {
+        let expected = sort_and_fold(self.messages().values());
+        self.device().read(|todos| {
+            if *todos == expected {
+                Ok(format!("{todos:?}").into_bytes())
+            } else {
+                Err(format!("{todos:?} should be {expected:?}"))
+            }
+        })
+    }
+}
+
+/// The real host over its store in memory.
+#[derive(Debug)]
+pub struct RealHost {
+    host: Host<MemoryStore>,
+    quirks: Quirks,
+    chance: Chance,
+    user: Option<PublicKey>,
+}
+
+impl RealHost {
+    /// Makes an empty host. Of the quirks, failing pushes are those that a real store can have.
+    pub fn new(quirks: Quirks, seed: u64) -> Self {
+        Self { host: Host::new(MemoryStore::new()), quirks, chance: Chance::new(seed), user: None }
+    }
+
+    fn last(&self) -> Option<Seq> {
+        self.host.store().last_seq(&self.user?).expect("memory does not fail")
+    }
+}
+
+impl WorldHost for RealHost {
+    /// The user's last seq; `None` before the user was registered.
+    type Backup = Option<Seq>;
+
+    fn call(&mut self, now: Timestamp, path: &str, body: &[u8]) -> Answer {
+        if let Ok(auth) = AuthTimestamp::read(&mut Reader::new(body)) {
+            debug_assert!(self.user.is_none_or(|user| user == auth.key), "a world has one user");
+            self.user = Some(auth.key);
+        }
+        if path == "/push" && self.chance.in_thousand(self.quirks.partial_pushes) {
+            let fault = match self.chance.below(3) {
+                0 => WriteFault::StoresNothing,
+                1 => WriteFault::StoresFirst(self.chance.below(5) as usize),
+                _ => WriteFault::StoresAll,
+            };
+            self.host.store().fail_writes(1, fault);
+        }
+        let mut reply = self.host.handle(now, Route::of("POST", path), body.to_vec());
+        let frame = reply.notice.take().map(|Notice { user, frame }| (user, frame));
+        Answer { body: reply.collect(self.host.store(), now).expect("memory does not fail"), frame }
+    }
+
+    fn upgrade(&mut self, now: Timestamp, token: &str) -> Upgrade {
+        if self.quirks.no_live {
+            return Upgrade::NotSupported;
+        }
+        self.host.admit(now, token).map_or(Upgrade::Refused(401), Upgrade::Open)
+    }
+
+    fn back_up(&mut self) -> Option<Seq> {
+        self.last()
+    }
+
+    fn restore(&mut self, backup: &Option<Seq>) {
+        let Some(user) = self.user else { return };
+        match backup {
+            Some(last) => self.host.store().roll_back(&user, *last),
+            None => self.host.store().forget(&user),
+        }
+    }
+
+    fn heal(&mut self) {
+        self.quirks.partial_pushes = 0;
+        self.host.store().fail_writes(0, WriteFault::StoresNothing);
+    }
+}
