@@ -69,32 +69,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// - A renamed variant has `was = "old.name"` (or keeps the name in messages by `type = "old.name"`).
 /// - A payload of another form gets a new type name, and the old one is read through a function:
 ///   `was("old.name", upcast = "from_old")`. It takes the old payload, of any type that implements `Deserialize`, and
-///   if it likes the message's entity, and returns the variant:
-///
-/// ```ignore
-/// #[derive(DiplomaticEvent)]
-/// #[diplomatic(prefix = "todo")]
-/// enum TodoEvent {
-///     #[diplomatic(was("todo.created", upcast = "from_created"))]
-///     Added { title: String, tags: Vec<String> },
-///     #[diplomatic(entity = "note", was("todo.noted", upcast = "from_noted"))]
-///     Annotated { note: EntityId, text: String },
-/// }
-///
-/// #[derive(Deserialize)]
-/// struct Created { title: String, tag: Option<String> }
-///
-/// fn from_created(old: Created) -> TodoEvent {
-///     TodoEvent::Added { title: old.title, tags: old.tag.into_iter().collect() }
-/// }
-///
-/// #[derive(Deserialize)]
-/// struct Noted { lines: Vec<String> }
-///
-/// fn from_noted(old: Noted, note: &EntityId) -> TodoEvent {
-///     TodoEvent::Annotated { note: note.clone(), text: old.lines.join("\n") }
-/// }
-/// ```
+///   if it likes the message's entity, and returns the variant. An example is above.
 ///
 /// An upcast is a part of the fold: it depends on its arguments alone, and when it changes, `Reducer::VERSION` is
 /// raised. One that panics, or returns another variant, puts the message into quarantine.

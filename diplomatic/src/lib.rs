@@ -153,6 +153,41 @@ pub use device::{
 /// # Ok::<_, EncodeEventError>(())
 /// ```
 ///
+/// A later build, which reads what that one wrote:
+///
+/// ```
+/// use diplomatic::standard::{EntityId, Timestamp};
+/// use diplomatic::{DecodeEventError, DiplomaticEvent, Stored};
+/// use serde::Deserialize;
+///
+/// #[derive(DiplomaticEvent)]
+/// #[diplomatic(prefix = "todo")]
+/// enum TodoEvent {
+///     // Renamed; what is missing in an old payload has a default.
+///     #[diplomatic(was = "todo.added")]
+///     Created { title: String, #[serde(default)] tags: Vec<String> },
+///     // Another form of payload under a new name, and the old one through a function.
+///     #[diplomatic(entity = "id", was("todo.note", upcast = "from_note"))]
+///     Annotated { id: EntityId, lines: Vec<String> },
+/// }
+///
+/// #[derive(Deserialize)]
+/// struct Note {
+///     text: String,
+/// }
+///
+/// fn from_note(old: Note, id: &EntityId) -> TodoEvent {
+///     TodoEvent::Annotated { id: id.clone(), lines: old.text.lines().map(str::to_owned).collect() }
+/// }
+///
+/// let milk = EntityId::new(b"milkmilk", Timestamp::EPOCH);
+/// let payload = b"\x81\xa4text\xa3a\nb";
+/// let old = Stored::Content { type_name: "todo.note", entity: &milk, payload };
+/// let TodoEvent::Annotated { lines, .. } = TodoEvent::from_stored(old)? else { unreachable!() };
+/// assert_eq!(lines, ["a", "b"]);
+/// # Ok::<_, DecodeEventError>(())
+/// ```
+///
 /// # Reference
 ///
 #[cfg(feature = "derive")]

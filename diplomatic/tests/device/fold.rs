@@ -117,7 +117,10 @@ fn receive(device: &mut Device<Todos>, link: u32, messages: &[Message]) {
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic.downcast_ref::<String>().map_or_else(|| *panic.downcast_ref::<&str>().unwrap_or(&""), |text| text)
+    match panic.downcast_ref::<String>() {
+        Some(text) => text,
+        None => panic.downcast_ref::<&str>().copied().unwrap_or_default(),
+    }
 }
 
 /// Panics of the reducer are part of the histories and need not be printed.
