@@ -155,9 +155,9 @@ fn peak() -> String {
 /// Returns the processor time of this process, where the system tells it.
 fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<u64> =
+    let fields: Vec<i64> =
         stat.rsplit(')').next().unwrap_or_default().split_whitespace().filter_map(|field| field.parse().ok()).collect();
     // After the name come the state, which is no number, and eleven fields before the two times, in 1/100 s.
     let ticks = fields.get(10).copied().unwrap_or_default() + fields.get(11).copied().unwrap_or_default();
-    Duration::from_millis(ticks * 10)
+    Duration::from_millis(ticks.unsigned_abs() * 10)
 }

@@ -1,5 +1,7 @@
 //! Thousands of simulated worlds: whatever happens, every device and every host ends up with everything.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use diplomatic_tests::world::{self, Broken, ModelHost, ModelLog, RealHost, RealLog};

@@ -1,5 +1,7 @@
 //! A device alone: the log on redb, the fold, and the clock, as an app uses them.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
 mod emit;
 mod fold;
 mod open;
