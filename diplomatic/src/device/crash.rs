@@ -1,5 +1,7 @@
 //! Power cuts, failing syncs and full disks: what was acknowledged stays, and nothing is there by halves.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
@@ -102,11 +104,15 @@ fn seal(link: u32, message: &Message) -> Bag {
 }
 
 type Done = Result<(), Box<dyn std::error::Error>>;
+type Step = Box<dyn Fn(&mut Device<Tally>) -> Done>;
+
+/// What is queued for a host, with the bags that are kept.
+type Queue = Vec<(Position, Option<Vec<u8>>)>;
 
 const LIMITS: PushLimits = PushLimits { bags: 4, bytes: 1 << 20 };
 
 /// What a device lives through; each step is one transaction, and perhaps a snapshot.
-fn steps() -> Vec<Box<dyn Fn(&mut Device<Tally>) -> Done>> {
+fn steps() -> Vec<Step> {
     let foreign = foreign();
     let receive = |link: u32, messages: std::ops::Range<usize>, seq: u64| {
         let messages: Vec<_> = foreign[messages]
@@ -190,12 +196,12 @@ fn steps() -> Vec<Box<dyn Fn(&mut Device<Tally>) -> Done>> {
     ]
 }
 
-fn step(act: impl Fn(&mut Device<Tally>) -> Done + 'static) -> Box<dyn Fn(&mut Device<Tally>) -> Done> {
+fn step(act: impl Fn(&mut Device<Tally>) -> Done + 'static) -> Step {
     Box::new(act)
 }
 
 /// The queue of a link, with the bags that are kept.
-fn queue(device: &Device<Tally>, link: u32) -> Result<Vec<(Position, Option<Vec<u8>>)>, LogError> {
+fn queue(device: &Device<Tally>, link: u32) -> Result<Queue, LogError> {
     let everything = PushLimits { bags: usize::MAX, bytes: usize::MAX };
     let mut seal = |message: &_| seal(link, message);
     let queue = device.log.read(|reader| reader.outgoing(link, None, everything, &mut seal))?;
@@ -207,7 +213,7 @@ fn queue(device: &Device<Tally>, link: u32) -> Result<Vec<(Position, Option<Vec<
 struct Seen {
     messages: Vec<Vec<u8>>,
     state: Tally,
-    links: Vec<(String, Cursor, Vec<(Position, Option<Vec<u8>>)>, Vec<u64>)>,
+    links: Vec<(String, Cursor, Queue, Vec<u64>)>,
 }
 
 fn look(device: &mut Device<Tally>) -> Seen {

@@ -1,5 +1,7 @@
 //! Real clients on real files against the real host over real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
 mod device;
 mod faults;
 mod foreign;
