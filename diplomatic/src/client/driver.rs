@@ -99,13 +99,11 @@ impl<R: Reducer> Driver<R> {
     /// Runs until the client is closed.
     pub(super) async fn run(mut self) {
         while let Some(mut session) = self.poll().await {
-            let mut report = self.next_report(&session).await;
-            for _ in 0..REPORTS {
+            let report = self.next_report(&session).await;
+            self.take(&mut session, report);
+            for _ in 1..REPORTS {
+                let Some(report) = self.ready_report(&session) else { break };
                 self.take(&mut session, report);
-                match self.ready_report(&session) {
-                    Some(next) => report = next,
-                    None => break,
-                }
             }
             self.session = Some(session);
         }
@@ -188,6 +186,7 @@ impl<R: Reducer> Driver<R> {
             }
             Report::SyncAsked => {
                 self.asked = self.shared.sync_request();
+                self.heard = self.shared.told(self.host);
                 // What was emitted before the request is part of it.
                 session.handle_pending();
                 session.handle_network(now);
