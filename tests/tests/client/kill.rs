@@ -145,7 +145,8 @@ async fn full_disk_is_an_error_that_loses_nothing_and_passes_without_reopening()
     assert!(matches!(error, EmitError::Log(LogError::Storage(_))), "{error:?}");
     assert!(emitted > 3, "{emitted}");
     for _ in 0..5 {
-        client.emit(added(text(emitted))).await.unwrap_err();
+        // What the host acknowledges meanwhile makes a little room.
+        emitted += usize::from(client.emit(added(text(emitted))).await.is_ok());
         assert_eq!(client.read(|todos| todos.items.len()), emitted);
     }
     disk.grow();
