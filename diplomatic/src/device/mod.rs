@@ -91,7 +91,7 @@ pub struct DeviceConfig {
 
 impl Default for DeviceConfig {
     fn default() -> Self {
-        Self { clock: Clock::default(), snapshot_events: 4_000 }
+        Self { clock: Clock::default(), snapshot_events: 2_000 }
     }
 }
 
