@@ -80,6 +80,15 @@ pub(crate) struct VariantAttrs {
     pub(crate) shapes: Vec<ShapeAttr>,
     pub(crate) gid: Option<FieldAttr>,
     pub(crate) pid: Option<FieldAttr>,
+    pub(crate) was: Vec<WasAttr>,
+}
+
+/// An attribute that tells what event types a variant was.
+pub(crate) struct WasAttr {
+    pub(crate) name: Ident,
+    pub(crate) types: Vec<LitStr>,
+    /// The function that makes the event of their payload.
+    pub(crate) upcast: Option<Path>,
 }
 
 /// An attribute that gives a variant its shape.
@@ -104,13 +113,17 @@ pub(crate) struct FieldAttr {
     pub(crate) field: LitStr,
 }
 
-const ON_VARIANT: [&str; 7] = ["type", "overwrites", "entity", "deletes", "singleton", "gid", "pid"];
+const ON_VARIANT: [&str; 8] = ["type", "was", "overwrites", "entity", "deletes", "singleton", "gid", "pid"];
 
 impl VariantAttrs {
     pub(crate) fn parse(attrs: &[Attribute], mistakes: &mut Mistakes) -> Self {
         let mut parsed = Self::default();
         let mut seen = Vec::new();
         for item in diplomatic_items(attrs, mistakes) {
+            if item.name == "was" {
+                parsed.was.extend(item.was(mistakes));
+                continue;
+            }
             if is_repeated(&item, &mut seen, mistakes) {
                 continue;
             }
@@ -131,6 +144,14 @@ impl VariantAttrs {
                 "entity" => item.text("field", mistakes).map(ShapeKind::Entity),
                 "deletes" => item.text("field", mistakes).map(ShapeKind::Delete),
                 "singleton" => item.flag(mistakes).map(|()| ShapeKind::Singleton),
+                "upcast" => {
+                    mistakes.add_spanned(
+                        &item,
+                        "`upcast` stands beside the name of the old type: write \
+                         `was(\"todo.created\", upcast = \"from_created\")`",
+                    );
+                    continue;
+                }
                 name if ON_ENUM.contains(&name) => {
                     mistakes.add(
                         item.name.span(),
@@ -262,6 +283,44 @@ impl Item {
             );
         }
         texts
+    }
+
+    /// The names of old types after `=` or in parentheses, and there perhaps an `upcast`.
+    fn was(&self, mistakes: &mut Mistakes) -> Option<WasAttr> {
+        let mut was = WasAttr { name: self.name.clone(), types: Vec::new(), upcast: None };
+        let parts = match &self.value {
+            Value::Nothing => Vec::new(),
+            Value::Assigned(tokens) => vec![tokens.clone().into_iter().collect()],
+            Value::Listed(group) => split_at_commas(&group.stream()),
+        };
+        let mut understood = true;
+        for tokens in parts {
+            if let Ok(name) = syn::parse2::<LitStr>(tokens.iter().cloned().collect()) {
+                was.types.push(name);
+            } else if let [TokenTree::Ident(name), TokenTree::Punct(punct), path @ ..] = tokens.as_slice()
+                && (name == "upcast" && punct.as_char() == '=' && was.upcast.is_none())
+            {
+                let path: TokenStream = path.iter().cloned().collect();
+                was.upcast =
+                    syn::parse2::<LitStr>(path.clone()).and_then(|text| text.parse_with(Path::parse_mod_style)).ok();
+                if was.upcast.is_none() {
+                    mistakes
+                        .add_spanned(path, "`upcast` takes the path of a function: write `upcast = \"from_created\"`");
+                    return None;
+                }
+            } else {
+                understood = false;
+            }
+        }
+        if !understood || was.types.is_empty() {
+            mistakes.add_spanned(
+                self,
+                "`was` takes the names of old types as string literals: write `was = \"todo.created\"` or \
+                 `was(\"todo.created\", upcast = \"from_created\")`",
+            );
+            return None;
+        }
+        Some(was)
     }
 
     /// Nothing but the name.

@@ -5,7 +5,8 @@
 //! deserializes, which owns them.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{DeriveInput, Ident, LitStr};
 
 use crate::ast::{Field, Input, Variant};
@@ -119,7 +120,15 @@ impl Expansion<'_> {
             Shape::Delete(_) => quote!(Delete),
             Shape::Singleton => quote!(Singleton),
         };
-        quote!(#private::EventType::new(#name, #private::Shape::#shape))
+        let key = match &event.shape {
+            Shape::Register { key } => key.iter().map(|field| &*field.name).collect(),
+            Shape::Entity(field) => vec![&*field.name],
+            Shape::Fact | Shape::Delete(_) | Shape::Singleton => Vec::new(),
+        };
+        let key = (!key.is_empty()).then(|| quote!(.keyed_by(&[#(#key),*])));
+        let was: Vec<_> = event.was.iter().flat_map(|was| &was.types).collect();
+        let was = (!was.is_empty()).then(|| quote!(.formerly(&[#(#was),*])));
+        quote!(#private::EventType::new(#name, #private::Shape::#shape)#key #was)
     }
 
     /// The arm that makes a draft of an event.
@@ -200,7 +209,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// The arm that reads an event of this type back.
+    /// The arms that read an event of this type back.
     fn content_arm(&self, event: &Event<'_>) -> TokenStream {
         let Self { private, .. } = self;
         let Event { variant, type_name, .. } = event;
@@ -230,11 +239,32 @@ impl Expansion<'_> {
             };
             quote!(let #pattern = #private::#read(#type_name, __payload)?;)
         };
+        let was = event.was.iter().filter(|was| was.upcast.is_none()).flat_map(|was| &was.types);
+        let upcasts = event.was.iter().filter_map(|was| {
+            let upcast = was.upcast.as_ref()?;
+            let function = quote!(#upcast).to_string().replace(' ', "");
+            // At the place where the function is named, so that a misfit is reported there.
+            let arms = was.types.iter().map(|name| {
+                quote_spanned! {upcast.span()=>
+                    #name => {
+                        let __event = #private::upcast::<Self, _, _>(#name, __payload, __entity, #upcast)?;
+                        if ::core::matches!(__event, Self::#ident { .. }) {
+                            ::core::result::Result::Ok(__event)
+                        } else {
+                            ::core::result::Result::Err(#private::other_variant(#name, #function))
+                        }
+                    }
+                }
+            });
+            Some(quote!(#(#arms)*))
+        });
+        let upcasts: TokenStream = upcasts.collect();
         quote! {
-            #type_name => {
+            #type_name #(| #was)* => {
                 #read
                 ::core::result::Result::Ok(Self::#ident { #(#members: #bindings,)* #entity })
             }
+            #upcasts
         }
     }
 

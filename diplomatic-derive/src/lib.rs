@@ -34,6 +34,10 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// - `type = "name"`: the whole name of the event type, without the prefix. It is in the messages of all devices:
 ///   give it when a variant is renamed.
+/// - `was = "name"`: a name that the event type had before. Messages that have it are read as this variant. Repeat it
+///   for several names, or list them as `was("name", "other")`. Not on a delete, which is written without a name.
+/// - `was("name", upcast = "path::to::function")`: the same where the payload had another form. See
+///   [Evolution](#evolution).
 /// - `overwrites = "field"`, `overwrites("field", ...)`: a register. The fields are its key, and stay in the payload.
 ///   A key must serialize to the same bytes on every device, so a `HashMap` is none. If it is one
 ///   `EntityId`, that entity is the message's parent, and the register goes when the entity is deleted.
@@ -56,6 +60,23 @@ use syn::{DeriveInput, parse_macro_input};
 /// `#[serde(...)]` attributes (`default`, `alias`, `rename`, `with`, `skip`, ...) hold for the payload, and so do
 /// `rename_all` on a variant and `rename_all_fields` on the enum. The other serde attributes of the enum and its
 /// variants concern its own serde form, and not the payload.
+///
+/// # Evolution
+///
+/// What was written stays as it is, on every device and host, so a later build reads what earlier ones wrote:
+///
+/// - A new field has `#[serde(default)]`, and a renamed one `#[serde(alias = "old")]`. A field that goes is ignored.
+/// - A renamed variant has `was = "old.name"` (or keeps the name in messages by `type = "old.name"`).
+/// - A payload of another form gets a new type name, and the old one is read through a function:
+///   `was("old.name", upcast = "from_old")`. It takes the old payload, of any type that implements `Deserialize`, and
+///   if it likes the message's entity, and returns the variant. An example is above.
+///
+/// An upcast is a part of the fold: it depends on its arguments alone, and when it changes, `Reducer::VERSION` is
+/// raised. One that panics, or returns another variant, puts the message into quarantine.
+///
+/// A register's entity id is made from its type's name. So after a rename, what older builds write and what newer ones
+/// write are two registers; both count, the later comes after the earlier, and a delete takes both. A singleton, too,
+/// is two messages then, of which the later is applied last.
 #[proc_macro_derive(DiplomaticEvent, attributes(diplomatic, serde))]
 pub fn derive_diplomatic_event(input: TokenStream) -> TokenStream {
     expand::derive(&parse_macro_input!(input as DeriveInput)).into()

@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::Span;
+use proc_macro2::{Ident, Span};
 use syn::LitStr;
 use syn::ext::IdentExt;
 
 use crate::ast::{Field, Input, Variant};
-use crate::attr::{FieldAttr, Mistakes, ShapeAttr, ShapeKind, serde_items};
+use crate::attr::{FieldAttr, Mistakes, ShapeAttr, ShapeKind, WasAttr, serde_items};
 
 /// A variant that keeps all rules.
 pub(crate) struct Event<'a> {
     pub(crate) variant: &'a Variant<'a>,
     pub(crate) type_name: String,
+    /// The types that it is read from too.
+    pub(crate) was: &'a [WasAttr],
     pub(crate) shape: Shape<'a>,
     pub(crate) group: Option<&'a Field<'a>>,
     pub(crate) parent: Option<&'a Field<'a>>,
@@ -67,7 +69,8 @@ fn event<'a>(variant: &'a Variant<'a>, prefix: Option<&LitStr>, mistakes: &mut M
     let shape = shape(variant, mistakes);
     let group = beside(variant, attrs.gid.as_ref(), mistakes);
     let parent = beside(variant, attrs.pid.as_ref(), mistakes);
-    let event = Event { variant, type_name, shape: shape?, group, parent };
+    let event = Event { variant, type_name, was: &attrs.was, shape: shape?, group, parent };
+    was_is_written(&event, mistakes);
     bare_value_is_written(&event, mistakes);
     Some(event)
 }
@@ -209,6 +212,21 @@ fn beside<'a>(variant: &'a Variant<'a>, attr: Option<&FieldAttr>, mistakes: &mut
     variant.field(field, mistakes)
 }
 
+/// A delete is written without its type, so it has no old one either.
+fn was_is_written(event: &Event<'_>, mistakes: &mut Mistakes) {
+    if let Shape::Delete(_) = event.shape {
+        for was in event.was {
+            mistakes.add(
+                was.name.span(),
+                "a delete is written without the name of its type, so that renaming it changes nothing: remove `was`",
+            );
+        }
+    }
+    for name in event.was.iter().flat_map(|was| &was.types).filter(|name| name.value().is_empty()) {
+        mistakes.add(name.span(), "the type name is empty: give the one that the messages have, or remove it");
+    }
+}
+
 fn names_differ(events: &[Event<'_>], mistakes: &mut Mistakes) {
     let mut seen = HashMap::new();
     for Event { variant, type_name, .. } in events {
@@ -221,6 +239,35 @@ fn names_differ(events: &[Event<'_>], mistakes: &mut Mistakes) {
                 variant.ident
             ),
         );
+    }
+    let mut read: HashMap<String, &Ident> = HashMap::new();
+    for Event { variant, was, .. } in events {
+        for name in was.iter().flat_map(|was| &was.types) {
+            let old = name.value();
+            let ident = variant.ident;
+            match (seen.get(&old), read.insert(old.clone(), ident)) {
+                (Some(now), _) if *now == ident => mistakes.add(
+                    name.span(),
+                    format_args!(
+                        "`{old}` is the type name of `{ident}` still: remove this, or give the new name by `type`"
+                    ),
+                ),
+                (Some(now), _) => mistakes.add(
+                    name.span(),
+                    format_args!(
+                        "`{old}` is the type name of `{now}` now, which reads those messages: remove this, or give \
+                         `{now}` another name by `type = \"...\"`"
+                    ),
+                ),
+                (None, Some(before)) => mistakes.add(
+                    name.span(),
+                    format_args!(
+                        "`{old}` is read as `{before}` already: messages of one type become one variant, so keep one"
+                    ),
+                ),
+                (None, None) => {}
+            }
+        }
     }
 }
 

@@ -17,16 +17,16 @@ pub(crate) struct Line {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serves clients until it is stopped by Ctrl-C or SIGTERM.
+    ///
+    /// Once it accepts connections it prints one line with its address. It speaks plain HTTP: put a reverse proxy with TLS
+    /// in front of it (nginx, Caddy) wherever others can listen in. Logs go to stderr, by RUST_LOG.
     Serve(Serve),
 }
 
-/// Serves clients until it is stopped by Ctrl-C or SIGTERM.
-///
-/// Once it accepts connections it prints one line with its address. It speaks plain HTTP: put a reverse proxy with TLS
-/// in front of it (nginx, Caddy) wherever others can listen in. Logs go to stderr, by RUST_LOG.
+/// How to serve.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// The address to listen on, such as 0.0.0.0:31337 or [::]:31337; port 0 takes any free one.
+    /// The address to listen on, such as 0.0.0.0:31337; port 0 takes any free one.
     /// Without it, 127.0.0.1 and the port of --port.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,

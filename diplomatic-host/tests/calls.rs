@@ -1,5 +1,7 @@
 //! The calls over a store in memory: what they answer, and that no bytes upset them.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test, or no benchmark")]
+
 mod support;
 
 use diplomatic::standard::calls::{

@@ -1,5 +1,6 @@
 //! The program itself: its line, its signals, its complaints, and what a kill -9 leaves behind.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test, or no benchmark")]
 #![cfg(unix)]
 
 mod support;

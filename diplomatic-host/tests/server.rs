@@ -1,5 +1,7 @@
 //! The server on real sockets: the live channel, limits, and clients that misbehave.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test, or no benchmark")]
+
 mod support;
 
 use std::net::SocketAddr;
@@ -160,6 +162,33 @@ async fn a_body_above_the_limit_is_refused_with_a_status_of_its_own_and_the_conn
     let response = soon(client.send("POST", "/push", large)).await.unwrap();
     assert_eq!(response.parts().0.status, Status::INVALID_REQUEST);
     assert_eq!(client.push(&account, account.bags(5, 1000)).await, [1, 2, 3, 4, 5]);
+}
+
+#[tokio::test]
+async fn a_request_that_finds_no_room_in_memory_is_told_to_come_back() {
+    let mut limits = Limits::default();
+    limits.body = 100_000;
+    limits.bodies = 100_000;
+    limits.idle = Duration::from_millis(300);
+    let server = Running::with_limits(MemoryStore::new(), limits).await;
+    let account = Account::new(1);
+    let mut client = server.client().await;
+    client.user(&account).await;
+
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(b"POST /push HTTP/1.1\r\nhost: h\r\ncontent-length: 90000\r\n\r\n").await.unwrap();
+    slow.write_all(&[0; 60_000]).await.unwrap();
+    let trickle = tokio::spawn(async move {
+        while slow.write_all(&[0]).await.is_ok() {
+            sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let request = account.request(NOW, &PushRequest { bags: account.bags(60, 1000) });
+    let response = soon(client.send("POST", "/push", request)).await.unwrap();
+    assert_eq!(response.parts().0.status, Status::STORAGE_ERROR);
+    trickle.abort();
+    let _ = trickle.await;
+    assert_eq!(soon(client.push(&account, account.bags(60, 1000))).await.len(), 60);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The exchange that was recorded from a running standard host, byte for byte.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test, or no benchmark")]
+
 mod support;
 
 use std::time::Duration;

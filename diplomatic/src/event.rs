@@ -38,12 +38,33 @@ pub struct EventType {
     pub name: &'static str,
     /// How the event becomes a message.
     pub shape: Shape,
+    /// The fields that say what a register or an entity is about, in their order; none for the other shapes.
+    pub key: &'static [&'static str],
+    /// The names in messages of earlier builds that are read as this variant.
+    pub was: &'static [&'static str],
 }
 
 impl EventType {
     /// Describes a variant.
     pub const fn new(name: &'static str, shape: Shape) -> Self {
-        Self { name, shape }
+        Self { name, shape, key: &[], was: &[] }
+    }
+
+    /// Says what the register or entity is about.
+    #[must_use]
+    pub const fn keyed_by(self, key: &'static [&'static str]) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Says what the type was called before.
+    #[must_use]
+    pub const fn formerly(self, was: &'static [&'static str]) -> Self {
+        Self { was, ..self }
+    }
+
+    /// Tells whether messages with this type name are of this type: it is its name, or was.
+    pub fn is_called(&self, type_name: &str) -> bool {
+        self.name == type_name || self.was.contains(&type_name)
     }
 }
 

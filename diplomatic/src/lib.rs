@@ -48,7 +48,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // The same 64 hex digits on every device of the user; `Seed::generate` makes new ones.
+//! // The same 64 hex digits on every device of the user; `Seed::random` makes new ones.
 //! let seed: Seed = std::env::var("DIP_SEED")?.parse()?;
 //! let client = Client::<Todos>::builder(seed).store("todo.redb").host("http://localhost:31337").open().await?;
 //! // Durable, applied, and on its way to the other devices; also without a network.
@@ -65,6 +65,9 @@
 //! - [`Reducer`]: what a state promises, and what it may rely on.
 //! - [`Client`]: emitting, reading, waiting for changes, and how sync goes.
 //! - [`Device`]: the same without network and async, for tools and simulations.
+//! - [`Replay`]: what a state was at any time, from an export file alone.
+//! - `testing` (with the feature of that name): whether a reducer keeps its promises, devices converge, and old messages
+//!   still read, each in a test of ten lines.
 //! - [`standard`]: the wire format, in pure functions.
 //!
 //! # Features
@@ -74,7 +77,9 @@
 //! | (none) | the public side of the standard: bytes, calls, statuses, bags to verify. A host needs no more, and cannot decrypt |
 //! | `seal` | seeds, keys, sealing and opening, export files |
 //! | `engine` | typed events, reducers, the order, the sync engine: pure, without clock, threads or I/O |
+//! | `replay` | [`Replay`] of export files: from any reader, without a store, a network or an async runtime |
 //! | `client` (default) | the log on redb, [`Device`], [`Client`] and its transports |
+//! | `testing` | tools for the tests of an app: scenarios, a checker of reducers, simulated devices, a lock on the schema |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
 
 // The derive macro's code names the crate, also in the crate's own tests.
@@ -83,28 +88,35 @@ extern crate self as diplomatic;
 
 #[cfg(feature = "client")]
 mod client;
-#[cfg(feature = "engine")]
-mod content;
 #[cfg(feature = "client")]
 mod device;
 #[cfg(feature = "engine")]
 mod event;
+#[cfg(feature = "replay")]
+mod fold;
 #[cfg(feature = "client")]
 mod log;
 #[cfg(feature = "engine")]
 mod order;
 #[cfg(feature = "engine")]
 mod reducer;
+#[cfg(feature = "replay")]
+pub mod replay;
 pub mod standard;
 #[cfg(feature = "engine")]
 pub mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(feature = "client")]
 pub use client::{
     AddressError, Changes, Client, ClientBuilder, HostReport, OpenError, StatusChanges, SyncStatus, TlsError,
 };
 #[cfg(feature = "client")]
-pub use device::{Device, DeviceConfig, DeviceLink, EmitError, Quarantined, Unread};
+pub use device::{
+    Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, ExportFileError, Exported, Happened, HistoryEntry,
+    ImportError, ImportProgress, ImportReport, Keep, Page, PageStart, Query, TransactError, Undo, UndoError,
+};
 /// # Examples
 ///
 /// ```
@@ -141,6 +153,41 @@ pub use device::{Device, DeviceConfig, DeviceLink, EmitError, Quarantined, Unrea
 /// # Ok::<_, EncodeEventError>(())
 /// ```
 ///
+/// A later build, which reads what that one wrote:
+///
+/// ```
+/// use diplomatic::standard::{EntityId, Timestamp};
+/// use diplomatic::{DecodeEventError, DiplomaticEvent, Stored};
+/// use serde::Deserialize;
+///
+/// #[derive(DiplomaticEvent)]
+/// #[diplomatic(prefix = "todo")]
+/// enum TodoEvent {
+///     // Renamed; what is missing in an old payload has a default.
+///     #[diplomatic(was = "todo.added")]
+///     Created { title: String, #[serde(default)] tags: Vec<String> },
+///     // Another form of payload under a new name, and the old one through a function.
+///     #[diplomatic(entity = "id", was("todo.note", upcast = "from_note"))]
+///     Annotated { id: EntityId, lines: Vec<String> },
+/// }
+///
+/// #[derive(Deserialize)]
+/// struct Note {
+///     text: String,
+/// }
+///
+/// fn from_note(old: Note, id: &EntityId) -> TodoEvent {
+///     TodoEvent::Annotated { id: id.clone(), lines: old.text.lines().map(str::to_owned).collect() }
+/// }
+///
+/// let milk = EntityId::new(b"milkmilk", Timestamp::EPOCH);
+/// let payload = b"\x81\xa4text\xa3a\nb";
+/// let old = Stored::Content { type_name: "todo.note", entity: &milk, payload };
+/// let TodoEvent::Annotated { lines, .. } = TodoEvent::from_stored(old)? else { unreachable!() };
+/// assert_eq!(lines, ["a", "b"]);
+/// # Ok::<_, DecodeEventError>(())
+/// ```
+///
 /// # Reference
 ///
 #[cfg(feature = "derive")]
@@ -148,12 +195,17 @@ pub use device::{Device, DeviceConfig, DeviceLink, EmitError, Quarantined, Unrea
 pub use diplomatic_derive::DiplomaticEvent;
 #[cfg(feature = "engine")]
 pub use event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, EventType, Shape, Stored, Target};
+#[cfg(feature = "replay")]
+pub use fold::{Quarantined, Unread};
 #[cfg(feature = "client")]
 pub use log::{Backing, LogError, OpenLogError, StorageError};
 #[cfg(feature = "engine")]
 pub use order::{Clock, Position, Tick};
 #[cfg(feature = "engine")]
 pub use reducer::{Meta, Origin, Reducer};
+#[cfg(feature = "replay")]
+#[doc(inline)]
+pub use replay::Replay;
 #[cfg(feature = "seal")]
 #[doc(inline)]
 pub use standard::{EntityId, Label, Seed, Timestamp};

@@ -18,11 +18,14 @@ use crate::standard::{EntityId, Label, Timestamp};
 /// - `apply` depends on the state, the event and its [`Meta`] alone (but for [`Meta::origin`], which differs from
 ///   device to device): no clock, no randomness, no counter outside.
 /// - For a variant with `overwrites`, `entity` or `singleton`, applying the later of two events for the same key
-///   gives the same state as applying both.
+///   gives the same state as applying both, whatever came between them.
 /// - For a variant with `deletes`, applying it gives the same state as if the events of that entity, and the
 ///   registers that hang on it, had never been.
 ///
 /// An event about something that is not there (deleted on another device, or not arrived yet) has to be harmless.
+///
+/// `diplomatic::testing::check_reducer` finds out whether a reducer keeps them. An event over which `apply` panics is
+/// refused when it is emitted here; one from elsewhere is put into quarantine, and the state is what it is without it.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a state: implement `diplomatic::Reducer` for it")]
 pub trait Reducer: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What can happen.
@@ -70,6 +73,8 @@ pub enum Origin {
     ThisDevice,
     /// The host with this label brought it.
     Host(Arc<Label>),
+    /// It stood in an export file.
+    File,
 }
 
 impl fmt::Display for Origin {
@@ -77,6 +82,7 @@ impl fmt::Display for Origin {
         match self {
             Self::ThisDevice => f.write_str("this device"),
             Self::Host(label) => label.fmt(f),
+            Self::File => f.write_str("an export file"),
         }
     }
 }

@@ -1,4 +1,6 @@
 //! What the tests across the crates share.
 
+#[cfg(doctest)]
+mod readme;
 pub mod todo;
 pub mod world;

@@ -1,5 +1,7 @@
 //! Reads request bodies within the limits.
 
+use std::sync::Arc;
+
 use axum::body::{Body, BodyDataStream};
 use futures_util::StreamExt;
 use tokio::sync::OwnedSemaphorePermit;
@@ -11,9 +13,12 @@ use crate::{Limits, Refusal};
 /// A whole request body.
 pub(super) struct Upload {
     pub(super) bytes: Vec<u8>,
-    /// Its part of the memory for bodies, kept until the request is answered.
+    /// Its part of the memory for bodies.
     pub(super) held: Option<OwnedSemaphorePermit>,
 }
+
+/// A request's part of the memory for bodies, kept until the store is done with it and it is answered to the end.
+pub(super) type Held = Option<Arc<OwnedSemaphorePermit>>;
 
 /// Reads a body to its end.
 ///

@@ -9,6 +9,8 @@ mod patience;
 mod respond;
 mod socket;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::UPGRADE;
@@ -20,7 +22,7 @@ use tokio::task::spawn_blocking;
 
 pub(crate) use connection::serve_connection;
 
-use self::body::Upload;
+use self::body::{Held, Upload};
 use self::respond::respond;
 use crate::app::{App, Seat};
 use crate::{BagStore, Host, Reply, Route, Server};
@@ -28,7 +30,7 @@ use crate::{BagStore, Host, Reply, Route, Server};
 impl<S: BagStore> Server<S> {
     /// Returns an axum router that answers every request, for those who serve it themselves.
     ///
-    /// [`Limits`] about connections (`connections`, `header`, `grace`, and `idle` for responses) are then theirs.
+    /// [`Limits`](crate::Limits) about connections (`connections`, `header`, `grace`, and `idle` for responses) are then theirs.
     pub fn router(self) -> Router {
         Router::new().fallback(|State(app), request| answer(app, None, request)).with_state(self.into_app())
     }
@@ -42,28 +44,31 @@ async fn answer<S: BagStore>(app: App<S>, seat: Option<Seat>, request: Request) 
         return socket::open(app, seat, received, request).await;
     }
     let route = Route::of(request.method().as_str(), path);
-    let reply = match route {
+    let (reply, held) = match route {
         Route::Call(_) => match body::read(&app, request.into_body()).await {
-            Ok(upload) => call(&app, received, route, upload).await,
-            Err(refusal) => Host::<S>::refuse(received, refusal),
+            Ok(Upload { bytes, held }) => {
+                let held = held.map(Arc::new);
+                (call(&app, received, route, bytes, held.clone()).await, held)
+            }
+            Err(refusal) => (Host::<S>::refuse(received, refusal), None),
         },
-        _ => app.host.handle(received, route, Vec::new()),
+        _ => (app.host.handle(received, route, Vec::new()), None),
     };
-    respond(&app, reply)
+    respond(&app, reply, held)
 }
 
 /// Carries out a call off the async threads: it checks signatures and reads from the disk. Nothing waits there for the
 /// commit of a write.
-async fn call<S: BagStore>(app: &App<S>, received: Timestamp, route: Route, upload: Upload) -> Reply {
+async fn call<S: BagStore>(app: &App<S>, received: Timestamp, route: Route, body: Vec<u8>, held: Held) -> Reply {
     let (answer, answered) = oneshot::channel();
     let (host, hub) = (app.host.clone(), app.hub.clone());
     spawn_blocking(move || {
-        let Upload { bytes, held } = upload;
-        host.submit(received, route, bytes, move |mut reply| {
+        host.submit(received, route, body, move |mut reply| {
             // Here, in the order of the commits, so that every socket gets its frames by seq.
             if let Some(notice) = reply.notice.take() {
                 hub.publish(notice);
             }
+            // Only now, should the client have left in the meantime.
             drop(held);
             let _ = answer.send(reply);
         });

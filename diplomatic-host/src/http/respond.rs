@@ -12,11 +12,14 @@ use axum::response::Response;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::task::spawn_blocking;
 
+use super::body::Held;
 use crate::app::App;
 use crate::{BagStore, Items, Reply, StoreError};
 
 /// Returns the response to a call or a preflight.
-pub(super) fn respond<S: BagStore>(app: &App<S>, reply: Reply) -> Response {
+///
+/// A reply that is streamed may keep the request, and with it the request's part of the memory for bodies, to its end.
+pub(super) fn respond<S: BagStore>(app: &App<S>, reply: Reply, held: Held) -> Response {
     let head = reply.head(app.now());
     if reply.status().is_none() {
         return preflight();
@@ -25,7 +28,7 @@ pub(super) fn respond<S: BagStore>(app: &App<S>, reply: Reply) -> Response {
         Some(items) => Body::from([&head, items].concat()),
         None => {
             let head = stream::once(async { Ok(Bytes::from(head)) });
-            Body::from_stream(head.chain(chunks(app, reply.items)))
+            Body::from_stream(head.chain(chunks(app, reply.items, held)))
         }
     };
     let mut response = allow_any_origin(Response::new(body));
@@ -57,9 +60,10 @@ fn preflight() -> Response {
 
 /// Reads items as the client takes them. A store that fails ends the stream with an error, which breaks the response
 /// off so that the client does not take a part for the whole.
-fn chunks<S: BagStore>(app: &App<S>, items: Items) -> impl Stream<Item = io::Result<Bytes>> + use<S> {
+fn chunks<S: BagStore>(app: &App<S>, items: Items, held: Held) -> impl Stream<Item = io::Result<Bytes>> + use<S> {
     let host = app.host.clone();
     stream::try_unfold(items, move |mut items| {
+        let _ = &held;
         let host = host.clone();
         async move {
             let read = spawn_blocking(move || items.next_chunk(host.store()).map(|chunk| Some((chunk?.into(), items))));

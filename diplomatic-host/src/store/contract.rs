@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use diplomatic::standard::{Seq, VerifiedBag};
+use curve25519_dalek::{EdwardsPoint, Scalar};
+use diplomatic::standard::{Bag, BagHead, Kdm, PublicKey, SealedBody, SealedHead, Seq, Signature, VerifiedBag};
+use sha2::{Digest, Sha512};
 
 use super::{BagStore, MemoryStore, Placed, RedbStore};
 use crate::account::Account;
@@ -22,8 +24,8 @@ fn append(store: &impl BagStore, account: &Account, bags: Vec<VerifiedBag>) -> V
 
 fn register(store: &impl BagStore, account: &Account) {
     let (done, registered) = mpsc::channel();
-    store.register(&account.key(), Box::new(move |outcome| done.send(outcome.unwrap()).unwrap()));
-    registered.recv().unwrap();
+    store.register(&account.key(), Box::new(move |outcome| done.send(outcome).unwrap()));
+    registered.recv().unwrap().unwrap();
 }
 
 fn new(seqs: impl IntoIterator<Item = u64>) -> Vec<Placed> {
@@ -33,6 +35,27 @@ fn new(seqs: impl IntoIterator<Item = u64>) -> Vec<Placed> {
 fn heads(store: &impl BagStore, account: &Account, after: u64, last: u64, budget: usize) -> Vec<u64> {
     let items = store.heads(&account.key(), seq(after), seq(last), budget).unwrap();
     items.iter().map(|item| item.seq.number()).collect()
+}
+
+/// Signs with the same nonce each time, as nobody should: the first halves of the signatures are then the same.
+fn signed_with_one_nonce(heads: &[&[u8]]) -> (PublicKey, Vec<VerifiedBag>) {
+    let (secret, nonce) = (Scalar::from(7_u8), Scalar::from(11_u8));
+    let user = PublicKey::from_bytes(EdwardsPoint::mul_base(&secret).compress().to_bytes());
+    let start = EdwardsPoint::mul_base(&nonce).compress().to_bytes();
+    let sign = |head: &[u8]| {
+        let hash = Sha512::new().chain_update(start).chain_update(user.as_bytes()).chain_update(head).finalize();
+        let end = nonce + Scalar::from_bytes_mod_order_wide(&hash.into()) * secret;
+        let mut signature = [0; 64];
+        signature[..32].copy_from_slice(&start);
+        signature[32..].copy_from_slice(end.as_bytes());
+        Signature::from_bytes(signature)
+    };
+    let bag = |&head: &&[u8]| {
+        let (signature, head) = (sign(head), SealedHead::from_bytes(head.to_vec()));
+        let head = BagHead { signature, kdm: Kdm::from_bytes([0; 8]), head };
+        Bag { head, body: SealedBody::default() }.verify(&user).unwrap()
+    };
+    (user, heads.iter().map(bag).collect())
 }
 
 macro_rules! bag_store_contract {
@@ -87,6 +110,20 @@ macro_rules! bag_store_contract {
                 let twice = [bag.clone(), bag].concat();
                 assert_eq!(append(&store, &account, twice), [Placed::New(seq(1)), Placed::Known(seq(1))]);
                 assert_eq!(store.last_seq(&account.key()).unwrap(), Some(seq(1)));
+            }
+
+            #[test]
+            fn bags_whose_signatures_start_alike_are_told_apart() {
+                let (store, _guard) = $make;
+                let (user, bags) = signed_with_one_nonce(&[b"one", b"two", b"three"]);
+                let append = |bags: &[VerifiedBag]| {
+                    let (done, placed) = mpsc::channel();
+                    store.append(&user, bags.to_vec(), Box::new(move |outcome| done.send(outcome.unwrap()).unwrap()));
+                    placed.recv().unwrap()
+                };
+                assert_eq!(append(&bags[..2]), new([1, 2]));
+                assert_eq!(append(&bags), [Placed::Known(seq(1)), Placed::Known(seq(2)), Placed::New(seq(3))]);
+                assert_eq!(append(&bags), [1, 2, 3].map(|number| Placed::Known(seq(number))));
             }
 
             #[test]

@@ -17,6 +17,9 @@ pub enum StoreError {
     /// The data could not be written. Whether it lies there nevertheless is unknown; to write it again is harmless.
     #[error("the bags could not be stored")]
     Write(#[source] Arc<dyn Error + Send + Sync>),
+    /// A part of the data file is not what was written there.
+    #[error("the data file is damaged")]
+    Corrupted(#[source] Arc<dyn Error + Send + Sync>),
     /// A stored bag does not decode.
     #[error("bag {seq} of user {user} is damaged")]
     Damaged {

@@ -163,7 +163,7 @@ impl<R: Reducer> ClientBuilder<R> {
             let driver = Driver::new(index, link, address, session, shared.clone(), http.clone(), tls.clone());
             drivers.spawn(driver.run());
         }
-        Ok(Client { shared, drivers })
+        Ok(Client { seed, shared, drivers })
     }
 }
 

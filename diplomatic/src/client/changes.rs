@@ -46,7 +46,16 @@ impl StatusChanges {
         Some(self.0.borrow_and_update().clone())
     }
 
-    pub(super) async fn until(&mut self, is: impl Fn(&SyncStatus) -> bool) -> Result<SyncStatus, LogError> {
+    /// Waits until the status is as `is` wants it, and returns it; returns at once if it is already.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Closed`], when the client is closed before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is missed when the future is dropped.
+    pub async fn until(&mut self, is: impl Fn(&SyncStatus) -> bool) -> Result<SyncStatus, LogError> {
         self.0.wait_for(is).await.map(|status| status.clone()).map_err(|_| LogError::Closed)
     }
 }

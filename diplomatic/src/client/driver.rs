@@ -38,6 +38,8 @@ pub(super) struct Driver<R: Reducer> {
     channel: Option<Channel>,
     /// The last request to sync that the session was told of.
     asked: u64,
+    /// How often it was told that there is more to push, as far as the session knows.
+    heard: u64,
 }
 
 /// A request on its way; dropping it gives it up.
@@ -90,19 +92,18 @@ impl<R: Reducer> Driver<R> {
             requests: BTreeMap::new(),
             channel: None,
             asked: 0,
+            heard: 0,
         }
     }
 
     /// Runs until the client is closed.
     pub(super) async fn run(mut self) {
         while let Some(mut session) = self.poll().await {
-            let mut report = self.next_report(&session).await;
-            for _ in 0..REPORTS {
+            let report = self.next_report(&session).await;
+            self.take(&mut session, report);
+            for _ in 1..REPORTS {
+                let Some(report) = self.ready_report(&session) else { break };
                 self.take(&mut session, report);
-                match self.ready_report(&session) {
-                    Some(next) => report = next,
-                    None => break,
-                }
             }
             self.session = Some(session);
         }
@@ -129,7 +130,8 @@ impl<R: Reducer> Driver<R> {
             self.carry_out(action);
         }
         let answered = session.is_settled().then_some(self.asked);
-        self.shared.publish(self.host, |report| report.update(session.status(), is_first_synced, answered));
+        let heard = self.heard;
+        self.shared.publish(self.host, |report| report.update(session.status(), is_first_synced, heard, answered));
         Some(session)
     }
 
@@ -178,9 +180,13 @@ impl<R: Reducer> Driver<R> {
                 }
                 session.handle_live(now, id, event);
             }
-            Report::Pending => session.handle_pending(),
+            Report::Pending => {
+                self.heard = self.shared.told(self.host);
+                session.handle_pending();
+            }
             Report::SyncAsked => {
                 self.asked = self.shared.sync_request();
+                self.heard = self.shared.told(self.host);
                 // What was emitted before the request is part of it.
                 session.handle_pending();
                 session.handle_network(now);

@@ -4,8 +4,11 @@ mod address;
 mod builder;
 mod changes;
 mod driver;
+mod files;
 mod http;
 mod live;
+mod past;
+mod seed;
 mod shared;
 mod status;
 mod tls;
@@ -20,7 +23,8 @@ pub use status::{HostReport, SyncStatus};
 pub use tls::TlsError;
 use tokio::task::JoinSet;
 
-use crate::device::{EmitError, Unread};
+use crate::device::EmitError;
+use crate::fold::Unread;
 use crate::log::LogError;
 use crate::reducer::Reducer;
 use crate::standard::{EntityId, Seed};
@@ -67,6 +71,8 @@ use crate::standard::{EntityId, Seed};
 /// ```
 #[derive(Debug)]
 pub struct Client<R: Reducer> {
+    /// For export files; the device does not keep it.
+    seed: Seed,
     shared: Arc<Shared<R>>,
     drivers: JoinSet<()>,
 }

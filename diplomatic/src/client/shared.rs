@@ -89,9 +89,15 @@ impl<R: Reducer> Shared<R> {
     pub(super) fn something_is_pending(&self, brought_by: Option<usize>) {
         for (index, news) in self.news.iter().enumerate() {
             if brought_by != Some(index) {
+                self.status.send_modify(|status| status.host_mut(index).tell());
                 news.pending.notify_one();
             }
         }
+    }
+
+    /// Returns how often a host's driver was told that there is more to push.
+    pub(super) fn told(&self, host: usize) -> u64 {
+        self.status.borrow().hosts()[host].told()
     }
 
     /// Asks every driver to sync now, and returns the number of the request.

@@ -28,7 +28,7 @@ impl SyncStatus {
 
     /// Tells whether every host has everything that this device has, and the other way round, as far as is known.
     pub fn is_caught_up(&self) -> bool {
-        self.hosts.iter().all(|host| host.status.phase == Phase::CaughtUp && host.status.pending == 0)
+        self.hosts.iter().all(HostReport::is_caught_up)
     }
 
     /// Returns how many messages wait for the host that lacks most.
@@ -49,12 +49,15 @@ pub struct HostReport {
     pub status: HostStatus,
     is_first_synced: bool,
     answered: u64,
+    /// How often the host's driver was told that there is more to push, and of how many of these the status knows.
+    told: u64,
+    heard: u64,
 }
 
 impl HostReport {
     pub(super) fn new(label: Label, address: &Address, is_first_synced: bool) -> Self {
         let status = HostStatus::default();
-        Self { label, address: address.to_string(), status, is_first_synced, answered: 0 }
+        Self { label, address: address.to_string(), status, is_first_synced, answered: 0, told: 0, heard: 0 }
     }
 
     /// Tells whether the host was read to its end at least once, by this client or an earlier one.
@@ -62,16 +65,37 @@ impl HostReport {
         self.is_first_synced
     }
 
-    /// Takes a new status, and the number of the request to sync that is answered by now, if one is; tells whether
-    /// anything differs.
-    pub(super) fn update(&mut self, status: &HostStatus, is_first_synced: bool, answered: Option<u64>) -> bool {
-        let is_first_synced = self.is_first_synced || is_first_synced;
-        let answered = answered.unwrap_or(self.answered);
-        let differs = self.status != *status || self.answered != answered || self.is_first_synced != is_first_synced;
-        if differs {
+    /// Tells whether the host has everything that this device has, and the other way round, as far as is known.
+    pub fn is_caught_up(&self) -> bool {
+        self.heard == self.told && self.status.phase == Phase::CaughtUp && self.status.pending == 0
+    }
+
+    /// Notes that there is more to push, of which the status does not know yet.
+    pub(super) const fn tell(&mut self) {
+        self.told += 1;
+    }
+
+    /// Returns how often there was more to push so far.
+    pub(super) const fn told(&self) -> u64 {
+        self.told
+    }
+
+    /// Takes a new status, which knows of the first `heard` times that there was more to push, and the number of the
+    /// request to sync that is answered by now, if one is; tells whether anything differs.
+    pub(super) fn update(
+        &mut self,
+        status: &HostStatus,
+        is_first_synced: bool,
+        heard: u64,
+        answered: Option<u64>,
+    ) -> bool {
+        let before = (self.is_first_synced, self.heard, self.answered);
+        self.is_first_synced |= is_first_synced;
+        self.heard = heard;
+        self.answered = answered.unwrap_or(self.answered);
+        let differs = self.status != *status || before != (self.is_first_synced, self.heard, self.answered);
+        if self.status != *status {
             self.status = status.clone();
-            self.answered = answered;
-            self.is_first_synced = is_first_synced;
         }
         differs
     }

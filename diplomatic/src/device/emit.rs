@@ -1,7 +1,8 @@
 //! From events to messages.
 
-use crate::content::Content;
+use super::plan::Plan;
 use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Target};
+use crate::fold::{Content, Reading};
 use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE};
 use crate::order::{Clock, Position, Tick};
 use crate::standard::{Body, EntityBody, EntityId, HeadError, Message, Timestamp};
@@ -16,6 +17,18 @@ pub enum EmitError {
     /// The entity's time is at the end of what can be told.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// The event does not read back from what it serializes to.
+    #[error("the event cannot be read back: {reason}")]
+    Unreadable {
+        /// What the deserializer said.
+        reason: String,
+    },
+    /// The reducer panicked over the event.
+    #[error("{reason}")]
+    Panicked {
+        /// That it panicked, and its message.
+        reason: String,
+    },
     /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -60,6 +73,16 @@ pub(super) fn write_events<E: DiplomaticEvent>(
     Ok((entities, emission.changes))
 }
 
+/// Checks that what is written reads back, before it is durable.
+pub(super) fn check_readable<E>(plan: &Plan<E>) -> Result<(), EmitError> {
+    for winner in &plan.winners {
+        if let Reading::Unfit { reason } = &winner.reading {
+            return Err(EmitError::Unreadable { reason: reason.clone() });
+        }
+    }
+    Ok(())
+}
+
 /// Events that are emitted together.
 struct Emission {
     clock: Clock,
@@ -70,15 +93,16 @@ struct Emission {
 }
 
 impl Emission {
-    /// Deletes the entity's registers, then the entity.
+    /// Deletes the entity, then its registers: the state right before the delete still has all of it.
     fn delete(&mut self, writer: &mut LogWriter<'_>, entity: EntityId) -> Result<EntityId, EmitError> {
+        let entity = self.write(writer, entity, None)?;
         for register in writer.registers_of(&entity)? {
             let is_live = writer.winner(&register)?.is_some_and(|winner| winner.type_name.is_some());
             if is_live {
                 self.write(writer, register, None)?;
             }
         }
-        self.write(writer, entity, None)
+        Ok(entity)
     }
 
     fn write(

@@ -1,24 +1,22 @@
 //! The state: the fold of the messages that count, kept up to date.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::plan::{NewWinner, Plan, Reading};
-use super::unread::Unread;
+use super::emit::EmitError;
+use super::plan::{NewWinner, Plan};
 use crate::event::DiplomaticEvent;
-use crate::log::{Log, LogError, THIS_DEVICE};
+use crate::fold::{Reading, Unread, apply};
+use crate::log::{A_FILE, Log, LogError, THIS_DEVICE, Undo};
 use crate::order::Position;
-use crate::reducer::{Meta, Origin, Reducer};
-use crate::standard::EntityId;
+use crate::reducer::{Origin, Reducer};
 
 /// One event more between snapshots for this many bytes of state, so that writing them costs little beside folding.
 const SNAPSHOT_BYTES_AN_EVENT: u64 = 64;
 
-/// How many snapshots are kept.
-const SNAPSHOTS: usize = 4;
+/// How many snapshots are kept of each power of two of their age.
+const SNAPSHOTS_AN_AGE: u64 = 4;
 
 /// The state of a device, and how far it goes.
 pub(super) struct Fold<R> {
@@ -33,7 +31,16 @@ pub(super) struct Fold<R> {
     snapshot_events: u64,
     since_snapshot: u64,
     snapshot_after: u64,
+    /// Snapshots that were taken while folding and are not in the log yet.
+    taken: Vec<Taken>,
     version: u64,
+}
+
+/// A snapshot, and its number.
+struct Taken {
+    at: Position,
+    number: u64,
+    bytes: Vec<u8>,
 }
 
 /// A state that is being folded.
@@ -41,7 +48,8 @@ struct Folding<R> {
     state: R,
     applied: Option<Position>,
     unread: Unread,
-    events: u64,
+    since_snapshot: u64,
+    taken: Vec<Taken>,
 }
 
 impl<R: Reducer> Fold<R> {
@@ -56,11 +64,12 @@ impl<R: Reducer> Fold<R> {
             snapshot_events,
             since_snapshot: 0,
             snapshot_after: snapshot_events,
+            taken: Vec::new(),
             version: 0,
         };
         fold.refold(log, None)?;
         if let Some(readable) = fold.first_readable(log)? {
-            log.write(|writer| writer.retain_snapshots(|at| *at < readable))?;
+            log.write(|writer| writer.retain_snapshots(|at, _| *at < readable))?;
             fold.refold(log, Some(&readable))?;
         }
         fold.keep_snapshot_if_due(log);
@@ -79,6 +88,10 @@ impl<R: Reducer> Fold<R> {
         &self.unread
     }
 
+    pub(super) fn has_panicked(&self, position: &Position) -> bool {
+        self.panicked.contains_key(position) || self.unread.has_panicked(position)
+    }
+
     pub(super) const fn version(&self) -> u64 {
         self.version
     }
@@ -86,19 +99,64 @@ impl<R: Reducer> Fold<R> {
     /// Brings the state up to date with what was stored. A failure of the log leaves the state as it is until
     /// [`mend`](Self::mend) succeeds; nothing stored is lost by it.
     pub(super) fn carry_out(&mut self, plan: Plan<R::Event>, log: &mut Log) {
+        let carried_out = self.carry_out_or_undo(plan, log, None);
+        debug_assert!(carried_out.is_ok(), "nothing is refused that cannot be undone");
+    }
+
+    /// Brings the state up to date with what was stored, as [`carry_out`](Self::carry_out) does; but if the reducer
+    /// cannot apply some of it, and it can be undone, undoes it and leaves the state as it was.
+    pub(super) fn carry_out_or_undo(
+        &mut self,
+        plan: Plan<R::Event>,
+        log: &mut Log,
+        mut undo: Option<Undo>,
+    ) -> Result<(), EmitError> {
         let Plan { winners, rewind } = plan;
         if winners.is_empty() {
-            return;
+            return Ok(());
         }
-        self.stale = match rewind {
-            Some(from) => Some(from),
-            None => self.apply_on_top(winners, log).err(),
-        };
+        let new: Vec<Position> = winners.iter().filter(|_| undo.is_some()).map(|winner| winner.position).collect();
+        let state = self.state.clone();
+        // Readers wait while the state is wrong, which is only after a panic of the reducer.
+        let mut broken = None;
+        self.stale = rewind;
+        if rewind.is_none() {
+            let mut shown = state.write().unwrap_or_else(PoisonError::into_inner);
+            if let Err(position) = self.apply_on_top(&mut shown, winners, log) {
+                self.stale = Some(position);
+                broken = Some(shown);
+            }
+        }
+        let mut outcome = Ok(());
+        while let Some(from) = self.stale {
+            let refused = new.iter().find_map(|position| self.panicked.get(position));
+            if let Some(reason) = refused.cloned()
+                && let Some(undo) = undo.take()
+            {
+                outcome = match log.undo(undo) {
+                    Ok(()) => {
+                        self.panicked.retain(|position, _| !new.contains(position));
+                        Err(EmitError::Panicked { reason })
+                    }
+                    Err(error) => Err(error.into()),
+                };
+            }
+            match self.fold_again(log, Some(&from)) {
+                Ok(_) if undo.is_some() && new.iter().any(|position| self.panicked.contains_key(position)) => {}
+                Ok(folded) => {
+                    let shown = broken.take();
+                    *shown.unwrap_or_else(|| state.write().unwrap_or_else(PoisonError::into_inner)) = folded;
+                    self.stale = None;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the state could not be folded again; it is tried before the next change");
+                    break;
+                }
+            }
+        }
         self.version += 1;
-        if let Err(error) = self.mend(log) {
-            tracing::error!(%error, "the state could not be folded again; it is tried before the next change");
-        }
         self.keep_snapshot_if_due(log);
+        outcome
     }
 
     /// Folds the state again if it could not be before, or if the log may hold what the state does not know of.
@@ -118,17 +176,12 @@ impl<R: Reducer> Fold<R> {
     }
 
     /// Returns the place of an event that the reducer cannot apply: the state is broken then.
-    fn apply_on_top(&mut self, winners: Vec<NewWinner<R::Event>>, log: &Log) -> Result<(), Position> {
-        let state = self.state.clone();
-        let mut state = state.write().unwrap_or_else(PoisonError::into_inner);
+    fn apply_on_top(&mut self, state: &mut R, winners: Vec<NewWinner<R::Event>>, log: &Log) -> Result<(), Position> {
         for NewWinner { position, entity, origin, reading, before } in winners {
             if let Some(before) = before {
-                self.unread.release(&before.position);
-                if let Some(type_name) = before.type_name.filter(|name| !is_known::<R>(name)) {
-                    self.unread.discount_unknown(&type_name);
-                }
+                self.unread.release(&before.position, before.type_name.as_deref().unwrap_or_default());
             }
-            let outcome = apply(&mut *state, &mut self.unread, &position, &entity, reading, || origin_of(log, origin));
+            let outcome = apply(state, &mut self.unread, &position, &entity, reading, || origin_of(log, origin));
             if let Err(reason) = outcome {
                 self.panicked.insert(position, reason);
                 return Err(position);
@@ -139,22 +192,29 @@ impl<R: Reducer> Fold<R> {
         Ok(())
     }
 
-    /// Folds from the last snapshot before `from`, or from the last of all.
+    /// Folds and shows the state, from the last snapshot before `from` on, or from the last of all.
     fn refold(&mut self, log: &Log, from: Option<&Position>) -> Result<(), LogError> {
+        let folded = self.fold_again(log, from)?;
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = folded;
+        Ok(())
+    }
+
+    /// Folds from the last snapshot before `from`, or from the last of all.
+    fn fold_again(&mut self, log: &Log, from: Option<&Position>) -> Result<R, LogError> {
         let folding = loop {
-            match fold_log::<R>(log, from, &self.panicked)? {
+            match fold_log::<R>(log, from, &self.panicked, self.snapshot_events)? {
                 Ok(folding) => break folding,
                 Err((position, reason)) => {
                     self.panicked.insert(position, reason);
                 }
             }
         };
-        let Folding { state, applied, unread, events } = folding;
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        let Folding { state, applied, unread, since_snapshot, taken } = folding;
         self.applied = applied;
         self.unread = unread;
-        self.since_snapshot = events;
-        Ok(())
+        self.since_snapshot = since_snapshot;
+        self.taken = taken;
+        Ok(state)
     }
 
     /// Returns the first message that did not fit its variant when it came, and fits by now.
@@ -172,36 +232,46 @@ impl<R: Reducer> Fold<R> {
     }
 
     fn keep_snapshot_if_due(&mut self, log: &mut Log) {
-        let Some(at) = self.applied.filter(|_| self.since_snapshot >= self.snapshot_after) else { return };
         if self.stale.is_some() {
             return;
         }
         // A snapshot saves time and nothing else: without one, opening folds more.
-        match self.keep_snapshot(log, &at) {
-            Ok(bytes) => {
-                self.since_snapshot = 0;
-                self.snapshot_after = self.snapshot_events.max(bytes / SNAPSHOT_BYTES_AN_EVENT);
-            }
-            Err(error) => {
-                self.snapshot_after *= 2;
-                tracing::warn!(error = %error, "the state could not be kept; opening will take longer");
-            }
+        if let Err(error) = self.keep_snapshots(log) {
+            self.snapshot_after *= 2;
+            tracing::warn!(error = %error, "the state could not be kept; opening will take longer");
         }
     }
 
-    fn keep_snapshot(&self, log: &mut Log, at: &Position) -> Result<u64, Box<dyn std::error::Error>> {
-        let bytes = {
+    fn keep_snapshots(&mut self, log: &mut Log) -> Result<(), Box<dyn std::error::Error>> {
+        let due = self.applied.filter(|_| self.since_snapshot >= self.snapshot_after);
+        let mut taken = std::mem::take(&mut self.taken);
+        if let Some(at) = due {
+            let number = match taken.last() {
+                Some(last) => last.number + 1,
+                None => log.read(|reader| reader.last_snapshot_number())? + 1,
+            };
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            rmp_serde::to_vec_named(&(&*state, &self.unread))?
-        };
-        let kept = log.read(|reader| reader.snapshots())?;
-        let oldest = kept.len().checked_sub(SNAPSHOTS - 1).and_then(|surplus| kept.get(surplus)).copied();
+            let bytes = rmp_serde::to_vec_named(&(&*state, &self.unread))?;
+            self.snapshot_after = snapshot_interval(self.snapshot_events, bytes.len());
+            taken.push(Taken { at, number, bytes });
+        }
+        let Some(newest) = taken.last().map(|last| last.number) else { return Ok(()) };
         log.write(|writer| {
-            writer.put_snapshot(at, &fingerprint::<R>(), &bytes)?;
-            writer.retain_snapshots(|at| oldest.is_none_or(|oldest| *at >= oldest))
+            for Taken { at, number, bytes } in taken.iter().filter(|taken| is_kept(taken.number, newest)) {
+                writer.put_snapshot(at, *number, &fingerprint::<R>(), bytes)?;
+            }
+            writer.retain_snapshots(|_, number| is_kept(number, newest))
         })?;
-        Ok(bytes.len() as u64)
+        if due.is_some() {
+            self.since_snapshot = 0;
+        }
+        Ok(())
     }
+}
+
+/// Returns after how many events the next snapshot of a state of this size is taken.
+fn snapshot_interval(events: u64, bytes: usize) -> u64 {
+    events.max(bytes as u64 / SNAPSHOT_BYTES_AN_EVENT)
 }
 
 impl<R> fmt::Debug for Fold<R> {
@@ -214,20 +284,42 @@ impl<R> fmt::Debug for Fold<R> {
     }
 }
 
+impl<R: Reducer> Folding<R> {
+    /// Takes a snapshot, to be kept when the log is not being read; returns how many events later the next is due.
+    fn take_snapshot(&mut self, at: Position, number: &mut u64, events: u64) -> u64 {
+        self.since_snapshot = 0;
+        match rmp_serde::to_vec_named(&(&self.state, &self.unread)) {
+            Ok(bytes) => {
+                *number += 1;
+                let interval = snapshot_interval(events, bytes.len());
+                self.taken.push(Taken { at, number: *number, bytes });
+                self.taken.retain(|taken| is_kept(taken.number, *number));
+                interval
+            }
+            // A state that does not serialize is folded whenever the log is opened.
+            Err(_) => u64::MAX,
+        }
+    }
+}
+
 /// Folds the log from the last snapshot before `from` on. The inner error is a message that the reducer cannot apply.
 fn fold_log<R: Reducer>(
     log: &Log,
     from: Option<&Position>,
     panicked: &BTreeMap<Position, String>,
+    snapshot_events: u64,
 ) -> Result<Result<Folding<R>, (Position, String)>, LogError> {
     let mut folding = start::<R>(log, from)?;
     let start = folding.applied;
     let links = log.links().to_vec();
     let origin = |number| match links.iter().find(|link| link.number == number) {
         Some(link) => Origin::Host(link.label.clone()),
+        None if number == A_FILE => Origin::File,
         None => Origin::ThisDevice,
     };
     let mut failed = None;
+    let mut number = log.read(|reader| reader.last_snapshot_number())?;
+    let mut snapshot_after = snapshot_events;
     log.read(|reader| {
         reader.each_after(start.as_ref(), false, |stored| {
             if failed.is_some() {
@@ -246,7 +338,10 @@ fn fold_log<R: Reducer>(
                 }
             }
             folding.applied = Some(position);
-            folding.events += 1;
+            folding.since_snapshot += 1;
+            if folding.since_snapshot >= snapshot_after && failed.is_none() {
+                snapshot_after = folding.take_snapshot(position, &mut number, snapshot_events);
+            }
             Ok(())
         })
     })?;
@@ -259,54 +354,30 @@ fn start<R: Reducer>(log: &Log, from: Option<&Position>) -> Result<Folding<R>, L
     let fingerprint = fingerprint::<R>();
     while let Some(snapshot) = log.read(|reader| reader.snapshot_before(before.as_ref(), &fingerprint))? {
         match rmp_serde::from_slice(&snapshot.state) {
-            Ok((state, unread)) => return Ok(Folding { state, applied: Some(snapshot.at), unread, events: 0 }),
+            Ok((state, unread)) => {
+                let mut unread: Unread = unread;
+                // Since then, later messages may have taken the place of some.
+                log.read(|reader| unread.try_retain(|position| Ok(!reader.is_superseded(position)?)))?;
+                return Ok(Folding { state, applied: Some(snapshot.at), unread, since_snapshot: 0, taken: Vec::new() });
+            }
             Err(_) => before = Some(snapshot.at),
         }
     }
-    Ok(Folding { state: R::default(), applied: None, unread: Unread::default(), events: 0 })
+    Ok(Folding { state: R::default(), applied: None, unread: Unread::default(), since_snapshot: 0, taken: Vec::new() })
 }
 
-/// Applies a message that counts, or notes why it cannot be. The error is what a reducer that panicked said; the
-/// state is broken then.
-fn apply<R: Reducer>(
-    state: &mut R,
-    unread: &mut Unread,
-    position: &Position,
-    entity: &EntityId,
-    reading: Reading<R::Event>,
-    origin: impl FnOnce() -> Origin,
-) -> Result<(), String> {
-    let (event, event_type) = match reading {
-        Reading::Event { event, event_type } => (event, event_type),
-        Reading::Delete { event } => (event, ""),
-        Reading::SilentDelete => return Ok(()),
-        Reading::Unknown { type_name } => {
-            unread.count_unknown(&type_name);
-            return Ok(());
-        }
-        Reading::Unfit { reason } => {
-            unread.quarantine(position, entity.clone(), reason);
-            return Ok(());
-        }
-    };
-    let meta = Meta::new(entity.clone(), position.changed, event_type, origin());
-    catch_unwind(AssertUnwindSafe(|| state.apply(&event, &meta))).map_err(|panic| panic_text(&*panic))
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    format!("the reducer panicked: {}", text.unwrap_or("without a message"))
-}
-
-fn origin_of(log: &Log, number: u32) -> Origin {
+pub(super) fn origin_of(log: &Log, number: u32) -> Origin {
     match log.link(number) {
+        None if number == A_FILE => Origin::File,
         Some(link) if number != THIS_DEVICE => Origin::Host(link.label.clone()),
         _ => Origin::ThisDevice,
     }
 }
 
-fn is_known<R: Reducer>(type_name: &str) -> bool {
-    R::Event::TYPES.iter().any(|known| known.name == type_name)
+/// Tells whether a snapshot is still of use when the one with the number `newest` is taken: many of the last ones are,
+/// and ever fewer of the older, so that a late event finds one that is not much older than itself.
+const fn is_kept(number: u64, newest: u64) -> bool {
+    newest.saturating_sub(number) < SNAPSHOTS_AN_AGE << number.trailing_zeros()
 }
 
 /// What a snapshot has to have been folded by to be of use: this state, this version of it, these event types.

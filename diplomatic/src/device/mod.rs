@@ -3,23 +3,35 @@
 //! It owns the rule that the two move together. Time and randomness come from the caller; hosts are spoken to by
 //! [`sync`](crate::sync) sessions, to which a device lends its log.
 
+mod compact;
 #[cfg(all(test, feature = "derive"))]
 mod crash;
 mod emit;
+mod export;
 mod fold;
+mod history;
+mod import;
+mod index;
 mod link;
 mod plan;
-mod unread;
+mod undo;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
+pub use export::{ExportFileError, Exported};
 use fold::Fold;
+pub use history::{Diff, Happened, HistoryEntry};
+pub(crate) use import::Import;
+pub use import::{ImportError, ImportProgress, ImportReport};
+pub use index::{Page, PageStart, Query};
 pub use link::DeviceLink;
 use rand_core::CryptoRng;
-pub use unread::{Quarantined, Unread};
+pub use undo::{Undo, UndoError};
 
-use crate::log::{Backing, Log, LogError, LogFailure, OpenLogError};
+use crate::fold::Unread;
+use crate::log::{Backing, Change, Log, LogError, LogFailure, LogWriter, OpenLogError};
 use crate::order::Clock;
 use crate::reducer::Reducer;
 use crate::standard::{EntityId, HeadHash, Label, Message, Seed, Timestamp};
@@ -79,8 +91,20 @@ pub struct DeviceConfig {
 
 impl Default for DeviceConfig {
     fn default() -> Self {
-        Self { clock: Clock::default(), snapshot_events: 10_000 }
+        Self { clock: Clock::default(), snapshot_events: 4_000 }
     }
+}
+
+/// Why a transaction came to nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransactError<E> {
+    /// The decision was not to.
+    #[error(transparent)]
+    Refused(E),
+    /// The events cannot be emitted.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
 }
 
 impl<R: Reducer> Device<R> {
@@ -133,18 +157,33 @@ impl<R: Reducer> Device<R> {
 
     /// Writes events in their order, all or none, in one transaction.
     ///
+    /// Whether the reducer can apply them shows when it does, and that is after they are durable: so nobody reads what
+    /// is not, and nobody who reads waits for the disk. If the reducer panics, they are taken back in a second
+    /// transaction before this returns, and the state is folded again. (Should the power fail between the two, they
+    /// stay, in quarantine, as if another device had written them.)
+    ///
     /// # Errors
     ///
     /// [`EmitError`]; nothing is stored then.
     pub fn emit_all(&mut self, now: Timestamp, events: &[R::Event]) -> Result<Vec<EntityId>, EmitError> {
+        self.emit_by(|writer, clock| emit::write_events(writer, clock, now, events))
+    }
+
+    /// Emits what `write` writes.
+    fn emit_by(
+        &mut self,
+        write: impl FnOnce(&mut LogWriter<'_>, Clock) -> Result<(Vec<EntityId>, Vec<Change>), EmitError>,
+    ) -> Result<Vec<EntityId>, EmitError> {
         self.mend()?;
         let Self { log, fold, clock } = self;
-        let written = log.write(|writer| {
-            let (entities, changes) = emit::write_events(writer, *clock, now, events)?;
-            Ok::<_, EmitError>((entities, fold.plan(writer, changes)?))
+        let written = log.write_undoably(|writer| {
+            let (entities, changes) = write(writer, *clock)?;
+            let plan = fold.plan(writer, changes)?;
+            emit::check_readable(&plan)?;
+            Ok::<_, EmitError>((entities, plan))
         });
-        let (entities, plan) = self.checked(written)?;
-        self.fold.carry_out(plan, &mut self.log);
+        let ((entities, plan), undo) = self.checked(written)?;
+        self.fold.carry_out_or_undo(plan, &mut self.log, Some(undo))?;
         Ok(entities)
     }
 
@@ -161,6 +200,21 @@ impl<R: Reducer> Device<R> {
             tracing::warn!(%error, "the log cannot be read after a failure; it is tried before the next change");
         }
         outcome
+    }
+
+    /// Lets `decide` look at the state and say what is to happen, and writes that, all or none. Nothing comes between.
+    ///
+    /// # Errors
+    ///
+    /// What `decide` refuses with, or [`EmitError`]; nothing is stored then.
+    pub fn transact<E>(
+        &mut self,
+        now: Timestamp,
+        decide: impl FnOnce(&R) -> Result<Vec<R::Event>, E>,
+    ) -> Result<Vec<EntityId>, TransactError<E>> {
+        self.mend().map_err(EmitError::from)?;
+        let events = self.read(decide).map_err(TransactError::Refused)?;
+        Ok(self.emit_all(now, &events)?)
     }
 
     /// Links a host: everything that the device has, and will have, waits for it.
@@ -191,6 +245,19 @@ impl<R: Reducer> Device<R> {
     /// Returns how often the state has changed since the device was opened.
     pub const fn version(&self) -> u64 {
         self.fold.version()
+    }
+
+    /// Returns every message in the log, in the one order.
+    #[cfg(feature = "testing")]
+    pub(crate) fn stored(&self) -> Result<Vec<crate::standard::Message>, LogError> {
+        self.log.read(|reader| {
+            let mut messages = Vec::new();
+            reader.each_after(None, true, |stored| {
+                messages.push(stored.message);
+                Ok::<_, LogError>(())
+            })?;
+            Ok(messages)
+        })
     }
 
     /// Returns the identity of every message in the log, in the one order.

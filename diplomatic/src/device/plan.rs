@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::fold::Fold;
-use crate::content::Content;
-use crate::event::{DecodeEventError, DiplomaticEvent, EventType, Shape, Stored};
+use crate::event::{DiplomaticEvent, Draft, Shape, Target};
+use crate::fold::{Content, Reading, delete_is_event, event_type};
 use crate::log::{Change, LogError, LogWriter, Winner};
 use crate::order::Position;
 use crate::reducer::Reducer;
-use crate::standard::{EntityId, HeadHash, Message, Timestamp};
+use crate::standard::{EntityId, HeadHash, Timestamp};
 
 /// What new messages mean for a state.
 pub(super) struct Plan<E> {
@@ -27,58 +27,6 @@ pub(super) struct NewWinner<E> {
     pub(super) reading: Reading<E>,
     /// What counted before the new messages came.
     pub(super) before: Option<Winner>,
-}
-
-/// What a message is to an event enum.
-pub(super) enum Reading<E> {
-    Event {
-        event: E,
-        event_type: &'static str,
-    },
-    Delete {
-        event: E,
-    },
-    /// A delete that no event stands for: that of a register or singleton, or any if the enum has no such variant.
-    SilentDelete,
-    Unknown {
-        type_name: String,
-    },
-    Unfit {
-        reason: String,
-    },
-}
-
-impl<E: DiplomaticEvent> Reading<E> {
-    pub(super) fn of(message: &Message) -> Self {
-        let entity = message.head().entity();
-        match Content::of(message) {
-            Content::Delete if !delete_is_event::<E>(entity) => Self::SilentDelete,
-            Content::Delete => match E::from_stored(Stored::Delete { entity }) {
-                Ok(event) => Self::Delete { event },
-                Err(error) => Self::Unfit { reason: error.to_string() },
-            },
-            Content::Typed { type_name, payload, .. } => {
-                let stored = Stored::Content { type_name, entity, payload };
-                match (E::from_stored(stored), event_type::<E>(type_name)) {
-                    (Ok(event), Some(known)) => Self::Event { event, event_type: known.name },
-                    (Ok(_), None) | (Err(DecodeEventError::UnknownType), _) => {
-                        Self::Unknown { type_name: type_name.to_owned() }
-                    }
-                    (Err(error), _) => Self::Unfit { reason: error.to_string() },
-                }
-            }
-            Content::Opaque => Self::Unknown { type_name: String::new() },
-        }
-    }
-}
-
-fn event_type<E: DiplomaticEvent>(type_name: &str) -> Option<&'static EventType> {
-    E::TYPES.iter().find(|known| known.name == type_name)
-}
-
-/// Tells whether a delete of this entity is an event of the enum.
-fn delete_is_event<E: DiplomaticEvent>(entity: &EntityId) -> bool {
-    !entity.is_derived() && E::TYPES.iter().any(|known| known.shape == Shape::Delete)
 }
 
 impl<R: Reducer> Fold<R> {
@@ -99,7 +47,7 @@ impl<R: Reducer> Fold<R> {
             }
         }
         if let Some(rewind) = rewind {
-            writer.retain_snapshots(|at| *at < rewind)?;
+            writer.retain_snapshots(|at, _| *at < rewind)?;
         }
         Ok(Plan { winners, rewind })
     }
@@ -116,14 +64,41 @@ impl<R: Reducer> Fold<R> {
             return Ok(true);
         }
         Ok(match &new.reading {
-            Reading::Delete { .. } => true,
-            Reading::Event { event_type, .. } => {
-                *event_type == old.name && matches!(old.shape, Shape::Register | Shape::Entity | Shape::Singleton)
-            }
+            // Another client may write a type under any entity; what a delete then undoes is for the fold to find out.
+            Reading::Delete { .. } => matches!(old.shape, Shape::Fact | Shape::Entity),
+            Reading::Event { event_type, event } if *event_type == old.name => match old.shape {
+                Shape::Entity | Shape::Singleton => true,
+                Shape::Register => same_register(writer, event, new, before)?,
+                _ => false,
+            },
+            Reading::Event { .. } => false,
             Reading::SilentDelete => went_with_its_parent::<R::Event>(writer, &new.entity, before)?,
             Reading::Unknown { .. } | Reading::Unfit { .. } => false,
         })
     }
+}
+
+/// Tells whether both events are about the key that their entity is derived from. Another client may write a register's
+/// type under any entity, and two of those need not be about the same.
+fn same_register<E: DiplomaticEvent>(
+    writer: &LogWriter<'_>,
+    event: &E,
+    new: &NewWinner<E>,
+    before: &Winner,
+) -> Result<bool, LogError> {
+    let stands_there = |event: &E, stored_type: &str| match event.to_draft() {
+        Ok(Draft::Content { target: Target::Register { key }, .. }) => {
+            EntityId::register(stored_type, &key) == new.entity
+        }
+        _ => false,
+    };
+    let Some(old_type) = &before.type_name else { return Ok(false) };
+    // Under one derived entity, the new event has the old one's type name too, or it is not at its place.
+    if !stands_there(event, old_type) {
+        return Ok(false);
+    }
+    let Some(message) = writer.message(&before.position)? else { return Ok(false) };
+    Ok(matches!(Reading::<E>::of(&message), Reading::Event { event, .. } if stands_there(&event, old_type)))
 }
 
 /// Tells whether a register went already when the entity on which it hung was deleted after the register's last event.

@@ -60,6 +60,16 @@ impl Backing {
         }
     }
 
+    /// Returns how many bytes there are.
+    pub(super) fn size(&self) -> u64 {
+        match &self.0 {
+            Kind::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
+            Kind::Memory(memory) => memory.with(|bytes| bytes.len() as u64),
+            #[cfg(test)]
+            Kind::Disk(disk) => disk.len().unwrap_or_default(),
+        }
+    }
+
     /// Opens the database as it is, or an empty one.
     pub(super) fn open_database(&self) -> Result<Database, DatabaseError> {
         let mut builder = Database::builder();
@@ -156,6 +166,13 @@ pub(super) fn survive_damage<T, E: From<LogError>>(act: impl FnOnce() -> Result<
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err(LogError::Damaged.into()))
 }
 
+/// Tells whether the log is of this seed.
+pub(super) fn is_of(database: &Database, seed: &Seed) -> Result<bool, LogError> {
+    let Meta { salt, check, .. } = read_meta(database)?;
+    let Some((salt, check)) = salt.zip(check) else { return Ok(false) };
+    Ok(Vault::new(seed, &salt).open("meta-1", b"check", &check).is_ok_and(|value| value == CHECK))
+}
+
 struct Meta {
     is_empty: bool,
     format: Option<u32>,
@@ -190,6 +207,9 @@ fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoRng) -> Resu
         transaction.open_table(tables::MESSAGES)?;
         transaction.open_table(tables::ENTITIES)?;
         transaction.open_table(tables::SUPERSEDED)?;
+        transaction.open_table(tables::OVERWRITTEN)?;
+        transaction.open_table(tables::UNDONE)?;
+        transaction.open_table(tables::INDEX)?;
         transaction.open_table(tables::REGISTERS)?;
         transaction.open_table(tables::LINKS)?;
         transaction.open_table(tables::SKIPPED)?;
@@ -201,13 +221,13 @@ fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoRng) -> Resu
 
 /// Makes a new file's name durable too.
 #[cfg(unix)]
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

@@ -105,4 +105,13 @@ macro_rules! from_redb {
     };
 }
 
-from_redb!(CommitError, StorageError, TableError, TransactionError, DatabaseError, SetDurabilityError);
+from_redb!(
+    CommitError,
+    CompactionError,
+    DatabaseError,
+    SavepointError,
+    SetDurabilityError,
+    StorageError,
+    TableError,
+    TransactionError
+);

@@ -9,8 +9,10 @@ mod backing;
 #[cfg(test)]
 mod disk;
 mod error;
+mod index;
 mod link;
 mod read;
+mod snapshot;
 mod stump;
 mod tables;
 mod vault;
@@ -22,14 +24,17 @@ use std::sync::Arc;
 
 pub use backing::Backing;
 use backing::survive_damage;
+pub(crate) use backing::sync_folder;
 pub use error::{LogError, OpenLogError, StorageError};
 use rand_core::CryptoRng;
-use redb::{Database, ReadableDatabase};
+use redb::{Database, ReadableDatabase, Savepoint, WriteTransaction};
 use vault::Vault;
 
 #[cfg(test)]
 pub(crate) use disk::Disk;
-pub(crate) use read::LogReader;
+pub(crate) use index::{Bucket, Order, Place};
+pub(crate) use read::{LogReader, StoredMessage};
+pub(crate) use snapshot::LogSnapshot;
 pub(crate) use write::{Change, LogWriter, Winner};
 
 use crate::standard::{Label, Seed};
@@ -41,6 +46,9 @@ const FORMAT: u32 = 1;
 /// This device's number among the bringers of messages.
 pub(crate) const THIS_DEVICE: u32 = 0;
 
+/// The number of all export files among the bringers of messages; no link gets as far.
+pub(crate) const A_FILE: u32 = u32::MAX;
+
 /// A device's log.
 pub(crate) struct Log {
     backing: Backing,
@@ -49,7 +57,7 @@ pub(crate) struct Log {
     /// Whether the storage failed since [`recover`](Self::recover). A change whose sync failed may be there all the
     /// same, so that what is in memory may be behind.
     is_suspect: Cell<bool>,
-    vault: Vault,
+    vault: Arc<Vault>,
     rng: Box<dyn CryptoRng + Send>,
     links: Vec<Link>,
 }
@@ -71,7 +79,7 @@ impl Log {
     ) -> Result<Self, OpenLogError> {
         let (database, vault) = backing.open_log(seed, &mut *rng)?;
         let (database, is_suspect) = (RefCell::new(Some(database)), Cell::new(false));
-        let mut log = Self { backing, database, is_suspect, vault, rng, links: Vec::new() };
+        let mut log = Self { backing, database, is_suspect, vault: Arc::new(vault), rng, links: Vec::new() };
         log.links = match log.read(|reader| reader.links()) {
             Ok(links) => links,
             Err(error) => return Err(log.open_error(error)),
@@ -122,7 +130,32 @@ impl Log {
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         let Self { backing, database, is_suspect, vault, rng, links } = self;
-        with_database(backing, database, is_suspect, |database| run_write(database, vault, &mut **rng, links, act))
+        with_database(backing, database, is_suspect, |database| {
+            run(database.begin_write().map_err(LogError::from)?, vault, &mut **rng, links, act)
+        })
+    }
+
+    /// Runs one transaction as [`write`](Self::write) does, and returns how to undo it.
+    pub(crate) fn write_undoably<T, E: LogFailure>(
+        &mut self,
+        act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
+    ) -> Result<(T, Undo), E> {
+        let Self { backing, database, is_suspect, vault, rng, links } = self;
+        with_database(backing, database, is_suspect, |database| {
+            let transaction = database.begin_write().map_err(LogError::from)?;
+            let undo = Undo(transaction.ephemeral_savepoint().map_err(LogError::from)?);
+            let value = run(transaction, vault, &mut **rng, links, act)?;
+            Ok((value, undo))
+        })
+    }
+
+    /// Sets the log back to before a transaction, which must be the last one, in a durable transaction of its own.
+    pub(crate) fn undo(&mut self, Undo(savepoint): Undo) -> Result<(), LogError> {
+        with_database(&self.backing, &self.database, &self.is_suspect, |database| {
+            let mut transaction = database.begin_write()?;
+            transaction.restore_savepoint(&savepoint)?;
+            Ok(transaction.commit()?)
+        })
     }
 
     /// Reads one consistent state of the log.
@@ -134,12 +167,24 @@ impl Log {
     }
 }
 
+impl Log {
+    /// Gives the space of dropped messages back, and returns how many bytes the log takes before and after.
+    pub(crate) fn shrink(&mut self) -> Result<(u64, u64), LogError> {
+        let before = self.backing.size();
+        with_database(&self.backing, &self.database, &self.is_suspect, |database| {
+            while database.compact()? {}
+            Ok::<_, LogError>(())
+        })?;
+        Ok((before, self.backing.size()))
+    }
+}
+
 /// Opens the database anew if it failed before, and notes if it fails now.
 fn with_database<T, E: LogFailure>(
     backing: &Backing,
     slot: &RefCell<Option<Database>>,
     is_suspect: &Cell<bool>,
-    act: impl FnOnce(&Database) -> Result<T, E>,
+    act: impl FnOnce(&mut Database) -> Result<T, E>,
 ) -> Result<T, E> {
     let mut slot = slot.borrow_mut();
     let outcome = survive_damage(|| {
@@ -156,18 +201,20 @@ fn with_database<T, E: LogFailure>(
     outcome
 }
 
-fn run_write<T, E: LogFailure>(
-    database: &Database,
+fn run<T, E: LogFailure>(
+    transaction: WriteTransaction,
     vault: &Vault,
     rng: &mut dyn CryptoRng,
     links: &[Link],
     act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let transaction = database.begin_write().map_err(LogError::from)?;
     let value = act(&mut LogWriter::new(&transaction, vault, rng, links)?)?;
     transaction.commit().map_err(LogError::from)?;
     Ok(value)
 }
+
+/// How the log was before a transaction.
+pub(crate) struct Undo(Savepoint);
 
 /// The error of something that is done inside a transaction.
 pub(crate) trait LogFailure: From<LogError> {

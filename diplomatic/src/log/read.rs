@@ -6,17 +6,17 @@ use std::sync::Arc;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use super::error::LogError;
-use super::vault::Vault;
-use super::write::skipped_key;
-use super::{Link, link, tables};
+use super::vault::{EntityKey, Vault};
+use super::write::{Winner, decode_winner, overwritten_key, skipped_key, snapshot_key, split_snapshot_key};
+use super::{Link, THIS_DEVICE, link, tables};
 use crate::order::Position;
-use crate::standard::{Bag, Body, Decode, Head, Label, Message, Reader, put_varbytes, put_varint};
+use crate::standard::{Bag, Body, Decode, EntityId, Head, Label, Message, Reader, Timestamp, put_varbytes, put_varint};
 use crate::sync::{Cursor, Outgoing, PushLimits, Skipped};
 
 /// The log as of one moment.
 pub(crate) struct LogReader<'t> {
-    transaction: &'t ReadTransaction,
-    vault: &'t Vault,
+    pub(super) transaction: &'t ReadTransaction,
+    pub(super) vault: &'t Vault,
     messages: ReadOnlyTable<&'static [u8; 48], &'static [u8]>,
 }
 
@@ -42,6 +42,11 @@ impl<'t> LogReader<'t> {
 
     pub(crate) fn contains(&self, position: &Position) -> Result<bool, LogError> {
         Ok(self.messages.get(&position.to_bytes())?.is_some())
+    }
+
+    /// Tells whether a later message of the entity counts in its place.
+    pub(crate) fn is_superseded(&self, position: &Position) -> Result<bool, LogError> {
+        Ok(self.transaction.open_table(tables::SUPERSEDED)?.get(&position.to_bytes())?.is_some())
     }
 
     pub(crate) fn message(&self, position: &Position) -> Result<Option<StoredMessage>, LogError> {
@@ -76,6 +81,87 @@ impl<'t> LogReader<'t> {
             }
         }
         Ok(())
+    }
+
+    /// Returns up to `limit` messages after `after`, in the one order.
+    pub(crate) fn page_after(&self, after: Option<&Position>, limit: usize) -> Result<Vec<StoredMessage>, LogError> {
+        let start = after.map(|after| after.to_bytes());
+        let start = start.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.messages.range::<&[u8; 48]>((start, Bound::Unbounded))?.take(limit);
+        rows.map(|row| {
+            row.map_err(LogError::from).and_then(|(key, sealed)| self.open_message(key.value(), sealed.value()))
+        })
+        .collect()
+    }
+
+    /// Tells whether an event was undone, or undid another.
+    pub(crate) fn is_undone(&self, position: &Position) -> Result<bool, LogError> {
+        Ok(self.transaction.open_table(tables::UNDONE)?.get(&position.to_bytes())?.is_some())
+    }
+
+    /// Returns the last message that this device emitted, and that was neither undone nor undid another.
+    pub(crate) fn last_to_undo(&self) -> Result<Option<StoredMessage>, LogError> {
+        let undone = self.transaction.open_table(tables::UNDONE)?;
+        for row in self.messages.iter()?.rev() {
+            let (key, sealed) = row?;
+            if undone.get(key.value())?.is_some() {
+                continue;
+            }
+            let stored = self.open_message(key.value(), sealed.value())?;
+            // The tombstones of registers come with that of their entity.
+            let is_part = stored.message.head().is_delete() && stored.message.head().entity().is_derived();
+            if stored.origin == THIS_DEVICE && !is_part {
+                return Ok(Some(stored));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the message that counts for an entity.
+    pub(crate) fn winner(&self, entity: &EntityId) -> Result<Option<Winner>, LogError> {
+        self.winner_of(&self.vault.entity_key(entity))
+    }
+
+    pub(super) fn winner_of(&self, key: &EntityKey) -> Result<Option<Winner>, LogError> {
+        let entities = self.transaction.open_table(tables::ENTITIES)?;
+        let Some(sealed) = entities.get(key)? else { return Ok(None) };
+        decode_winner(&self.vault.open("entities-1", key, sealed.value())?).map(Some)
+    }
+
+    /// Returns every message of an entity, in the one order.
+    pub(crate) fn messages_of(&self, entity: &EntityId) -> Result<Vec<StoredMessage>, LogError> {
+        let key = self.vault.entity_key(entity);
+        let overwritten = self.transaction.open_table(tables::OVERWRITTEN)?;
+        let (first, last) = (overwritten_key(&key, &[0; 48]), overwritten_key(&key, &[0xff; 48]));
+        let mut positions = Vec::new();
+        for row in overwritten.range::<&[u8; 80]>(&first..=&last)? {
+            let (key, _) = row?;
+            let (_, position) = key.value().split_last_chunk::<48>().expect("a key of this table has 80 bytes");
+            positions.push(Position::from_bytes(position));
+        }
+        positions.extend(self.winner(entity)?.map(|winner| winner.position));
+        positions.iter().filter_map(|position| self.message(position).transpose()).collect()
+    }
+
+    /// Returns up to `limit` messages that do not count, of those after `after` and before `until`.
+    pub(crate) fn superseded_page(
+        &self,
+        after: Option<&Position>,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Position>, LogError> {
+        let table = self.transaction.open_table(tables::SUPERSEDED)?;
+        let start = after.map(|after| after.to_bytes());
+        let start = start.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut positions = Vec::new();
+        for row in table.range::<&[u8; 48]>((start, Bound::Unbounded))?.take(limit) {
+            let position = Position::from_bytes(row?.0.value());
+            if position.changed >= until {
+                break;
+            }
+            positions.push(position);
+        }
+        Ok(positions)
     }
 
     fn open_message(&self, key: &[u8; 48], sealed: &[u8]) -> Result<StoredMessage, LogError> {
@@ -161,24 +247,24 @@ impl<'t> LogReader<'t> {
         fingerprint: &[u8; 32],
     ) -> Result<Option<Snapshot>, LogError> {
         let table = self.transaction.open_table(tables::SNAPSHOTS)?;
-        let end = before.map(|before| before.to_bytes());
+        let end = before.map(|before| snapshot_key(before, 0));
         let end = end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        for row in table.range::<&[u8; 48]>((Bound::Unbounded, end))?.rev() {
+        for row in table.range::<&[u8; 56]>((Bound::Unbounded, end))?.rev() {
             let (key, sealed) = row?;
             let Ok(value) = self.vault.open("snapshots-1", key.value(), sealed.value()) else { continue };
             if let Some((found, state)) = value.split_first_chunk::<32>()
                 && found == fingerprint
             {
-                return Ok(Some(Snapshot { at: Position::from_bytes(key.value()), state: state.to_vec() }));
+                return Ok(Some(Snapshot { at: split_snapshot_key(key.value()).0, state: state.to_vec() }));
             }
         }
         Ok(None)
     }
 
-    /// Returns the positions of all snapshots.
-    pub(crate) fn snapshots(&self) -> Result<Vec<Position>, LogError> {
+    /// Returns the largest number of a snapshot; 0 if there is none.
+    pub(crate) fn last_snapshot_number(&self) -> Result<u64, LogError> {
         let table = self.transaction.open_table(tables::SNAPSHOTS)?;
-        table.iter()?.map(|row| Ok(Position::from_bytes(row?.0.value()))).collect()
+        Ok(table.last()?.map_or(0, |(key, _)| split_snapshot_key(key.value()).1))
     }
 }
 

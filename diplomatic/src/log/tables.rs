@@ -6,7 +6,7 @@ use redb::TableDefinition;
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
 
 /// Every message, in the one order. Key: [`Position`](crate::Position). Value: varint link that brought it (0: this
-/// device) · varbytes head · body to the end.
+/// device, 2^32 - 1: a file) · varbytes head · body to the end.
 pub(super) const MESSAGES: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("messages-1");
 
 /// The message that counts for each entity. Key: [entity key](super::vault::EntityKey). Value: position (48), then,
@@ -15,6 +15,16 @@ pub(super) const ENTITIES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefiniti
 
 /// The messages that do not count, since a later one of their entity does. Key: position. Value: none.
 pub(super) const SUPERSEDED: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("superseded-1");
+
+/// The same messages by entity. Key: entity key (32) · position (48). Value: none.
+pub(super) const OVERWRITTEN: TableDefinition<'_, &[u8; 80], ()> = TableDefinition::new("overwritten-1");
+
+/// Events of this device that were undone, and those that did it. Key: position. Value: none.
+pub(super) const UNDONE: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("undone-1");
+
+/// Lists of the entities that are there, in a log that was asked for one. Key: see [`Row`](super::index::Row). Value:
+/// none.
+pub(super) const INDEX: TableDefinition<'_, &[u8; 57], ()> = TableDefinition::new("index-1");
 
 /// The registers that hang on an entity. Key: entity key of the parent (32) · of the register (32). Value: the
 /// register's EID.
@@ -27,8 +37,8 @@ pub(super) const LINKS: TableDefinition<'_, &[u8; 4], &[u8]> = TableDefinition::
 /// Bags that could not be read. Key: link (4, big-endian) · seq (8, big-endian). Value: varbytes bag head · u8 reason.
 pub(super) const SKIPPED: TableDefinition<'_, &[u8; 12], &[u8]> = TableDefinition::new("skipped-1");
 
-/// States as of a position. Key: position. Value: bytes(32) fingerprint of the fold · state.
-pub(super) const SNAPSHOTS: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("snapshots-1");
+/// States as of a position. Key: position (48) · number (8, big-endian), counted up from 1. Value: bytes(32) fingerprint of the fold · state.
+pub(super) const SNAPSHOTS: TableDefinition<'_, &[u8; 56], &[u8]> = TableDefinition::new("snapshots-1");
 
 /// Returns the name of the table of messages that wait for the host of a link.
 ///

@@ -66,9 +66,13 @@ impl Vault {
     pub(super) fn entity_key(&self, entity: &EntityId) -> EntityKey {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&entity.created().as_millis().to_be_bytes());
-        let hash = blake3::keyed_hash(&self.entities, &entity.to_bytes());
-        key[8..].copy_from_slice(&hash.as_bytes()[..24]);
+        key[8..].copy_from_slice(&self.hash(&entity.to_bytes())[..24]);
         key
+    }
+
+    /// Returns a hash that only those with the seed can tell anything from.
+    pub(super) fn hash(&self, content: &[u8]) -> [u8; 32] {
+        *blake3::keyed_hash(&self.entities, content).as_bytes()
     }
 }
 

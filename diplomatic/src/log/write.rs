@@ -8,7 +8,7 @@ use super::read::{decode_message, encode_message};
 use super::tables;
 use super::vault::{EntityKey, Vault};
 use super::{Link, THIS_DEVICE};
-use crate::content::Content;
+use crate::fold::Content;
 use crate::order::{Position, Tick};
 use crate::standard::{Bag, Decode, Encode, EntityId, Label, Message, Timestamp, put_varbytes};
 use crate::sync::{Cursor, Skipped};
@@ -17,14 +17,16 @@ type Keyed<'t, const N: usize> = Table<'t, &'static [u8; N], &'static [u8]>;
 
 /// One transaction on the log.
 pub(crate) struct LogWriter<'t> {
-    transaction: &'t WriteTransaction,
-    vault: &'t Vault,
+    pub(super) transaction: &'t WriteTransaction,
+    pub(super) vault: &'t Vault,
     rng: &'t mut dyn CryptoRng,
     links: &'t [Link],
     messages: Keyed<'t, 48>,
-    entities: Keyed<'t, 32>,
+    pub(super) entities: Keyed<'t, 32>,
     superseded: Table<'t, &'static [u8; 48], ()>,
+    overwritten: Table<'t, &'static [u8; 80], ()>,
     registers: Keyed<'t, 64>,
+    has_index: bool,
     /// One for each link, in their order.
     queues: Vec<Keyed<'t, 48>>,
 }
@@ -66,6 +68,7 @@ impl<'t> LogWriter<'t> {
             .iter()
             .map(|link| Ok(transaction.open_table(tables::queue(&tables::queue_name(link.number)))?))
             .collect::<Result<_, LogError>>()?;
+        let has_index = transaction.open_table(tables::META)?.get("index")?.is_some();
         Ok(Self {
             transaction,
             vault,
@@ -74,7 +77,9 @@ impl<'t> LogWriter<'t> {
             messages: transaction.open_table(tables::MESSAGES)?,
             entities: transaction.open_table(tables::ENTITIES)?,
             superseded: transaction.open_table(tables::SUPERSEDED)?,
+            overwritten: transaction.open_table(tables::OVERWRITTEN)?,
             registers: transaction.open_table(tables::REGISTERS)?,
+            has_index,
             queues,
         })
     }
@@ -109,6 +114,7 @@ impl<'t> LogWriter<'t> {
         if let Some(previous) = previous.as_ref() {
             let loser = previous.position.min(position);
             self.superseded.insert(&loser.to_bytes(), ())?;
+            self.overwritten.insert(&overwritten_key(&entity_key, &loser.to_bytes()), ())?;
             if loser == position {
                 return Ok(Some(previous.clone()));
             }
@@ -117,6 +123,9 @@ impl<'t> LogWriter<'t> {
         let value = encode_winner(&position, content.type_name());
         let value = self.vault.seal(self.entities.name(), &entity_key, &value, self.rng);
         self.entities.insert(&entity_key, value.as_slice())?;
+        if self.has_index {
+            self.reindex(message, previous.as_ref().map(|previous| &previous.position))?;
+        }
 
         let was_there = previous.as_ref().is_some_and(|previous| previous.type_name.is_some());
         if let Content::Typed { parent: Some(parent), .. } = content
@@ -133,6 +142,11 @@ impl<'t> LogWriter<'t> {
     /// Returns the message that counts for an entity.
     pub(crate) fn winner(&self, entity: &EntityId) -> Result<Option<Winner>, LogError> {
         self.winner_at(&self.vault.entity_key(entity))
+    }
+
+    /// Reads where the message that counts is out of an entity's sealed value.
+    pub(super) fn winner_position(&self, key: &EntityKey, sealed: &[u8]) -> Result<Position, LogError> {
+        decode_winner(&self.vault.open("entities-1", key, sealed)?).map(|winner| winner.position)
     }
 
     fn winner_at(&self, key: &EntityKey) -> Result<Option<Winner>, LogError> {
@@ -187,6 +201,29 @@ impl<'t> LogWriter<'t> {
         let Some(sealed) = self.messages.get(&key)? else { return Ok(None) };
         let value = self.vault.open("messages-1", &key, sealed.value())?;
         decode_message(&value).map(|(_, message)| Some(message))
+    }
+
+    /// Drops a message that does not count and that no host waits for; tells whether it did.
+    pub(crate) fn forget(&mut self, position: &Position) -> Result<bool, LogError> {
+        let key = position.to_bytes();
+        for queue in &self.queues {
+            if queue.get(&key)?.is_some() {
+                return Ok(false);
+            }
+        }
+        let Some(message) = self.message(position)? else { return Ok(false) };
+        let entity_key = self.vault.entity_key(message.head().entity());
+        self.messages.remove(&key)?;
+        self.superseded.remove(&key)?;
+        self.overwritten.remove(&overwritten_key(&entity_key, &key))?;
+        self.transaction.open_table(tables::UNDONE)?.remove(&key)?;
+        Ok(true)
+    }
+
+    /// Notes that an event is not to be undone (again).
+    pub(crate) fn mark_undone(&mut self, position: &Position) -> Result<(), LogError> {
+        self.transaction.open_table(tables::UNDONE)?.insert(&position.to_bytes(), ())?;
+        Ok(())
     }
 
     /// Writes down a link and how far its host was read.
@@ -247,9 +284,15 @@ impl<'t> LogWriter<'t> {
         Ok(())
     }
 
-    /// Keeps the state as of a position.
-    pub(crate) fn put_snapshot(&mut self, at: &Position, fingerprint: &[u8; 32], state: &[u8]) -> Result<(), LogError> {
-        let key = at.to_bytes();
+    /// Keeps the state as of a position, under a number.
+    pub(crate) fn put_snapshot(
+        &mut self,
+        at: &Position,
+        number: u64,
+        fingerprint: &[u8; 32],
+        state: &[u8],
+    ) -> Result<(), LogError> {
+        let key = snapshot_key(at, number);
         let mut value = Vec::with_capacity(state.len() + 32);
         value.extend_from_slice(fingerprint);
         value.extend_from_slice(state);
@@ -260,11 +303,27 @@ impl<'t> LogWriter<'t> {
     }
 
     /// Drops the snapshots that `keep` does not want.
-    pub(crate) fn retain_snapshots(&mut self, keep: impl Fn(&Position) -> bool) -> Result<(), LogError> {
+    pub(crate) fn retain_snapshots(&mut self, keep: impl Fn(&Position, u64) -> bool) -> Result<(), LogError> {
         let mut table = self.transaction.open_table(tables::SNAPSHOTS)?;
-        table.retain(|key, _| keep(&Position::from_bytes(key)))?;
+        table.retain(|key, _| {
+            let (at, number) = split_snapshot_key(key);
+            keep(&at, number)
+        })?;
         Ok(())
     }
+}
+
+pub(super) fn snapshot_key(at: &Position, number: u64) -> [u8; 56] {
+    let mut key = [0; 56];
+    key[..48].copy_from_slice(&at.to_bytes());
+    key[48..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+pub(super) fn split_snapshot_key(key: &[u8; 56]) -> (Position, u64) {
+    let (at, number) = key.split_first_chunk::<48>().expect("a key of snapshots has 56 bytes");
+    let number = number.first_chunk().expect("a key of snapshots has 56 bytes");
+    (Position::from_bytes(at), u64::from_be_bytes(*number))
 }
 
 /// Of the type name, one byte comes first, so that the empty name of an opaque body differs from a delete.
@@ -277,7 +336,7 @@ fn encode_winner(position: &Position, type_name: Option<&str>) -> Vec<u8> {
     value
 }
 
-fn decode_winner(value: &[u8]) -> Result<Winner, LogError> {
+pub(super) fn decode_winner(value: &[u8]) -> Result<Winner, LogError> {
     let damaged = || LogError::DamagedValue { table: "entities-1" };
     let (position, mark) = value.split_first_chunk::<48>().ok_or_else(damaged)?;
     let type_name = match mark {
@@ -285,6 +344,13 @@ fn decode_winner(value: &[u8]) -> Result<Winner, LogError> {
         [_, name @ ..] => Some(std::str::from_utf8(name).map_err(|_| damaged())?.into()),
     };
     Ok(Winner { position: Position::from_bytes(position), type_name })
+}
+
+pub(super) fn overwritten_key(entity: &EntityKey, position: &[u8; 48]) -> [u8; 80] {
+    let mut key = [0; 80];
+    key[..32].copy_from_slice(entity);
+    key[32..].copy_from_slice(position);
+    key
 }
 
 fn register_key(parent: &EntityKey, register: &EntityKey) -> [u8; 64] {

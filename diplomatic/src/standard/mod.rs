@@ -57,6 +57,8 @@ pub use keys::{HostKeys, Label};
 pub use seal::{OpenError, OpenedHead};
 #[cfg(feature = "seal")]
 pub use seed::{Seed, SeedParseError};
+#[cfg(feature = "testing")]
+pub(crate) use signature::parse_hex;
 pub use signature::{InvalidSignature, PublicKey, Signature};
 pub use status::Status;
 pub use time::{ClockOffset, Timestamp};

@@ -123,6 +123,11 @@ impl OpenedHead {
         &self.head
     }
 
+    /// Returns how long the sealed body is that belongs to the head; 0 for a delete.
+    pub const fn sealed_body_len(&self) -> u64 {
+        if self.head.is_delete() { 0 } else { self.head.body_len().saturating_add(OVERHEAD) }
+    }
+
     /// Opens the body that belongs to the head.
     ///
     /// # Errors

@@ -138,6 +138,12 @@ impl Reading {
         self.base = cursor.seq;
     }
 
+    /// Asks to look at the host again: until a list that starts from now on ends, nothing says that all was read.
+    pub(super) const fn doubt(&mut self) {
+        self.peek_wanted = true;
+        self.has_caught_up = false;
+    }
+
     pub(super) const fn has_caught_up(&self) -> bool {
         self.has_caught_up
     }
@@ -547,7 +553,7 @@ impl Session {
             self.storage.on_success();
         }
         self.reading.complete = false;
-        self.reading.has_caught_up = true;
+        self.reading.has_caught_up |= !self.reading.peek_wanted;
         self.reading.base = self.cursor.unwrap_or_default().seq;
         Ok(())
     }

@@ -240,7 +240,8 @@ impl Session {
         for gate in [&mut self.storage, &mut self.reading.gate, &mut self.pushing.gate] {
             gate.open(now.elapsed);
         }
-        self.reading.peek_wanted = true;
+        self.reading.doubt();
+        self.recount = true;
         self.doubt_channel(now);
     }
 

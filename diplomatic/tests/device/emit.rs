@@ -1,8 +1,11 @@
 //! What emitting promises.
 
-use diplomatic::standard::EntityId;
+use diplomatic::standard::{EntityId, Label};
+use diplomatic::sync::SyncLog;
+use diplomatic::{Backing, Device, EmitError};
 
-use crate::todo::{Event, added, at, device};
+use crate::fold::quietly;
+use crate::todo::{Event, Todos, added, at, device, open};
 
 #[test]
 fn ten_thousand_events_of_one_millisecond_keep_their_order() {
@@ -62,4 +65,80 @@ fn an_entity_from_the_far_future_can_still_be_changed() {
     let todo = device.emit(at(3), &added("milk")).unwrap();
     assert_eq!(device.read(|todos| todos.notes[&note].clone()), "two");
     assert_eq!(todo.created(), at(3), "one entity of next year does not pull the clock along");
+}
+
+/// What there is of a device to see.
+fn everything(device: &mut Device<Todos>, link: u32) -> (Todos, usize, u64, usize) {
+    let queued = device.session_log(link).pending().unwrap();
+    (device.read(Clone::clone), device.messages().unwrap().len(), queued, device.unread().quarantined().count())
+}
+
+#[test]
+fn an_event_that_the_reducer_cannot_apply_is_refused_and_leaves_nothing_behind() {
+    let backing = Backing::memory();
+    let mut device = open(&backing);
+    let link = device.link_host(&Label::default()).unwrap();
+    let todo = device.emit(at(1), &added("milk")).unwrap();
+    let rename = |title: &str| Event::Renamed { todo: todo.clone(), title: title.into() };
+    for n in 0..10 {
+        device.emit(at(2 + n), &rename("bread")).unwrap();
+        let before = everything(&mut device, link);
+        let error = quietly(|| device.emit(at(3 + n), &Event::Explosive).unwrap_err());
+        assert!(matches!(&error, EmitError::Panicked { .. }));
+        assert_eq!(error.to_string(), "the reducer panicked: boom");
+        assert_eq!(everything(&mut device, link), before);
+    }
+    let before = everything(&mut device, link);
+    drop(device);
+    let mut device = open(&backing);
+    assert_eq!(everything(&mut device, link), before);
+    device.emit(at(20), &rename("cheese")).unwrap();
+    assert_eq!(device.read(|todos| todos.items[&todo].0.clone()), "cheese");
+}
+
+#[test]
+fn events_that_are_emitted_together_with_a_refused_one_are_refused_too() {
+    let backing = Backing::memory();
+    let mut device = open(&backing);
+    let link = device.link_host(&Label::default()).unwrap();
+    let todo = device.emit(at(1), &added("milk")).unwrap();
+    let note = EntityId::new(b"a note", at(0));
+    let noted = || Event::Noted { note: note.clone(), text: "one".into() };
+    device.emit_all(at(2), &[noted(), Event::Removed { todo: note.clone() }]).unwrap();
+    let before = everything(&mut device, link);
+    let rename = Event::Renamed { todo: todo.clone(), title: "bread".into() };
+    // The note comes back from its delete, for which the state is folded again rather than applied on top.
+    for events in [vec![rename.clone(), Event::Explosive, added("tea")], vec![rename, noted(), Event::Explosive]] {
+        quietly(|| device.emit_all(at(3), &events).unwrap_err());
+        assert_eq!(everything(&mut device, link), before);
+    }
+    device.emit(at(4), &noted()).unwrap();
+    drop(device);
+    assert_eq!(open(&backing).read(|todos| todos.notes[&note].clone()), "one");
+}
+
+#[test]
+fn an_event_that_does_not_read_back_is_refused() {
+    #[derive(Debug, diplomatic::DiplomaticEvent)]
+    enum Odd {
+        Said {
+            #[serde(serialize_with = "in_words")]
+            number: u64,
+        },
+    }
+    fn in_words<S: serde::Serializer>(_: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("many")
+    }
+    #[derive(Default, serde::Serialize, serde::Deserialize)]
+    struct Count(u64);
+    impl diplomatic::Reducer for Count {
+        type Event = Odd;
+        fn apply(&mut self, Odd::Said { number }: &Odd, _: &diplomatic::Meta) {
+            self.0 += number;
+        }
+    }
+    let rng = rand::make_rng::<rand::rngs::StdRng>();
+    let mut device = Device::<Count>::open(Backing::memory(), &crate::todo::seed(), rng).unwrap();
+    assert!(matches!(device.emit(at(1), &Odd::Said { number: 3 }), Err(EmitError::Unreadable { .. })));
+    assert!(device.messages().unwrap().is_empty());
 }

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics says where")]
 
 mod emit;
+mod evolution;
 mod fold;
+mod lists;
 mod open;
+mod past;
 mod todo;

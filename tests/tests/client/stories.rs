@@ -221,3 +221,15 @@ async fn dropped_client_lets_go_of_its_file() {
     caught_up(&client).await;
     assert_eq!(host.count(&seed), 15);
 }
+
+#[tokio::test]
+async fn right_after_an_emit_the_status_does_not_claim_that_the_host_has_it() {
+    let (host, seed) = (TestHost::start().await, new_seed());
+    let phone = Device::new(&seed);
+    let phone = phone.open(&host.url()).await;
+    for round in 1..=20 {
+        phone.emit(added("milk")).await.unwrap();
+        status(&phone, "the host has it", |status| status.is_caught_up()).await;
+        assert_eq!(host.count(&seed), round);
+    }
+}

@@ -21,6 +21,8 @@ struct Disk {
     bytes: Arc<InMemoryBackend>,
     blocks: Arc<Mutex<HashSet<u64>>>,
     blocks_left: Arc<AtomicI64>,
+    /// What a power cut leaves of the disk.
+    synced: Arc<Mutex<Vec<u8>>>,
     writes_left: Arc<AtomicI64>,
 }
 
@@ -33,8 +35,18 @@ impl Disk {
             bytes: Arc::new(InMemoryBackend::new()),
             blocks: Arc::default(),
             blocks_left: endless(),
+            synced: Arc::default(),
             writes_left: endless(),
         }
+    }
+
+    /// The disk as a power cut leaves it: only what was synced.
+    fn after_power_cut(&self) -> Self {
+        let disk = Self::new();
+        let synced = self.synced.lock().unwrap();
+        disk.bytes.set_len(synced.len() as u64).unwrap();
+        disk.bytes.write(0, &synced).unwrap();
+        disk
     }
 
     fn open(&self) -> RedbStore {
@@ -65,7 +77,9 @@ impl StorageBackend for Disk {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.bytes.sync_data()
+        let mut synced = self.synced.lock().unwrap();
+        synced.resize(usize::try_from(self.bytes.len()?).unwrap(), 0);
+        self.bytes.read(0, &mut synced)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -106,7 +120,11 @@ fn a_full_disk_refuses_writes_serves_reads_and_takes_writes_again_when_there_is_
         assert_eq!(read_back.map(|items| items.len()), Some(20), "with room for {blocks} blocks");
 
         disk.blocks_left.store(i64::MAX, Ordering::SeqCst);
-        let placed = push(&store, &account, 1).or_else(|_| push(&store, &account, 1)).unwrap();
+        let placed = (0..100).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            push(&store, &account, 1).ok()
+        });
+        let placed = placed.unwrap();
         assert_eq!(placed, [Placed::New(Seq::new(21).unwrap())]);
     }
 }
@@ -123,5 +141,20 @@ fn every_acknowledged_bag_is_there_however_many_writes_the_disk_took() {
         disk.writes_left.store(i64::MAX, Ordering::SeqCst);
         let last = disk.open().last_seq(&account.key()).unwrap();
         assert!(last >= stored, "{stored:?} was acknowledged and {last:?} is there after {writes} writes");
+    }
+}
+
+#[test]
+fn every_acknowledged_bag_survives_a_power_cut() {
+    let disk = Disk::new();
+    let store = disk.open();
+    let account = Account::new(1);
+    for count in [1, 5, 1, 50, 2, 1] {
+        let placed = push(&store, &account, count).unwrap();
+        let after = disk.after_power_cut().open();
+        let last = after.last_seq(&account.key()).unwrap();
+        assert_eq!(last, placed.last().map(|placed| placed.seq()));
+        let heads = after.heads(&account.key(), Seq::ZERO, last.unwrap(), usize::MAX).unwrap();
+        assert_eq!(heads.len() as u64, last.unwrap().number());
     }
 }

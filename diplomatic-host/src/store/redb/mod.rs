@@ -125,7 +125,6 @@ impl Shared {
 
     /// Opens the database again if it broke. Only the writer calls this, so that no write is under way.
     fn ensure_open(&self) -> Result<(), StoreError> {
-        self.asked.store(false, Ordering::Release);
         if !self.broken.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -216,7 +215,10 @@ impl Drop for RedbStore {
 }
 
 fn reading(error: impl Into<redb::Error>) -> StoreError {
-    StoreError::Read(Arc::new(error.into()))
+    match error.into() {
+        error @ redb::Error::Corrupted(_) => StoreError::Corrupted(Arc::new(error)),
+        error => StoreError::Read(Arc::new(error)),
+    }
 }
 
 fn writing(error: impl Into<redb::Error>) -> StoreError {

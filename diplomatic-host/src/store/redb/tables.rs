@@ -1,5 +1,7 @@
 //! How bags lie in the data file. Keys are our own bytes, so that no release of redb can change their order.
 
+use std::collections::BTreeMap;
+
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
 use diplomatic::standard::{Encode, MAX_VARINT, PublicKey, Seq, Signature, VerifiedBag};
@@ -24,10 +26,12 @@ pub(super) const HEADS: TableDefinition<'_, &[u8; 40], &[u8]> = TableDefinition:
 /// Key: user (32 bytes) ++ seq (u64 BE). Value: the sealed body, which is all that PULL reads.
 pub(super) const BODIES: TableDefinition<'_, &[u8; 40], &[u8]> = TableDefinition::new("bodies-1");
 
-/// Key: user (32 bytes) ++ signature (64 bytes). Value: the bag's seq (u64 BE).
+/// Key: user (32 bytes) ++ the start of a signature (16 bytes). Value: the seqs (u64 BE each) of the bags whose signatures
+/// start so, by seq.
 ///
-/// The whole signature: its first half alone would save a third and let a user make two bags that pass for one.
-pub(super) const SEQS: TableDefinition<'_, &[u8; 96], &[u8; 8]> = TableDefinition::new("seqs-1");
+/// A signature's start is as good as unique, and a third of the bytes: signatures fall all over the table, and each push
+/// writes anew every page that it touches. A user can make two of the same start, so that the rest is compared too.
+pub(super) const SEQS: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("seqs-1");
 
 /// Returns the key of a bag in [`HEADS`] and [`BODIES`].
 pub(super) fn bag_key(user: &PublicKey, seq: Seq) -> [u8; 40] {
@@ -37,11 +41,11 @@ pub(super) fn bag_key(user: &PublicKey, seq: Seq) -> [u8; 40] {
     key
 }
 
-/// Returns the key of a bag in [`SEQS`].
-fn signature_key(user: &PublicKey, signature: &Signature) -> [u8; 96] {
-    let mut key = [0; 96];
+/// Returns the key of a signature in [`SEQS`].
+fn signature_key(user: &PublicKey, signature: &Signature) -> [u8; 48] {
+    let mut key = [0; 48];
     key[..32].copy_from_slice(user.as_bytes());
-    key[32..].copy_from_slice(signature.as_bytes());
+    key[32..].copy_from_slice(&signature.as_bytes()[..16]);
     key
 }
 
@@ -56,7 +60,7 @@ pub(super) struct Tables<'txn> {
     users: Table<'txn, &'static [u8; 32], &'static [u8; 8]>,
     heads: Table<'txn, &'static [u8; 40], &'static [u8]>,
     bodies: Table<'txn, &'static [u8; 40], &'static [u8]>,
-    seqs: Table<'txn, &'static [u8; 96], &'static [u8; 8]>,
+    seqs: Table<'txn, &'static [u8; 48], &'static [u8]>,
     changed: bool,
 }
 
@@ -83,13 +87,33 @@ impl<'txn> Tables<'txn> {
         }
     }
 
+    /// Appends bags table by table and in the order of the keys, which touches each page once.
     pub(super) fn append(&mut self, user: &PublicKey, bags: &[VerifiedBag]) -> Result<Vec<Placed>, StoreError> {
         let before = self.last_seq(user)?;
+        let known = self.known(user, bags)?;
         let mut last = before.unwrap_or_default();
-        let mut encoded = Vec::new();
+        let mut new: BTreeMap<&[u8; 64], Seq> = BTreeMap::new();
         let mut placed = Vec::with_capacity(bags.len());
-        for bag in bags {
-            placed.push(self.place(user, bag, &mut last, &mut encoded)?);
+        for (bag, known) in bags.iter().map(VerifiedBag::as_bag).zip(known) {
+            let signature = bag.head.signature.as_bytes();
+            if let Some(seq) = known.or_else(|| new.get(signature).copied()) {
+                placed.push(Placed::Known(seq));
+                continue;
+            }
+            let seq = last.next();
+            if seq == last {
+                return Err(StoreError::NoSeqLeft { user: *user });
+            }
+            self.heads.insert(&bag_key(user, seq), bag.head.to_bytes().as_slice()).map_err(writing)?;
+            new.insert(signature, seq);
+            placed.push(Placed::New(seq));
+            last = seq;
+        }
+        for (bag, placed) in bags.iter().zip(&placed).filter(|(_, placed)| placed.is_new()) {
+            self.bodies.insert(&bag_key(user, placed.seq()), bag.as_bag().body.as_bytes()).map_err(writing)?;
+        }
+        for (signature, seq) in new {
+            self.index(user, &Signature::from_bytes(*signature), seq)?;
         }
         if before != Some(last) {
             self.set_last_seq(user, last)?;
@@ -97,30 +121,39 @@ impl<'txn> Tables<'txn> {
         Ok(placed)
     }
 
-    fn place(
-        &mut self,
-        user: &PublicKey,
-        bag: &VerifiedBag,
-        last: &mut Seq,
-        encoded: &mut Vec<u8>,
-    ) -> Result<Placed, StoreError> {
-        let bag = bag.as_bag();
-        let signature = signature_key(user, &bag.head.signature);
-        if let Some(known) = self.seqs.get(&signature).map_err(reading)? {
-            return Ok(Placed::Known(seq_from(*known.value())));
+    /// Looks up which bags are there already, and under which seqs.
+    fn known(&self, user: &PublicKey, bags: &[VerifiedBag]) -> Result<Vec<Option<Seq>>, StoreError> {
+        let signature = |index: usize| &bags[index].as_bag().head.signature;
+        let mut by_signature: Vec<usize> = (0..bags.len()).collect();
+        by_signature.sort_unstable_by_key(|&index| signature(index).as_bytes());
+        let mut known = vec![None; bags.len()];
+        for index in by_signature {
+            known[index] = self.seq_of(user, signature(index))?;
         }
-        let seq = last.next();
-        if seq == *last {
-            return Err(StoreError::NoSeqLeft { user: *user });
+        Ok(known)
+    }
+
+    fn seq_of(&self, user: &PublicKey, signature: &Signature) -> Result<Option<Seq>, StoreError> {
+        let Some(seqs) = self.seqs.get(&signature_key(user, signature)).map_err(reading)? else { return Ok(None) };
+        for &seq in seqs.value().as_chunks().0 {
+            let seq = seq_from(seq);
+            let head = self.heads.get(&bag_key(user, seq)).map_err(reading)?;
+            if head.is_some_and(|head| head.value().starts_with(signature.as_bytes())) {
+                return Ok(Some(seq));
+            }
         }
-        encoded.clear();
-        bag.head.encode(encoded);
-        let key = bag_key(user, seq);
-        self.seqs.insert(&signature, &seq.number().to_be_bytes()).map_err(writing)?;
-        self.heads.insert(&key, encoded.as_slice()).map_err(writing)?;
-        self.bodies.insert(&key, bag.body.as_bytes()).map_err(writing)?;
-        *last = seq;
-        Ok(Placed::New(seq))
+        Ok(None)
+    }
+
+    /// Adds a seq to those of its signature's start.
+    fn index(&mut self, user: &PublicKey, signature: &Signature, seq: Seq) -> Result<(), StoreError> {
+        let key = signature_key(user, signature);
+        let seq = seq.number().to_be_bytes();
+        let others = self.seqs.insert(&key, seq.as_slice()).map_err(writing)?.map(|others| others.value().to_vec());
+        if let Some(others) = others {
+            self.seqs.insert(&key, [&others, seq.as_slice()].concat().as_slice()).map_err(writing)?;
+        }
+        Ok(())
     }
 
     fn last_seq(&self, user: &PublicKey) -> Result<Option<Seq>, StoreError> {

@@ -1,8 +1,9 @@
 //! The one writer: takes every waiting write, commits them together, answers all.
 
-use std::sync::Arc;
+use std::error::Error;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
+use std::time::Instant;
 
 use diplomatic::standard::{PublicKey, VerifiedBag};
 
@@ -38,31 +39,43 @@ enum Outcome {
     Nothing,
 }
 
+/// How long writes are refused after one failed, in multiples of what it took to open the file again. A full disk must
+/// not keep those waiting who read.
+const REST: u32 = 10;
+
 /// Runs until every sender of jobs is gone, and carries out what they sent.
-pub(super) fn run(shared: &Arc<Shared>, jobs: &Receiver<Job>) {
+pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>) {
+    let mut resting: Option<(Instant, StoreError)> = None;
     while let Ok(first) = jobs.recv() {
         let batch = gather(first, jobs);
-        let outcomes = shared.ensure_open().and_then(|()| commit(shared, &batch));
-        match outcomes {
-            Ok(outcomes) => batch.into_iter().zip(outcomes).for_each(|(job, outcome)| job.succeed(outcome)),
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "nothing of {} writes was stored",
-                    batch.len()
-                );
-                shared.broken.store(true, Ordering::Release);
-                batch.into_iter().for_each(|job| job.fail(&error));
-                // At once, for the sake of those who read. If it fails, the next job tries again.
-                if let Err(error) = shared.ensure_open() {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "the data file could not be opened again"
-                    );
-                }
-            }
+        shared.asked.store(false, Ordering::Release);
+        if let Some((_, error)) = resting.as_ref().filter(|(until, _)| Instant::now() < *until) {
+            batch.into_iter().for_each(|job| job.fail(error));
+            continue;
         }
+        resting = match shared.ensure_open().and_then(|()| commit(shared, &batch)) {
+            Ok(outcomes) => {
+                batch.into_iter().zip(outcomes).for_each(|(job, outcome)| job.succeed(outcome));
+                None
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn Error, "nothing of {} writes was stored", batch.len());
+                batch.into_iter().for_each(|job| job.fail(&error));
+                Some((recover(shared), error))
+            }
+        };
     }
+}
+
+/// Opens the database again, at once for the sake of those who read, and returns when to write again.
+fn recover(shared: &Shared) -> Instant {
+    let started = Instant::now();
+    shared.broken.store(true, Ordering::Release);
+    // If it fails, the next job that is carried out tries again.
+    if let Err(error) = shared.ensure_open() {
+        tracing::error!(error = &error as &dyn Error, "the data file could not be opened again");
+    }
+    Instant::now() + REST * started.elapsed()
 }
 
 /// Takes what waits already; nobody is kept waiting for more to come.

@@ -1,0 +1,82 @@
+//! Export and import beside sync.
+
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+
+use tokio::task::spawn_blocking;
+
+use super::Client;
+use crate::device::{ExportFileError, Exported, Import, ImportError, ImportReport};
+use crate::log::LogError;
+use crate::reducer::Reducer;
+use crate::replay::Replay;
+use crate::standard::export::usual_label;
+
+impl<R: Reducer> Client<R> {
+    /// Writes every message to an export file (`.dpl`), as [`Device::export`](crate::Device::export) does. The file has
+    /// what the client has now, and emitting and sync go on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportFileError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the export goes on to its end.
+    pub async fn export(&self, path: impl Into<PathBuf>) -> Result<Exported, ExportFileError> {
+        let (path, seed) = (path.into(), self.seed.clone());
+        let export = self.shared.with_device(move |device| device.start_export(&seed, &usual_label())).await??;
+        blocking(move || export.write(&path)).await?
+    }
+
+    /// Merges an export file of this account, as [`Device::import`](crate::Device::import) does. Emitting and sync go
+    /// on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, what was stored stays, and importing again goes on from there.
+    pub async fn import(&self, path: impl Into<PathBuf>) -> Result<ImportReport, ImportError> {
+        let (path, seed) = (path.into(), self.seed.clone());
+        let replay = blocking(move || Replay::open(path, &seed)).await??;
+        self.import_from(replay).await
+    }
+
+    /// Merges an export file that was opened or [recovered](Replay::recover) before.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`import`](Self::import).
+    pub async fn import_from(&self, replay: Replay) -> Result<ImportReport, ImportError> {
+        let mut import = Import::new(replay);
+        loop {
+            let step = self.shared.with_device(move |device| {
+                let goes_on = import.step(device);
+                (import, goes_on)
+            });
+            let goes_on;
+            (import, goes_on) = step.await?;
+            if !goes_on? {
+                return Ok(import.into_report());
+            }
+            self.shared.something_is_pending(None);
+        }
+    }
+}
+
+/// Runs what waits for the disk.
+async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T, LogError> {
+    match spawn_blocking(act).await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        // The runtime is shutting down.
+        Err(_) => Err(LogError::Closed),
+    }
+}

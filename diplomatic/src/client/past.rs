@@ -1,0 +1,92 @@
+//! History, undo and compaction, off the async threads.
+
+use super::Client;
+use crate::device::{Compacted, EmitError, HistoryEntry, Keep, Page, PageStart, Query, TransactError, Undo, UndoError};
+use crate::log::LogError;
+use crate::order::Position;
+use crate::reducer::Reducer;
+use crate::standard::{EntityId, Timestamp};
+
+impl<R: Reducer> Client<R> {
+    /// Lets `decide` look at the state and say what is to happen, and writes that, all or none. Nothing comes between.
+    ///
+    /// # Errors
+    ///
+    /// What `decide` refuses with, or [`EmitError`]; nothing is stored then.
+    pub async fn transact<E: Send + 'static>(
+        &self,
+        decide: impl FnOnce(&R) -> Result<Vec<R::Event>, E> + Send + 'static,
+    ) -> Result<Vec<EntityId>, TransactError<E>> {
+        let now = self.shared.now();
+        let entities = self.shared.with_device(move |device| device.transact(now, decide)).await;
+        let entities = entities.map_err(EmitError::from)??;
+        self.shared.something_is_pending(None);
+        Ok(entities)
+    }
+
+    /// Takes back the last event that this device emitted and that is not undone yet.
+    ///
+    /// # Errors
+    ///
+    /// [`UndoError`], the reason why nothing was done.
+    pub async fn undo(&self) -> Result<Vec<EntityId>, UndoError>
+    where
+        R::Event: Undo<R>,
+    {
+        let now = self.shared.now();
+        let entities = self.shared.with_device(move |device| device.undo(now)).await??;
+        self.shared.something_is_pending(None);
+        Ok(entities)
+    }
+
+    /// Returns everything that happened to one entity, in the one order.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn history_of(&self, entity: EntityId) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
+        self.shared.with_device(move |device| device.history_of(&entity)).await?
+    }
+
+    /// Returns up to `limit` entries of everything that happened after `after`, in the one order.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn history(
+        &self,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
+        self.shared.with_device(move |device| device.history(after.as_ref(), limit)).await?
+    }
+
+    /// Returns the state as it is without the messages after `time`. It folds the log from the start.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn state_at(&self, time: Timestamp) -> Result<R, LogError> {
+        self.shared.with_device(move |device| device.state_at(time)).await?
+    }
+
+    /// Returns a page of a list of entities: the first, or the one that begins at `start`; see
+    /// [`Device::list`](crate::Device::list).
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn list(&self, query: Query, start: Option<PageStart>) -> Result<Page<R::Event>, LogError> {
+        self.shared.with_device(move |device| device.list(&query, start.as_ref())).await?
+    }
+
+    /// Drops overwritten and deleted messages from this device, and makes the log smaller; see
+    /// [`Device::compact`](crate::Device::compact).
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn compact(&self, keep: Keep) -> Result<Compacted, LogError> {
+        self.shared.with_device(move |device| device.compact(keep)).await?
+    }
+}

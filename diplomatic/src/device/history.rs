@@ -1,0 +1,167 @@
+//! What happened, and what the state was.
+
+use std::collections::HashMap;
+
+use super::Device;
+use super::fold::origin_of;
+use crate::fold::{Reading, Unread, apply};
+use crate::log::{LogError, LogReader, StoredMessage};
+use crate::order::Position;
+use crate::reducer::{Meta, Reducer};
+use crate::standard::{EntityId, Timestamp};
+
+/// One message of the log, as an app tells of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HistoryEntry<E> {
+    /// The message's place in the one order.
+    pub position: Position,
+    /// What it is about, when it happened, of which type, and where it came from.
+    pub meta: Meta,
+    /// What happened.
+    pub what: Happened<E>,
+    /// The message that counts for the entity in its place; `None` if it counts itself.
+    pub overwritten_by: Option<Position>,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Happened<E> {
+    /// An event of this build.
+    Event(E),
+    /// A delete that no event stands for, as that of a register.
+    Deleted,
+    /// Something of a type that this build does not know.
+    Unknown {
+        /// The type's name; empty when the message has none.
+        type_name: String,
+    },
+    /// An event whose payload does not fit its variant.
+    Unreadable {
+        /// Why it does not.
+        reason: String,
+    },
+}
+
+/// What lies between two states; for [`Device::diff`].
+pub trait Diff {
+    /// What differs, in the app's words.
+    type Difference;
+
+    /// Returns what leads from this state to a later one.
+    fn diff(&self, later: &Self) -> Self::Difference;
+}
+
+impl<R: Reducer> Device<R> {
+    /// Returns everything that happened to one entity, in the one order.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn history_of(&self, entity: &EntityId) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
+        self.log.read(|reader| {
+            let messages = reader.messages_of(entity)?;
+            messages.into_iter().map(|stored| self.entry(reader, stored)).collect()
+        })
+    }
+
+    /// Returns up to `limit` entries of everything that happened after `after`, in the one order.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn history(&self, after: Option<&Position>, limit: usize) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
+        self.log.read(|reader| {
+            let messages = reader.page_after(after, limit)?;
+            messages.into_iter().map(|stored| self.entry(reader, stored)).collect()
+        })
+    }
+
+    pub(super) fn entry(
+        &self,
+        reader: &LogReader<'_>,
+        stored: StoredMessage,
+    ) -> Result<HistoryEntry<R::Event>, LogError> {
+        let StoredMessage { position, message, origin } = stored;
+        let (what, event_type) = match Reading::<R::Event>::of(&message) {
+            Reading::Event { event, event_type } => (Happened::Event(event), event_type),
+            Reading::Delete { event } => (Happened::Event(event), ""),
+            Reading::SilentDelete => (Happened::Deleted, ""),
+            Reading::Unknown { type_name } => (Happened::Unknown { type_name }, ""),
+            Reading::Unfit { reason } => (Happened::Unreadable { reason }, ""),
+        };
+        let entity = message.head().entity();
+        let winner = reader.winner(entity)?.map(|winner| winner.position);
+        let meta = Meta::new(entity.clone(), position.changed, event_type, origin_of(&self.log, origin));
+        Ok(HistoryEntry { position, meta, what, overwritten_by: winner.filter(|winner| *winner != position) })
+    }
+
+    /// Returns the state as it is without the messages after `time`: what every device that has all the earlier ones
+    /// shows by itself. It folds the log from the start.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn state_at(&self, time: Timestamp) -> Result<R, LogError> {
+        self.state_of(|position| position.changed <= time)
+    }
+
+    /// Returns what happened to the state between two moments.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn diff(&self, from: Timestamp, to: Timestamp) -> Result<R::Difference, LogError>
+    where
+        R: Diff,
+    {
+        Ok(self.state_at(from)?.diff(&self.state_at(to)?))
+    }
+
+    /// Folds the messages up to the first that is not `within`.
+    pub(super) fn state_of(&self, within: impl Fn(&Position) -> bool) -> Result<R, LogError> {
+        let mut winners: HashMap<EntityId, Position> = HashMap::new();
+        self.log.read(|reader| {
+            reader.each_after(None, true, |stored| {
+                if within(&stored.position) {
+                    winners.insert(stored.message.head().entity().clone(), stored.position);
+                }
+                Ok::<_, LogError>(())
+            })
+        })?;
+        let mut panicked = Vec::new();
+        loop {
+            match self.fold_winners(&winners, &panicked)? {
+                Ok(state) => return Ok(state),
+                Err(position) => panicked.push(position),
+            }
+        }
+    }
+
+    /// The inner error is a message that the reducer cannot apply.
+    fn fold_winners(
+        &self,
+        winners: &HashMap<EntityId, Position>,
+        panicked: &[Position],
+    ) -> Result<Result<R, Position>, LogError> {
+        let mut state = R::default();
+        let mut unread = Unread::default();
+        let mut failed = None;
+        self.log.read(|reader| {
+            reader.each_after(None, true, |StoredMessage { position, message, origin }| {
+                let entity = message.head().entity();
+                let counts = winners.get(entity) == Some(&position) && !self.fold.has_panicked(&position);
+                if counts && failed.is_none() && !panicked.contains(&position) {
+                    let reading = Reading::of(&message);
+                    let origin = || origin_of(&self.log, origin);
+                    if apply(&mut state, &mut unread, &position, entity, reading, origin).is_err() {
+                        failed = Some(position);
+                    }
+                }
+                Ok::<_, LogError>(())
+            })
+        })?;
+        Ok(failed.map_or(Ok(state), Err))
+    }
+}

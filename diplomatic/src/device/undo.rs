@@ -1,0 +1,117 @@
+//! Taking back what this device did.
+
+use super::Device;
+use super::emit::{EmitError, write_events};
+use super::fold::origin_of;
+use crate::event::DiplomaticEvent;
+use crate::fold::Reading;
+use crate::log::LogError;
+use crate::reducer::{Meta, Reducer};
+use crate::standard::{EntityId, Timestamp};
+
+/// Events that can be taken back by other events.
+pub trait Undo<S>: DiplomaticEvent {
+    /// Returns the events that take this one back, given the state before it; `None` if there are none.
+    ///
+    /// ```
+    /// # use diplomatic::{DiplomaticEvent, EntityId, Meta, Undo};
+    /// # use std::collections::BTreeMap;
+    /// #[derive(DiplomaticEvent)]
+    /// enum TodoEvent {
+    ///     Added { title: String },
+    ///     #[diplomatic(overwrites = "todo")]
+    ///     Renamed { todo: EntityId, title: String },
+    ///     #[diplomatic(deletes = "todo")]
+    ///     Removed { todo: EntityId },
+    /// }
+    ///
+    /// impl Undo<BTreeMap<EntityId, String>> for TodoEvent {
+    ///     fn inverse(&self, at: &Meta, before: &BTreeMap<EntityId, String>) -> Option<Vec<Self>> {
+    ///         Some(match self {
+    ///             Self::Added { .. } => vec![Self::Removed { todo: at.entity.clone() }],
+    ///             Self::Renamed { todo, .. } => {
+    ///                 vec![Self::Renamed { todo: todo.clone(), title: before.get(todo)?.clone() }]
+    ///             }
+    ///             Self::Removed { todo } => vec![Self::Added { title: before.get(todo)?.clone() }],
+    ///         })
+    ///     }
+    /// }
+    /// ```
+    fn inverse(&self, at: &Meta, before: &S) -> Option<Vec<Self>>;
+}
+
+/// Why nothing was undone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UndoError {
+    /// This device emitted nothing that is not undone yet.
+    #[error("there is nothing left that this device did")]
+    Nothing,
+    /// Another event has taken its place since, perhaps from another device.
+    #[error("something newer has taken the place of what this device did last")]
+    Overtaken {
+        /// What both are about.
+        entity: EntityId,
+    },
+    /// The event has no inverse.
+    #[error("what this device did last cannot be taken back")]
+    Irreversible {
+        /// What it is about.
+        entity: EntityId,
+    },
+    /// The inverse cannot be emitted.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+}
+
+impl From<LogError> for UndoError {
+    fn from(error: LogError) -> Self {
+        Self::Emit(error.into())
+    }
+}
+
+impl<R: Reducer> Device<R>
+where
+    R::Event: Undo<R>,
+{
+    /// Takes back the last event that this device emitted and that is not undone yet, by emitting its
+    /// [inverse](Undo::inverse); returns what that is about. The state before the event is folded from the log.
+    ///
+    /// # Errors
+    ///
+    /// [`UndoError`], the reason why nothing was done.
+    pub fn undo(&mut self, now: Timestamp) -> Result<Vec<EntityId>, UndoError> {
+        self.mend()?;
+        let last = self.log.read(|reader| {
+            let Some(stored) = reader.last_to_undo()? else { return Ok(None) };
+            let winner = reader.winner(stored.message.head().entity())?;
+            // What an undo emitted since does not stand in the way of undoing more.
+            let counts = match winner.map(|winner| winner.position) {
+                Some(winner) => winner == stored.position || reader.is_undone(&winner)?,
+                None => false,
+            };
+            Ok(Some((counts, stored)))
+        })?;
+        let (counts, stored) = last.ok_or(UndoError::Nothing)?;
+        let entity = stored.message.head().entity().clone();
+        if !counts {
+            return Err(UndoError::Overtaken { entity });
+        }
+        let (event, event_type) = match Reading::<R::Event>::of(&stored.message) {
+            Reading::Event { event, event_type } => (event, event_type),
+            Reading::Delete { event } => (event, ""),
+            _ => return Err(UndoError::Irreversible { entity }),
+        };
+        let before = self.state_of(|position| *position < stored.position)?;
+        let origin = origin_of(&self.log, stored.origin);
+        let meta = Meta::new(entity.clone(), stored.position.changed, event_type, origin);
+        let inverse = event.inverse(&meta, &before).ok_or(UndoError::Irreversible { entity })?;
+
+        Ok(self.emit_by(|writer, clock| {
+            let (entities, changes) = write_events(writer, clock, now, &inverse)?;
+            writer.mark_undone(&stored.position)?;
+            changes.iter().try_for_each(|change| writer.mark_undone(&change.position))?;
+            Ok((entities, changes))
+        })?)
+    }
+}

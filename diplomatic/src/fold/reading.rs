@@ -1,0 +1,71 @@
+//! What a message is to an event enum.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::content::Content;
+use super::panic_text;
+use crate::event::{DecodeEventError, DiplomaticEvent, EventType, Shape, Stored};
+use crate::standard::{EntityId, Message};
+
+/// What a message is to an event enum.
+pub(crate) enum Reading<E> {
+    Event {
+        event: E,
+        event_type: &'static str,
+    },
+    Delete {
+        event: E,
+    },
+    /// A delete that no event stands for: that of a register or singleton, or any if the enum has no such variant.
+    SilentDelete,
+    Unknown {
+        type_name: String,
+    },
+    Unfit {
+        reason: String,
+    },
+}
+
+impl<E: DiplomaticEvent> Reading<E> {
+    pub(crate) fn of(message: &Message) -> Self {
+        let entity = message.head().entity();
+        match Content::of(message) {
+            Content::Delete if !delete_is_event::<E>(entity) => Self::SilentDelete,
+            Content::Delete => match read_event(Stored::Delete { entity }) {
+                Ok(event) => Self::Delete { event },
+                Err(error) => Self::Unfit { reason: error.to_string() },
+            },
+            Content::Typed { type_name, payload, .. } => {
+                let stored = Stored::Content { type_name, entity, payload };
+                match (read_event(stored), event_type::<E>(type_name)) {
+                    (Ok(event), Some(known)) => Self::Event { event, event_type: known.name },
+                    (Ok(_), None) | (Err(DecodeEventError::UnknownType), _) => {
+                        Self::Unknown { type_name: type_name.to_owned() }
+                    }
+                    (Err(error), _) => Self::Unfit { reason: error.to_string() },
+                }
+            }
+            Content::Opaque => Self::Unknown { type_name: String::new() },
+        }
+    }
+}
+
+/// Reads an event; the code that does it is the app's in part, and may panic.
+pub(crate) fn read_event<E: DiplomaticEvent>(stored: Stored<'_>) -> Result<E, DecodeEventError> {
+    catch_unwind(AssertUnwindSafe(|| E::from_stored(stored))).unwrap_or_else(|panic| {
+        let type_name = match stored {
+            Stored::Content { type_name, .. } => event_type::<E>(type_name).map_or("", |known| known.name),
+            Stored::Delete { .. } => "",
+        };
+        Err(DecodeEventError::Payload { type_name, reason: panic_text("reading it", &*panic) })
+    })
+}
+
+pub(crate) fn event_type<E: DiplomaticEvent>(type_name: &str) -> Option<&'static EventType> {
+    E::TYPES.iter().find(|known| known.is_called(type_name))
+}
+
+/// Tells whether a delete of this entity is an event of the enum.
+pub(crate) fn delete_is_event<E: DiplomaticEvent>(entity: &EntityId) -> bool {
+    !entity.is_derived() && E::TYPES.iter().any(|known| known.shape == Shape::Delete)
+}

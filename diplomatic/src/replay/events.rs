@@ -1,0 +1,223 @@
+//! Messages of a file as events of an enum, one by one.
+
+use std::fmt;
+use std::io::{Read, Seek};
+use std::iter::FusedIterator;
+use std::ops::Range;
+use std::vec;
+
+use super::entries::{Entries, Entry};
+use super::fetch::{Fetched, Vaults};
+use super::{Damage, Replay, ReplayError};
+use crate::event::DiplomaticEvent;
+use crate::fold::{Reading, Unread};
+use crate::order::Position;
+use crate::reducer::{Meta, Origin};
+use crate::standard::{EntityId, Message};
+
+/// How many messages are opened together at most.
+const BATCH: usize = 4096;
+
+/// How many bytes the messages that are opened together may have; one alone may have more.
+const BATCH_BYTES: u64 = 8 << 20;
+
+/// Which messages of a file are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    /// Those that count among the first so many.
+    CountingAmong(usize),
+}
+
+/// Goes through the messages of a file in batches.
+pub(super) struct Walk<'a, F> {
+    pub(super) entries: &'a Entries,
+    pub(super) vaults: &'a mut Vaults<F>,
+    pub(super) which: Which,
+    pub(super) left: Range<usize>,
+}
+
+impl<F: Read + Seek> Walk<'_, F> {
+    /// Opens the next messages and makes of each what `make` says, beside its place in the order; none at the end.
+    pub(super) fn next_batch<T: Send>(
+        &mut self,
+        make: impl Fn(&Entry, Fetched) -> T + Sync,
+    ) -> Result<Vec<(usize, T)>, ReplayError> {
+        self.next_wanted(Self::counts, make)
+    }
+
+    /// Does so with the messages that `is_wanted` says.
+    pub(super) fn next_wanted<T: Send>(
+        &mut self,
+        mut is_wanted: impl FnMut(&Self, usize) -> bool,
+        make: impl Fn(&Entry, Fetched) -> T + Sync,
+    ) -> Result<Vec<(usize, T)>, ReplayError> {
+        let mut places = Vec::new();
+        let mut chosen = Vec::new();
+        let mut bytes = 0_u64;
+        while let Some(entry) = self.entries.as_slice()[self.left.clone()].first().filter(|_| chosen.len() < BATCH) {
+            if is_wanted(self, self.left.start) {
+                bytes = bytes.saturating_add(entry.weight());
+                if bytes > BATCH_BYTES && !chosen.is_empty() {
+                    break;
+                }
+                places.push(self.left.start);
+                chosen.push(entry);
+            }
+            self.left.start += 1;
+        }
+        let made = self.vaults.fetch(&chosen, make)?;
+        Ok(places.into_iter().zip(made).collect())
+    }
+
+    fn counts(&self, place: usize) -> bool {
+        match self.which {
+            Which::All => true,
+            Which::CountingAmong(count) => self.entries.counts_among(place, count),
+        }
+    }
+}
+
+/// A message of a file, read as an event.
+pub(super) struct ReadEntry<E> {
+    pub(super) position: Position,
+    pub(super) entity: EntityId,
+    pub(super) reading: Reading<E>,
+}
+
+/// Reads a message as an event; this is the part of the work that several threads share.
+pub(super) fn read_entry<E: DiplomaticEvent>(entry: &Entry, message: Fetched) -> Result<ReadEntry<E>, Damage> {
+    let message = message?;
+    let reading = Reading::of(&message);
+    Ok(ReadEntry { position: entry.position(), entity: message.head().entity().clone(), reading })
+}
+
+/// An event of an export file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replayed<E> {
+    /// What happened.
+    pub event: E,
+    /// What is known of it beside its fields.
+    pub meta: Meta,
+    /// Its place in the one order.
+    pub position: Position,
+    /// Whether it counts: nothing in the file writes over it or deletes it.
+    pub counts: bool,
+}
+
+/// The events of an export file, in the one order; see [`Replay::events`] and [`Replay::history`].
+///
+/// What is no event of the enum is stepped over and counted in [`unread`](Self::unread). A message that is damaged is
+/// an error in its place, and the iteration goes on after it.
+pub struct Events<'a, F, E> {
+    walk: Walk<'a, F>,
+    batch: vec::IntoIter<(usize, Result<ReadEntry<E>, Damage>)>,
+    unread: Unread,
+}
+
+impl<'a, F: Read + Seek, E: DiplomaticEvent> Events<'a, F, E> {
+    pub(super) fn new(replay: &'a mut Replay<F>, which: Which, left: Range<usize>) -> Self {
+        Self { walk: replay.walk(which, left), batch: Vec::new().into_iter(), unread: Unread::default() }
+    }
+
+    /// Returns what was no event of the enum so far.
+    pub const fn unread(&self) -> &Unread {
+        &self.unread
+    }
+
+    fn replayed(&mut self, place: usize, read: ReadEntry<E>) -> Option<Replayed<E>> {
+        let ReadEntry { position, entity, reading } = read;
+        let (event, event_type) = match reading {
+            Reading::Event { event, event_type } => (event, event_type),
+            Reading::Delete { event } => (event, ""),
+            Reading::SilentDelete => return None,
+            Reading::Unknown { type_name } => {
+                self.unread.note_unknown(&position, type_name);
+                return None;
+            }
+            Reading::Unfit { reason } => {
+                self.unread.quarantine(&position, entity, reason);
+                return None;
+            }
+        };
+        let counts = match self.walk.which {
+            Which::All => self.walk.entries.counts_among(place, self.walk.entries.as_slice().len()),
+            Which::CountingAmong(_) => true,
+        };
+        let meta = Meta::new(entity, position.changed, event_type, Origin::File);
+        Some(Replayed { event, meta, position, counts })
+    }
+}
+
+impl<F: Read + Seek, E: DiplomaticEvent> Iterator for Events<'_, F, E> {
+    type Item = Result<Replayed<E>, ReplayError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.batch.next() {
+                Some((place, Ok(read))) => {
+                    if let Some(replayed) = self.replayed(place, read) {
+                        return Some(Ok(replayed));
+                    }
+                }
+                Some((_, Err(damage))) => return Some(Err(ReplayError::Damaged(damage))),
+                None => match self.walk.next_batch(read_entry) {
+                    Ok(batch) if batch.is_empty() => return None,
+                    Ok(batch) => self.batch = batch.into_iter(),
+                    Err(error) => {
+                        // What cannot be read would be tried for ever.
+                        self.walk.left = 0..0;
+                        return Some(Err(error));
+                    }
+                },
+            }
+        }
+    }
+}
+
+impl<F: Read + Seek, E: DiplomaticEvent> FusedIterator for Events<'_, F, E> {}
+
+impl<F, E> fmt::Debug for Events<'_, F, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("which", &self.walk.which).field("left", &self.walk.left).finish_non_exhaustive()
+    }
+}
+
+/// The messages of an export file, in the one order; see [`Replay::messages`].
+pub struct Messages<'a, F> {
+    walk: Walk<'a, F>,
+    batch: vec::IntoIter<(usize, Fetched)>,
+}
+
+impl<'a, F: Read + Seek> Messages<'a, F> {
+    pub(super) fn new(replay: &'a mut Replay<F>) -> Self {
+        let left = 0..replay.len();
+        Self { walk: replay.walk(Which::All, left), batch: Vec::new().into_iter() }
+    }
+}
+
+impl<F: Read + Seek> Iterator for Messages<'_, F> {
+    type Item = Result<Message, ReplayError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.batch.len() == 0 {
+            match self.walk.next_batch(|_, message| message) {
+                Ok(batch) => self.batch = batch.into_iter(),
+                Err(error) => {
+                    self.walk.left = 0..0;
+                    return Some(Err(error));
+                }
+            }
+        }
+        self.batch.next().map(|(_, message)| message.map_err(ReplayError::Damaged))
+    }
+}
+
+impl<F: Read + Seek> FusedIterator for Messages<'_, F> {}
+
+impl<F> fmt::Debug for Messages<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Messages").field("left", &self.walk.left).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,271 @@
+//! Replay of export files (`.dpl`): what happened, and what the state was at any time, from a file and its seed alone.
+//!
+//! It owns the reading of such files piece by piece, and the order in them. It needs no store, network or async
+//! runtime, and never writes. [`standard::export`](crate::standard::export) has the layout.
+
+mod damage;
+mod entries;
+mod error;
+mod events;
+mod fetch;
+mod fold;
+mod layout;
+mod parallel;
+mod salvage;
+mod scan;
+mod search;
+mod source;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::num::NonZero;
+use std::ops::Range;
+use std::path::Path;
+
+pub use damage::{Damage, DamageCause, DamageReport};
+use entries::Entries;
+pub use error::ReplayError;
+pub use events::{Events, Messages, Replayed};
+use events::{Walk, Which};
+use fetch::Vaults;
+pub use fold::Folded;
+use layout::Layout;
+use source::Source;
+
+use crate::event::DiplomaticEvent;
+#[cfg(feature = "client")]
+use crate::order::Position;
+use crate::reducer::Reducer;
+use crate::standard::{Label, Seed, Timestamp};
+
+/// An export file, to be replayed.
+///
+/// The file may be larger than memory: about 90 bytes of each message are kept, and its content is read as it is
+/// asked for. A replay takes the machine's cores, up to four; to replay many files at once, give each
+/// [one thread](Self::with_threads) and spread the files over threads of your own.
+///
+/// ```
+/// use diplomatic::standard::{Body, EntityBody, EntityId, Message, Seed, Timestamp, export};
+/// use diplomatic::{DiplomaticEvent, Meta, Reducer, Replay};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(DiplomaticEvent)]
+/// enum Drink {
+///     Drunk { cups: u32 },
+/// }
+///
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Day {
+///     cups: u32,
+/// }
+///
+/// impl Reducer for Day {
+///     type Event = Drink;
+///
+///     fn apply(&mut self, event: &Drink, _: &Meta) {
+///         let Drink::Drunk { cups } = event;
+///         self.cups += cups;
+///     }
+/// }
+///
+/// # let mut rng = rand::rng();
+/// # let seed = Seed::generate(&mut rng);
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("day.dpl");
+/// # let times = [8, 10].map(|hour| Timestamp::from_millis(hour * 3_600_000));
+/// # let messages = times.map(|time| {
+/// #     let body = EntityBody::new("drunk", b"\x81\xa4cups\x02").to_bytes();
+/// #     Message::new(EntityId::fresh(&mut rng, time), time, 0, Body::new(body)).unwrap()
+/// # });
+/// # std::fs::write(&path, export::write(&seed, &export::usual_label(), &messages, &mut rng)?)?;
+/// // The export of a day with two cups at eight o'clock and two more at ten.
+/// let mut replay = Replay::open(&path, &seed)?;
+/// for event in replay.events::<Drink>() {
+///     let event = event?;
+///     let Drink::Drunk { cups } = event.event;
+///     println!("{cups} at {}", event.meta.changed);
+/// }
+/// let nine = Timestamp::from_millis(9 * 3_600_000);
+/// assert_eq!(replay.fold::<Day>(Some(nine))?.state.cups, 2);
+/// assert_eq!(replay.fold::<Day>(None)?.state.cups, 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Replay<F = File> {
+    label: Option<Label>,
+    entries: Entries,
+    vaults: Vaults<F>,
+    damage: DamageReport,
+}
+
+impl Replay {
+    /// Opens an export file: checks it as a whole, opens every head, and puts the messages in order.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`]; of a damaged file it names the damage, and [`recover`](Self::recover) reads the rest. Bodies
+    /// are checked when they are read.
+    pub fn open(path: impl AsRef<Path>, seed: &Seed) -> Result<Self, ReplayError> {
+        Self::from_source(File::open(path)?, seed)
+    }
+
+    /// Opens what is left of a damaged export file: every message that can be read, and no other. What is wrong, and
+    /// where, is in [`damage`](Self::damage).
+    ///
+    /// Every message that is found is checked, its body too. That the file once held others cannot always be told.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`], when the file cannot be read or nothing in it opens.
+    pub fn recover(path: impl AsRef<Path>, seed: &Seed) -> Result<Self, ReplayError> {
+        Self::recover_from(File::open(path)?, seed)
+    }
+}
+
+impl<F: Read + Seek> Replay<F> {
+    /// Opens an export file as [`open`](Replay::open) does, wherever it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open`](Replay::open).
+    pub fn from_source(file: F, seed: &Seed) -> Result<Self, ReplayError> {
+        let mut source = Source::new(file)?;
+        let layout = match Layout::read(&mut source)? {
+            Ok(layout) => layout,
+            Err(damage) if search::finds_any(&mut source, seed, 0)? => return Err(ReplayError::Damaged(damage)),
+            Err(damage) => return Err(ReplayError::NotAnExport(damage)),
+        };
+        let check = match layout.head.verify(seed) {
+            Ok(check) => check,
+            Err(_) if search::finds_any(&mut source, seed, layout.index.start)? => {
+                return Err(ReplayError::Damaged(Damage::new(layout.header(), DamageCause::Signature)));
+            }
+            Err(_) => return Err(ReplayError::WrongSeed),
+        };
+        let opener = scan::check_index(&mut source, &layout, check)?;
+        let threads = parallel::usual_threads();
+        let entries = Entries::sort(scan::scan(&mut source, &layout, &opener, threads)?);
+        let Layout { head, bodies, .. } = layout;
+        Ok(Self {
+            label: Some(head.label().clone()),
+            entries,
+            vaults: Vaults { source, opener, bodies, moved: HashMap::new(), threads },
+            damage: DamageReport::default(),
+        })
+    }
+
+    /// Opens what is left of a damaged export file as [`recover`](Replay::recover) does, wherever it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`recover`](Replay::recover).
+    pub fn recover_from(file: F, seed: &Seed) -> Result<Self, ReplayError> {
+        salvage::salvage(Source::new(file)?, seed)
+    }
+
+    /// Takes this many threads for opening messages.
+    #[must_use]
+    pub const fn with_threads(mut self, threads: NonZero<usize>) -> Self {
+        self.vaults.threads = threads;
+        self
+    }
+
+    /// Returns how many messages can be read, each counted once.
+    pub fn len(&self) -> usize {
+        self.entries.as_slice().len()
+    }
+
+    /// Tells whether there is no message.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the label that the file names; `None` where the header was lost.
+    pub const fn label(&self) -> Option<&Label> {
+        self.label.as_ref()
+    }
+
+    /// Returns when the first and the last change were made.
+    pub fn times(&self) -> Option<(Timestamp, Timestamp)> {
+        let entries = self.entries.as_slice();
+        Some((entries.first()?.position().changed, entries.last()?.position().changed))
+    }
+
+    /// Returns what is damaged; nothing unless the file was [recovered](Replay::recover).
+    pub const fn damage(&self) -> &DamageReport {
+        &self.damage
+    }
+
+    /// Returns the events that count, in the one order: nothing in the file writes over them or deletes them.
+    ///
+    /// Applying them to a state gives what [`fold`](Self::fold) gives, but for reducers that panic.
+    pub fn events<E: DiplomaticEvent>(&mut self) -> Events<'_, F, E> {
+        let len = self.len();
+        Events::new(self, Which::CountingAmong(len), 0..len)
+    }
+
+    /// Returns the events that counted at a time: of what came later, nothing is known.
+    pub fn events_until<E: DiplomaticEvent>(&mut self, until: Timestamp) -> Events<'_, F, E> {
+        let count = self.entries.count_until(Some(until));
+        Events::new(self, Which::CountingAmong(count), 0..count)
+    }
+
+    /// Returns every event in the one order, also those that no longer count.
+    pub fn history<E: DiplomaticEvent>(&mut self) -> Events<'_, F, E> {
+        let len = self.len();
+        Events::new(self, Which::All, 0..len)
+    }
+
+    /// Returns every message in the one order, of whatever type, also those that no longer count.
+    pub fn messages(&mut self) -> Messages<'_, F> {
+        Messages::new(self)
+    }
+
+    /// Folds the state as of a time, or as of the last message: that of the messages up to then which nothing up to
+    /// then writes over.
+    ///
+    /// An event that the reducer panics over is quarantined, as it is on a device.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplayError`], also when the body of a message that counts is damaged.
+    pub fn fold<R: Reducer>(&mut self, until: Option<Timestamp>) -> Result<Folded<R>, ReplayError> {
+        fold::fold(self, until)
+    }
+
+    /// Returns the positions of the messages from one place in the order on, at most so many.
+    #[cfg(feature = "client")]
+    pub(crate) fn positions(&self, from: usize, most: usize) -> Vec<Position> {
+        let from = self.entries.as_slice().get(from..).unwrap_or_default();
+        from.iter().take(most).map(entries::Entry::position).collect()
+    }
+
+    /// Opens the messages of a range of places which are wanted, perhaps only the first of them, so that they need
+    /// not much memory. Returns them, and the place to go on from.
+    #[cfg(feature = "client")]
+    pub(crate) fn fetch(
+        &mut self,
+        places: Range<usize>,
+        mut is_wanted: impl FnMut(usize) -> bool,
+    ) -> Result<(Vec<fetch::Fetched>, usize), ReplayError> {
+        let mut walk = self.walk(Which::All, places);
+        let fetched = walk.next_wanted(|_, place| is_wanted(place), |_, message| message)?;
+        let next = walk.left.start;
+        Ok((fetched.into_iter().map(|(_, message)| message).collect(), next))
+    }
+
+    fn walk(&mut self, which: Which, left: Range<usize>) -> Walk<'_, F> {
+        Walk { entries: &self.entries, vaults: &mut self.vaults, which, left }
+    }
+}
+
+impl<F> fmt::Debug for Replay<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay")
+            .field("label", &self.label)
+            .field("len", &self.entries.as_slice().len())
+            .field("damage", &self.damage)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,61 @@
+//! Chance from one number.
+
+/// A stream of choices that one seed fixes (SplitMix64).
+///
+/// ```
+/// use diplomatic::testing::Dice;
+///
+/// let mut dice = Dice::new(7);
+/// let word = dice.word();
+/// assert_eq!(word, Dice::new(7).word());
+/// assert!(dice.below(6) < 6);
+/// assert!(["milk", "bread"].contains(dice.pick(&["milk", "bread"])));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// Starts the stream of a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// Returns any number.
+    pub const fn any(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Returns a number below `end`; 0 if that is 0.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.any() % end.max(1)
+    }
+
+    /// Returns true so many times in a hundred.
+    pub fn percent(&mut self, times: u64) -> bool {
+        self.below(100) < times
+    }
+
+    /// Returns one of `items`.
+    ///
+    /// # Panics
+    ///
+    /// When there are none.
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        assert!(!items.is_empty(), "there is nothing to pick from");
+        &items[self.below(items.len() as u64) as usize]
+    }
+
+    /// Returns one of a few short words, so that equal ones meet.
+    pub fn word(&mut self) -> String {
+        (*self.pick(&["ant", "bee", "cat", "dog", "eel", "fox"])).to_owned()
+    }
+
+    pub(super) fn bytes32(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.any().to_le_bytes()));
+        bytes
+    }
+}

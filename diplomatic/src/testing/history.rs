@@ -1,0 +1,359 @@
+//! What happens to a device, step by step.
+
+use std::collections::HashSet;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::laws::{self, Broken, Law};
+use super::model::{self, DAWN};
+use super::quiet::quietly;
+use super::{code, diff};
+use crate::device::{Device, DeviceConfig, EmitError};
+use crate::fold::panic_text;
+use crate::log::Backing;
+use crate::order::Position;
+use crate::reducer::Reducer;
+use crate::standard::{Body, EntityBody, EntityId, Label, Message, Seed, Seq};
+use crate::sync::{Arrival, Received, SyncLog};
+
+/// Moments in a history: a changed-at in milliseconds after its beginning, and a counter. What has the larger one is
+/// later; on a tie the messages' hashes decide.
+type Moment = (u64, u64);
+
+/// What happens to one device: what arrives and in which order, what it emits itself, and when it restarts.
+///
+/// [`check_reducer`](super::check_reducer) prints one when it finds a fault; a test that has it in it checks the same
+/// again. [`check`](Self::check) checks the promises of the reducer on it, and that a device to which it happens always
+/// has the state that sorting and folding gives.
+///
+/// ```
+/// # use diplomatic::{DiplomaticEvent, EntityId, Meta, Reducer};
+/// # #[derive(Debug, DiplomaticEvent)]
+/// # enum NoteEvent { #[diplomatic(entity = "note")] Written { note: EntityId, text: String } }
+/// # #[derive(Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+/// # struct Notes(std::collections::BTreeMap<EntityId, String>);
+/// # impl Reducer for Notes {
+/// #     type Event = NoteEvent;
+/// #     fn apply(&mut self, event: &NoteEvent, _: &Meta) {
+/// #         let NoteEvent::Written { note, text } = event;
+/// #         self.0.insert(note.clone(), text.clone());
+/// #     }
+/// # }
+/// use diplomatic::testing::{History, entity};
+///
+/// History::<Notes>::new()
+///     .event((5, 0), NoteEvent::Written { note: entity(0), text: "late".into() })
+///     .batch()
+///     .event((2, 0), NoteEvent::Written { note: entity(0), text: "early".into() })
+///     .restart()
+///     .check();
+/// ```
+pub struct History<R: Reducer> {
+    pub(super) steps: Vec<Step<R::Event>>,
+}
+
+pub(super) enum Step<E> {
+    Event { at: Moment, about: Option<EntityId>, event: Arc<E> },
+    Delete { at: Moment, entity: EntityId },
+    DeleteRegister { at: Moment, of: Arc<E> },
+    Unknown { at: Moment, entity: EntityId },
+    Emit { millis: u64, event: Arc<E> },
+    Batch,
+    Restart,
+}
+
+// The event is shared, whether or not it can be cloned itself.
+impl<E> Clone for Step<E> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Event { at, about, event } => Self::Event { at: *at, about: about.clone(), event: event.clone() },
+            Self::Delete { at, entity } => Self::Delete { at: *at, entity: entity.clone() },
+            Self::DeleteRegister { at, of } => Self::DeleteRegister { at: *at, of: of.clone() },
+            Self::Unknown { at, entity } => Self::Unknown { at: *at, entity: entity.clone() },
+            Self::Emit { millis, event } => Self::Emit { millis: *millis, event: event.clone() },
+            Self::Batch => Self::Batch,
+            Self::Restart => Self::Restart,
+        }
+    }
+}
+
+impl<R: Reducer> Default for History<R> {
+    fn default() -> Self {
+        Self { steps: Vec::new() }
+    }
+}
+
+impl<R: Reducer> Clone for History<R> {
+    fn clone(&self) -> Self {
+        Self { steps: self.steps.clone() }
+    }
+}
+
+impl<R: Reducer> History<R> {
+    /// Starts a history in which nothing has happened.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn then(mut self, step: Step<R::Event>) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    /// Lets an event arrive from a host. A fact is about [`entity(0)`](super::entity).
+    #[must_use]
+    pub fn event(self, at: (u64, u64), event: R::Event) -> Self {
+        self.then(Step::Event { at, about: None, event: Arc::new(event) })
+    }
+
+    /// Lets an event about `entity` arrive from a host, as another client may write it, also one that would be about
+    /// something else.
+    #[must_use]
+    pub fn event_about(self, at: (u64, u64), entity: EntityId, event: R::Event) -> Self {
+        self.then(Step::Event { at, about: Some(entity), event: Arc::new(event) })
+    }
+
+    /// Lets the delete of an entity arrive from a host.
+    #[must_use]
+    pub fn delete(self, at: (u64, u64), entity: EntityId) -> Self {
+        self.then(Step::Delete { at, entity })
+    }
+
+    /// Lets the delete of the register or singleton that `of` writes arrive from a host. Where an entity is deleted,
+    /// this comes for every register that hangs on it.
+    #[must_use]
+    pub fn delete_register(self, at: (u64, u64), of: R::Event) -> Self {
+        self.then(Step::DeleteRegister { at, of: Arc::new(of) })
+    }
+
+    /// Lets an event of a type that this build does not know arrive from a host.
+    #[must_use]
+    pub fn unknown(self, at: (u64, u64), entity: EntityId) -> Self {
+        self.then(Step::Unknown { at, entity })
+    }
+
+    /// Emits an event on the device, while its clock shows `millis`.
+    #[must_use]
+    pub fn emit(self, millis: u64, event: R::Event) -> Self {
+        self.then(Step::Emit { millis, event: Arc::new(event) })
+    }
+
+    /// Stores what arrived so far, in one transaction.
+    #[must_use]
+    pub fn batch(self) -> Self {
+        self.then(Step::Batch)
+    }
+
+    /// Closes the device and opens it again.
+    #[must_use]
+    pub fn restart(self) -> Self {
+        self.then(Step::Restart)
+    }
+}
+
+impl<R: Reducer + PartialEq + Debug> History<R> {
+    /// Checks the promises of the reducer on this history, and lets it happen to a device.
+    ///
+    /// # Panics
+    ///
+    /// When something is wrong: which promise is broken, how the states differ, and this history.
+    pub fn check(&self)
+    where
+        R::Event: Debug,
+    {
+        if let Err(broken) = self.try_check() {
+            panic!("{}", self.report(&broken));
+        }
+    }
+
+    pub(super) fn try_check(&self) -> Result<(), Broken> {
+        quietly(|| {
+            laws::check::<R>(&self.messages())?;
+            self.happen()
+        })
+        .unwrap_or_else(|panic| Err(Broken { law: Law::Unclear, details: panic_text("the check", &*panic) }))
+    }
+
+    pub(super) fn report(&self, broken: &Broken) -> String
+    where
+        R::Event: Debug,
+    {
+        let Broken { law, details } = broken;
+        let what = match law {
+            Law::Unclear => "does not come to the same state on every device, and no promise of it explains that",
+            _ => "does not keep its promise",
+        };
+        format!(
+            "`{}` {what}: {}.\n\n{details}\n\nThis history shows it:\n\n{self:?}",
+            code::name_of::<R>(),
+            law.promise()
+        )
+    }
+
+    /// Returns what arrives.
+    fn messages(&self) -> Vec<Message> {
+        self.steps.iter().filter_map(message).collect()
+    }
+
+    /// Lets it happen to a device that keeps its state often, and compares.
+    fn happen(&self) -> Result<(), Broken> {
+        let mut subject = Subject::<R>::new();
+        for step in &self.steps {
+            match step {
+                Step::Batch => subject.receive()?,
+                Step::Restart => subject.restart()?,
+                Step::Emit { millis, event } => subject.emit(*millis, event)?,
+                Step::Event { .. } | Step::Delete { .. } | Step::DeleteRegister { .. } | Step::Unknown { .. } => {
+                    subject.arriving.extend(message(step));
+                }
+            }
+        }
+        subject.receive()?;
+        subject.restart()
+    }
+}
+
+fn message<E: crate::DiplomaticEvent>(step: &Step<E>) -> Option<Message> {
+    let time = |millis| DAWN.plus(Duration::from_millis(millis));
+    match step {
+        Step::Event { at, about, event } => {
+            let message = model::message(&**event, about.as_ref(), time(at.0), at.1);
+            Some(message.unwrap_or_else(|error| panic!("{error}")))
+        }
+        Step::Delete { at, entity } => Some(model::tombstone(entity.clone(), time(at.0), at.1)),
+        Step::DeleteRegister { at, of } => {
+            let written = model::message(&**of, None, time(at.0), at.1).ok()?;
+            Some(model::tombstone(written.head().entity().clone(), time(at.0), at.1))
+        }
+        Step::Unknown { at, entity } => {
+            let body = Body::new(EntityBody::new("type.of.a.later.build", b"\xc0").to_bytes());
+            Message::new(entity.clone(), time(at.0).max(entity.created()), at.1, body).ok()
+        }
+        Step::Emit { .. } | Step::Batch | Step::Restart => None,
+    }
+}
+
+/// The code of a test.
+impl<R: Reducer> fmt::Debug for History<R>
+where
+    R::Event: Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "    History::<{}>::new()", code::name_of::<R>())?;
+        for step in &self.steps {
+            f.write_str("        ")?;
+            match step {
+                Step::Event { at, about: None, event } => writeln!(f, ".event({at:?}, {})", code::event(&**event)),
+                Step::Event { at, about: Some(about), event } => {
+                    writeln!(f, ".event_about({at:?}, {}, {})", code::entity_id(about), code::event(&**event))
+                }
+                Step::Delete { at, entity } => writeln!(f, ".delete({at:?}, {})", code::entity_id(entity)),
+                Step::DeleteRegister { at, of } => writeln!(f, ".delete_register({at:?}, {})", code::event(&**of)),
+                Step::Unknown { at, entity } => writeln!(f, ".unknown({at:?}, {})", code::entity_id(entity)),
+                Step::Emit { millis, event } => writeln!(f, ".emit({millis}, {})", code::event(&**event)),
+                Step::Batch => writeln!(f, ".batch()"),
+                Step::Restart => writeln!(f, ".restart()"),
+            }?;
+        }
+        f.write_str("        .check();")
+    }
+}
+
+/// A device under test, and what it was given.
+struct Subject<R: Reducer> {
+    backing: Backing,
+    /// None while it restarts.
+    device: Option<Device<R>>,
+    link: u32,
+    arriving: Vec<Message>,
+    stored: Vec<Message>,
+}
+
+impl<R: Reducer + PartialEq + Debug> Subject<R> {
+    fn new() -> Self {
+        let backing = Backing::memory();
+        let mut device = open::<R>(&backing);
+        let link = device.link_host(&Label::new("a host")).expect("memory does not fail");
+        Self { backing, device: Some(device), link, arriving: Vec::new(), stored: Vec::new() }
+    }
+
+    fn device(&mut self) -> &mut Device<R> {
+        self.device.as_mut().expect("it is open between the steps")
+    }
+
+    fn receive(&mut self) -> Result<(), Broken> {
+        let arriving = std::mem::take(&mut self.arriving);
+        if arriving.is_empty() {
+            return Ok(());
+        }
+        let messages = arriving.iter().map(|message| Arrival { seq: Seq::ZERO, message: message.clone() }).collect();
+        let link = self.link;
+        let received = Received { messages, ..Received::default() };
+        self.device().session_log(link).receive(received).expect("memory does not fail");
+        self.stored.extend(arriving);
+        self.compare("after messages arrived")
+    }
+
+    fn restart(&mut self) -> Result<(), Broken> {
+        self.receive()?;
+        self.device = None;
+        self.device = Some(open(&self.backing));
+        self.compare("after a restart")
+    }
+
+    fn emit(&mut self, millis: u64, event: &R::Event) -> Result<(), Broken> {
+        self.receive()?;
+        let now = DAWN.plus(Duration::from_millis(millis));
+        match self.device().emit(now, event) {
+            Ok(_) => {}
+            Err(EmitError::Panicked { reason }) => {
+                return Err(Broken { law: Law::Harmless, details: format!("when an event was emitted, {reason}") });
+            }
+            Err(error) => return Err(Broken { law: Law::Unclear, details: format!("an event was refused: {error}") }),
+        }
+        let known: HashSet<_> = self.stored.iter().map(|message| message.head().hash()).collect();
+        let all = self.device().stored().expect("memory does not fail");
+        self.stored.extend(all.into_iter().filter(|message| !known.contains(&message.head().hash())));
+        self.compare("after an event was emitted")
+    }
+
+    fn compare(&mut self, when: &str) -> Result<(), Broken> {
+        let live = model::live(&self.stored);
+        let (state, unread) =
+            model::fold::<R>(&live).map_err(|panicked| laws::harmless::<R>(&self.stored, &panicked))?;
+        let device = self.device.as_ref().expect("it is open between the steps");
+        let broken = |details| Err(Broken { law: Law::Unclear, details });
+        device.read(|shown| {
+            if *shown == state {
+                return Ok(());
+            }
+            // With what was emitted in between, a promise may explain it.
+            laws::check::<R>(&self.stored)?;
+            broken(format!("{when}, the fold (-) and the device (+) differ:\n{}", diff::diff(&state, shown)))
+        })?;
+        if device.unread() != &unread {
+            let difference = diff::diff(&unread, device.unread());
+            return broken(format!("{when}, what the fold (-) and the device (+) leave out differs:\n{difference}"));
+        }
+        let place = |message: &Message| Position::of(message.head());
+        let mut stored: Vec<_> = self.stored.iter().map(place).collect();
+        stored.sort_unstable();
+        stored.dedup();
+        let kept: Vec<_> = device.stored().expect("memory does not fail").iter().map(place).collect();
+        if kept != stored {
+            return broken(format!("{when}, the device has {} messages of {}", kept.len(), stored.len()));
+        }
+        Ok(())
+    }
+}
+
+fn open<R: Reducer>(backing: &Backing) -> Device<R> {
+    let config = DeviceConfig { snapshot_events: 2, ..DeviceConfig::default() };
+    let seed = Seed::from_bytes([7; 32]);
+    let rng = StdRng::seed_from_u64(0);
+    Device::open_with(backing.clone(), &seed, rng, config).expect("memory does not fail")
+}

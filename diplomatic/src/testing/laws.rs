@@ -1,0 +1,169 @@
+//! The promises of a reducer, checked on the messages of one history.
+
+use std::fmt::Debug;
+
+use super::diff::diff;
+use super::model::{self, Panicked};
+use crate::event::{DiplomaticEvent, Draft, Shape, Target};
+use crate::fold::{Content, Reading, delete_is_event, event_type};
+use crate::order::Position;
+use crate::reducer::{Origin, Reducer};
+use crate::standard::{EntityId, Label, Message};
+
+/// What is wrong with a reducer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Law {
+    Harmless,
+    Pure,
+    Origin,
+    Serialized,
+    Overwrites,
+    Deletes,
+    /// None of the above is broken, and the state is wrong all the same.
+    Unclear,
+}
+
+impl Law {
+    pub(super) const fn promise(self) -> &'static str {
+        match self {
+            Self::Harmless => {
+                "an event about something that is not there (deleted on another device, or not arrived yet) is \
+                 harmless: `apply` does not panic"
+            }
+            Self::Pure => {
+                "`apply` depends on the state, the event and its `Meta` alone: not on a clock, on chance, or on a \
+                 counter outside of the state"
+            }
+            Self::Origin => "`Meta::origin`, which differs from device to device, stays out of the state",
+            Self::Serialized => "the state comes back from its serialized form as it was",
+            Self::Overwrites => {
+                "for `overwrites`, `entity` and `singleton`, applying the later of two events for the same key gives \
+                 the same state as applying both, whatever comes between them"
+            }
+            Self::Deletes => {
+                "for `deletes`, applying it gives the same state as if the events of that entity, and the registers \
+                 that hang on it, had never been"
+            }
+            Self::Unclear => "the state is the fold of the live messages, sorted",
+        }
+    }
+}
+
+/// A promise that does not hold.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) law: Law,
+    pub(super) details: String,
+}
+
+/// Checks what can be told without a device.
+pub(super) fn check<R: Reducer + PartialEq + Debug>(messages: &[Message]) -> Result<(), Broken> {
+    let live = model::live(messages);
+    let (state, _) = model::fold::<R>(&live).map_err(|panicked| harmless::<R>(messages, &panicked))?;
+    let differs = |law, other: &R, why: &str| {
+        if *other == state {
+            return Ok(());
+        }
+        Err(Broken { law, details: format!("{why}:\n{}", diff(&state, other)) })
+    };
+    let refold = |between: fn(R) -> R, origin: &Origin| {
+        model::fold_with(&live, origin, between)
+            .map(|(state, _)| state)
+            .map_err(|panicked| harmless::<R>(messages, &panicked))
+    };
+    let same = |state| state;
+    differs(
+        Law::Pure,
+        &refold(same, &Origin::ThisDevice)?,
+        "the same events gave one state first (-) and another then (+)",
+    )?;
+    let host = Origin::Host(Label::new("another origin").into());
+    differs(
+        Law::Origin,
+        &refold(same, &host)?,
+        "events of this device give one state (-), and from a host another (+)",
+    )?;
+    let kept = refold(through_bytes, &Origin::ThisDevice)?;
+    differs(
+        Law::Serialized,
+        &kept,
+        "the state (-), and what comes of it when it is written and read between events (+)",
+    )?;
+
+    let mut places: Vec<&Message> = messages.iter().collect();
+    places.sort_by_key(|message| Position::of(message.head()));
+    places.dedup_by_key(|message| Position::of(message.head()));
+    for old in places.iter().filter(|message| !is_in(message, &live)) {
+        let Some(new) = live.iter().find(|message| message.head().entity() == old.head().entity()) else { continue };
+        let Some(law) = replaced::<R::Event>(messages, old, new) else { continue };
+        let both: Vec<&Message> =
+            places.iter().copied().filter(|message| is_in(message, &live) || is_in(message, &[old])).collect();
+        let (other, _) = model::fold::<R>(&both).map_err(|panicked| harmless::<R>(messages, &panicked))?;
+        let (old, new) = (describe::<R::Event>(old), describe::<R::Event>(new));
+        differs(law, &other, &format!("the state (-), and what it is if {old} was applied before {new} came (+)"))?;
+    }
+    Ok(())
+}
+
+fn is_in(message: &Message, among: &[&Message]) -> bool {
+    among.iter().any(|other| other.head().hash() == message.head().hash())
+}
+
+fn through_bytes<R: Reducer>(state: R) -> R {
+    let Ok(bytes) = rmp_serde::to_vec_named(&state) else { return R::default() };
+    rmp_serde::from_slice(&bytes).unwrap_or_default()
+}
+
+pub(super) fn harmless<R: Reducer>(messages: &[Message], panicked: &Panicked) -> Broken {
+    let message = messages.iter().find(|message| Position::of(message.head()) == panicked.position);
+    let event = message.map_or_else(|| "an event".to_owned(), describe::<R::Event>);
+    Broken { law: Law::Harmless, details: format!("over {event}, {}", panicked.reason) }
+}
+
+pub(super) fn describe<E: DiplomaticEvent>(message: &Message) -> String {
+    let name = match Reading::<E>::of(message) {
+        Reading::Event { event_type, .. } => format!("`{event_type}`"),
+        Reading::Delete { .. } => {
+            let name = E::TYPES.iter().find(|known| known.shape == Shape::Delete).map_or("", |known| known.name);
+            format!("`{name}`")
+        }
+        Reading::SilentDelete => "the tombstone of a register".to_owned(),
+        Reading::Unknown { type_name } => format!("the unknown `{type_name}`"),
+        Reading::Unfit { .. } => "a message that does not read".to_owned(),
+    };
+    let Position { changed, counter, .. } = Position::of(message.head());
+    format!("{name} at ({}, {counter})", changed.since(model::DAWN).as_millis())
+}
+
+/// Returns by which promise `old` may or may not have been applied when `new`, of the same entity, is.
+fn replaced<E: DiplomaticEvent>(messages: &[Message], old: &Message, new: &Message) -> Option<Law> {
+    let Content::Typed { type_name, parent, .. } = Content::of(old) else { return None };
+    let Reading::Event { event: old_event, .. } = Reading::<E>::of(old) else { return None };
+    let old_type = event_type::<E>(type_name)?;
+    match Reading::<E>::of(new) {
+        Reading::Delete { .. } => matches!(old_type.shape, Shape::Fact | Shape::Entity).then_some(Law::Deletes),
+        Reading::Event { event, event_type } if event_type == old_type.name => match old_type.shape {
+            Shape::Entity | Shape::Singleton => Some(Law::Overwrites),
+            Shape::Register => {
+                let at_home = |event| register_of(event, type_name).as_ref() == Some(old.head().entity());
+                (at_home(&old_event) && at_home(&event)).then_some(Law::Overwrites)
+            }
+            _ => None,
+        },
+        Reading::SilentDelete => {
+            let parent = parent.filter(|parent| old.head().entity().is_derived() && delete_is_event::<E>(parent))?;
+            let last = messages.iter().filter(|message| *message.head().entity() == parent);
+            let last = last.max_by_key(|message| Position::of(message.head()))?;
+            let went = last.body().is_none() && Position::of(last.head()) > Position::of(old.head());
+            went.then_some(Law::Deletes)
+        }
+        _ => None,
+    }
+}
+
+fn register_of<E: DiplomaticEvent>(event: &E, type_name: &str) -> Option<EntityId> {
+    match event.to_draft() {
+        Ok(Draft::Content { target: Target::Register { key }, .. }) => Some(EntityId::register(type_name, &key)),
+        _ => None,
+    }
+}

@@ -1,0 +1,228 @@
+//! Given, when, then.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diff::diff;
+use super::model::{self, DAWN, entity};
+use super::quiet::quietly;
+use super::{code, laws};
+use crate::event::{DiplomaticEvent, Draft, Target};
+use crate::fold::{Content, Reading, Unread, apply, panic_text};
+use crate::order::Position;
+use crate::reducer::{Origin, Reducer};
+use crate::standard::{EntityId, Label, Message, Timestamp};
+
+/// What a reducer makes of some events: given some, when others happen, then the state is so.
+///
+/// The first fact is about [`entity(0)`](super::entity), the second about `entity(1)`, and so on; other events name
+/// these. Each event happens a second after the one before it, on this device, unless [`at`](Self::at) or
+/// [`from_host`](Self::from_host) says otherwise. The state is what sorting and folding gives: what is overwritten or
+/// deleted does not count, and what comes late is applied at its own time.
+///
+/// ```
+/// # use std::collections::BTreeMap;
+/// # use diplomatic::{DiplomaticEvent, EntityId, Meta, Reducer};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Debug, DiplomaticEvent)]
+/// # #[diplomatic(prefix = "todo")]
+/// # enum TodoEvent {
+/// #     Added { title: String },
+/// #     #[diplomatic(overwrites = "todo")]
+/// #     Renamed { todo: EntityId, title: String },
+/// # }
+/// # #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+/// # struct Todos { titles: BTreeMap<EntityId, String> }
+/// # impl Reducer for Todos {
+/// #     type Event = TodoEvent;
+/// #     fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+/// #         match event {
+/// #             TodoEvent::Added { title } => drop(self.titles.insert(at.entity.clone(), title.clone())),
+/// #             TodoEvent::Renamed { todo, title } => {
+/// #                 if let Some(old) = self.titles.get_mut(todo) {
+/// #                     old.clone_from(title);
+/// #                 }
+/// #             }
+/// #         }
+/// #     }
+/// # }
+/// use diplomatic::testing::{Scenario, entity};
+///
+/// Scenario::<Todos>::given([TodoEvent::Added { title: "milk".into() }])
+///     .when([TodoEvent::Renamed { todo: entity(0), title: "oat milk".into() }])
+///     .then(|todos| assert_eq!(todos.titles[&entity(0)], "oat milk"));
+/// ```
+pub struct Scenario<R: Reducer> {
+    happened: Vec<Happening>,
+    /// How many of them were given.
+    given: usize,
+    facts: u64,
+    next: Timestamp,
+    origin: Origin,
+    state: PhantomData<fn() -> R>,
+}
+
+struct Happening {
+    message: Message,
+    origin: Origin,
+    /// The event as Rust; none for the tombstones that come with a delete.
+    code: Option<String>,
+}
+
+impl<R: Reducer<Event: Debug>> Scenario<R> {
+    /// Starts with what happened before.
+    ///
+    /// # Panics
+    ///
+    /// When an event does not serialize.
+    pub fn given(events: impl IntoIterator<Item = R::Event>) -> Self {
+        let start = Self {
+            happened: Vec::new(),
+            given: 0,
+            facts: 0,
+            next: DAWN,
+            origin: Origin::ThisDevice,
+            state: PhantomData,
+        };
+        let given = start.when(events);
+        Self { given: given.happened.len(), ..given }
+    }
+
+    /// Lets events happen, in their order.
+    ///
+    /// # Panics
+    ///
+    /// When an event does not serialize.
+    #[must_use]
+    pub fn when(mut self, events: impl IntoIterator<Item = R::Event>) -> Self {
+        events.into_iter().for_each(|event| self.happen(&event));
+        self
+    }
+
+    /// Lets the next event happen so long after the first one could, and those that follow it each a second later.
+    #[must_use]
+    pub fn at(self, since_start: Duration) -> Self {
+        Self { next: DAWN.plus(since_start), ..self }
+    }
+
+    /// Lets the following events come from the host with this label.
+    #[must_use]
+    pub fn from_host(self, label: &str) -> Self {
+        Self { origin: Origin::Host(Arc::new(Label::new(label))), ..self }
+    }
+
+    /// Lets the following events be emitted on this device, as those are before [`from_host`](Self::from_host).
+    #[must_use]
+    pub fn from_this_device(self) -> Self {
+        Self { origin: Origin::ThisDevice, ..self }
+    }
+
+    /// Shows the state to `look`, which asserts what it likes.
+    ///
+    /// # Panics
+    ///
+    /// When `look` does, or the reducer: with what was given, what happened, and what it changed.
+    #[track_caller]
+    pub fn then(self, look: impl FnOnce(&R)) -> Self
+    where
+        R: Debug,
+    {
+        let state = self.state_after(self.happened.len());
+        if let Err(panic) = quietly(|| look(&state)) {
+            let change = diff(&self.state_after(self.given), &state);
+            let reason = panic_text("the assertion", &*panic);
+            panic!("{reason}\n\n{}\nthat changed the state from - to +:\n{change}", self.tell());
+        }
+        Self { given: self.happened.len(), ..self }
+    }
+
+    /// Expects the state to be this.
+    ///
+    /// # Panics
+    ///
+    /// When it is not: with what was given, what happened, and the difference.
+    #[track_caller]
+    pub fn then_state(self, expected: &R) -> Self
+    where
+        R: Debug + PartialEq,
+    {
+        let state = self.state_after(self.happened.len());
+        if state != *expected {
+            let difference = diff(expected, &state);
+            panic!("the state is not as expected\n\n{}\nexpected (-) and found (+):\n{difference}", self.tell());
+        }
+        Self { given: self.happened.len(), ..self }
+    }
+
+    fn happen(&mut self, event: &R::Event) {
+        let changed = self.next;
+        self.next = changed.plus(Duration::from_secs(1));
+        let draft = event.to_draft().unwrap_or_else(|error| panic!("{error}"));
+        let fact = matches!(&draft, Draft::Content { target: Target::Fresh, .. }).then(|| entity(self.facts));
+        self.facts += u64::from(fact.is_some());
+        if let Draft::Delete { entity } = &draft {
+            for register in self.registers_of(entity) {
+                let message = model::tombstone(register, changed, self.counter(changed));
+                self.happened.push(Happening { message, origin: self.origin.clone(), code: None });
+            }
+        }
+        let message = model::message(event, fact.as_ref(), changed, self.counter(changed));
+        let message = message.unwrap_or_else(|error| panic!("{error}"));
+        self.happened.push(Happening { message, origin: self.origin.clone(), code: Some(code::event(event)) });
+    }
+
+    /// Returns a counter that is larger than all at that time, so that events keep their order.
+    fn counter(&self, changed: Timestamp) -> u64 {
+        let places = self.happened.iter().map(|happening| Position::of(happening.message.head()));
+        places.filter(|place| place.changed == changed).map(|place| place.counter + 1).max().unwrap_or(0)
+    }
+
+    /// Returns the registers that hang on an entity.
+    fn registers_of(&self, entity: &EntityId) -> Vec<EntityId> {
+        let messages: Vec<Message> = self.happened.iter().map(|happening| happening.message.clone()).collect();
+        let hangs_on = |message: &&&Message| {
+            message.head().entity().is_derived()
+                && matches!(Content::of(message), Content::Typed { parent: Some(parent), .. } if parent == *entity)
+        };
+        model::live(&messages).iter().filter(hangs_on).map(|message| message.head().entity().clone()).collect()
+    }
+
+    #[track_caller]
+    fn state_after(&self, happenings: usize) -> R {
+        let messages: Vec<Message> =
+            self.happened[..happenings].iter().map(|happening| happening.message.clone()).collect();
+        let (mut state, mut unread) = (R::default(), Unread::default());
+        for message in model::live(&messages) {
+            let position = Position::of(message.head());
+            let origin = self.happened.iter().find(|one| one.message.head().hash() == position.hash);
+            let origin = || origin.map_or(Origin::ThisDevice, |one| one.origin.clone());
+            let entity = message.head().entity();
+            let applied =
+                quietly(|| apply(&mut state, &mut unread, &position, entity, Reading::<R::Event>::of(message), origin));
+            if let Ok(Err(reason)) = applied {
+                panic!("over {}, {reason}\n\n{}", laws::describe::<R::Event>(message), self.tell());
+            }
+        }
+        state
+    }
+
+    fn tell(&self) -> String {
+        let tell = |happenings: &[Happening]| -> String {
+            let lines = happenings.iter().filter_map(|happening| {
+                let after = happening.message.head().changed().since(DAWN);
+                Some(format!("    {after:?}, from {}: {}\n", happening.origin, happening.code.as_ref()?))
+            });
+            lines.collect()
+        };
+        let (given, when) = self.happened.split_at(self.given);
+        format!("given\n{}when\n{}", tell(given), tell(when))
+    }
+}
+
+impl<R: Reducer> std::fmt::Debug for Scenario<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.happened.iter().filter_map(|happening| happening.code.as_ref())).finish()
+    }
+}

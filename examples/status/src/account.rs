@@ -1,0 +1,128 @@
+//! Whose status it is, and where this device keeps it.
+
+use std::env::{self, VarError};
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use diplomatic::Seed;
+use diplomatic::standard::SeedParseError;
+use tempfile::NamedTempFile;
+
+use crate::tell;
+
+/// Whose status it is, and where this device keeps it.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) seed: Seed,
+    pub(crate) directory: PathBuf,
+}
+
+/// Why there is no account to work with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AccountError {
+    #[error("there is no home directory to keep data in: name a directory with --data")]
+    NoHome,
+    #[error("the data directory {} cannot be used; mend that, or name another with --data", .path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("the seed in {} cannot be used; mend that, or name another directory with --data", .path.display())]
+    SeedFile { path: PathBuf, source: io::Error },
+    #[error("{} holds no seed; copy the file again from another device", .path.display())]
+    KeptSeed { path: PathBuf, source: SeedParseError },
+    #[error("DIP_SEED holds no seed; copy all of it from where the first device keeps it")]
+    GivenSeed { source: SeedParseError },
+    #[error("DIP_SEED is not text; copy all of it from where the first device keeps it")]
+    NotText,
+    #[error(
+        "DIP_SEED is another seed than the one in {}: unset DIP_SEED, or name a directory of its own with --data",
+        .path.display()
+    )]
+    TwoSeeds { path: PathBuf },
+    #[error("{} was made with a DIP_SEED: set it again, or name another directory with --data", .path.display())]
+    SeedMissing { path: PathBuf },
+}
+
+impl Account {
+    /// Takes the seed from `DIP_SEED` or the data directory, or makes one.
+    pub(crate) fn find(directory: Option<PathBuf>) -> Result<Self, AccountError> {
+        let given = given_seed()?;
+        let directory = directory.or_else(default_directory).ok_or(AccountError::NoHome)?;
+        make_private(&directory).map_err(|source| AccountError::Directory { path: directory.clone(), source })?;
+        let file = directory.join("seed");
+        let seed = match (given, kept_seed(&file)?) {
+            (Some(given), Some(kept)) if given.expose_bytes() != kept.expose_bytes() => {
+                return Err(AccountError::TwoSeeds { path: file });
+            }
+            (Some(seed), _) | (None, Some(seed)) => seed,
+            (None, None) if log_in(&directory).exists() => return Err(AccountError::SeedMissing { path: directory }),
+            (None, None) => make_seed(&file)?,
+        };
+        Ok(Self { seed, directory })
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        log_in(&self.directory)
+    }
+}
+
+fn log_in(directory: &Path) -> PathBuf {
+    directory.join("status.redb")
+}
+
+fn given_seed() -> Result<Option<Seed>, AccountError> {
+    match env::var("DIP_SEED") {
+        Ok(text) if text.trim().is_empty() => Ok(None),
+        Ok(text) => text.trim().parse().map(Some).map_err(|source| AccountError::GivenSeed { source }),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(AccountError::NotText),
+    }
+}
+
+fn default_directory() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
+    Some(data.join("diplomatic-status"))
+}
+
+/// Makes the directory, for its owner alone, if it is not there.
+fn make_private(directory: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+fn kept_seed(file: &Path) -> Result<Option<Seed>, AccountError> {
+    match fs::read_to_string(file) {
+        Ok(text) => {
+            let seed = text.trim().parse();
+            seed.map(Some).map_err(|source| AccountError::KeptSeed { path: file.to_owned(), source })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(AccountError::SeedFile { path: file.to_owned(), source }),
+    }
+}
+
+fn make_seed(file: &Path) -> Result<Seed, AccountError> {
+    let seed = Seed::random();
+    write_seed(file, &seed).map_err(|source| AccountError::SeedFile { path: file.to_owned(), source })?;
+    tell(&format!(
+        "This device has made a seed and keeps it in {file}. Whoever has the seed can read and change your status.\n\
+         To use it on another device, copy that file into the data directory there, or set DIP_SEED to what is in it.",
+        file = file.display()
+    ));
+    Ok(seed)
+}
+
+/// Writes the seed so that the file is whole from the moment at which it has its name, and never another's to read.
+fn write_seed(file: &Path, seed: &Seed) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    // It is made with mode 0600.
+    let mut temporary = NamedTempFile::new_in(folder)?;
+    writeln!(temporary, "{}", *seed.expose_hex())?;
+    temporary.as_file().sync_all()?;
+    // Fails if another first run was quicker. The name becomes durable with that of the log, which follows.
+    temporary.persist_noclobber(file)?;
+    Ok(())
+}

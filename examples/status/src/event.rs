@@ -1,0 +1,26 @@
+//! What can happen, and what becomes of it.
+
+use diplomatic::{DiplomaticEvent, Meta, Reducer};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, DiplomaticEvent)]
+pub(crate) enum StatusEvent {
+    // The type that the standard's own tools write.
+    #[diplomatic(singleton, type = "status")]
+    Written(String),
+}
+
+/// What this device knows.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Status {
+    pub(crate) text: Option<String>,
+}
+
+impl Reducer for Status {
+    type Event = StatusEvent;
+
+    fn apply(&mut self, event: &StatusEvent, _: &Meta) {
+        let StatusEvent::Written(text) = event;
+        self.text = Some(text.clone());
+    }
+}

@@ -1,0 +1,34 @@
+//! Printing the status as it changes.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::pin::pin;
+
+use tokio::signal;
+
+use crate::device::Device;
+
+/// Prints the status and every later one until Ctrl-C, which is the regular end.
+pub(crate) async fn watch(device: &Device) -> Result<(), Box<dyn Error>> {
+    let mut ctrl_c = pin!(signal::ctrl_c());
+    tokio::select! {
+        synced = device.sync() => drop(synced?),
+        _ = &mut ctrl_c => return Ok(()),
+    }
+    let mut changes = device.client.changes();
+    let mut shown = None;
+    loop {
+        let text = device.text();
+        if text != shown {
+            if let Some(text) = &text {
+                // Other programs may write more than one line.
+                writeln!(io::stdout(), "{}", text.replace(['\n', '\r'], " "))?;
+            }
+            shown = text;
+        }
+        tokio::select! {
+            change = changes.next() => if change.is_none() { return Ok(()) },
+            _ = &mut ctrl_c => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The bytes are those of the standard's own tools.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
+mod support;
+
+use diplomatic::standard::{Bag, Body, Encode, EntityId, HostKeys, Label, Message, Seq, Timestamp};
+use diplomatic_host::BagStore;
+use support::{Device, RunningHost, SEED};
+
+fn keys() -> HostKeys {
+    HostKeys::derive(&SEED.parse().unwrap(), &Label::default())
+}
+
+#[test]
+fn a_status_is_a_singleton_with_a_bare_text() {
+    let host = RunningHost::start();
+    Device::new(host.url.clone()).run(&["write", "hi"]).prints("");
+
+    let (keys, store) = (keys(), host.host.store());
+    let last = store.last_seq(keys.public_key()).unwrap().unwrap();
+    let heads = store.heads(keys.public_key(), Seq::ZERO, last, usize::MAX).unwrap();
+    let bodies = store.bodies(keys.public_key(), &[last], usize::MAX).unwrap();
+    assert_eq!((heads.len(), bodies.len()), (1, 1));
+    let message = keys.open_head(&heads[0].head).unwrap().open_body(bodies[0].as_ref().unwrap()).unwrap();
+    assert_eq!(message.head().entity().to_bytes(), b"\x07\x06status\x00");
+    assert_eq!(message.body(), Some(&b"\xa2hi"[..]));
+}
+
+#[test]
+fn a_status_of_another_tool_is_read() {
+    let host = RunningHost::start();
+    let keys = keys();
+    let entity = EntityId::singleton("status");
+    let message = Message::new(entity, Timestamp::from_millis(1_764_000_123_456), 0, Body::new(*b"\xa2hi")).unwrap();
+    let bag: Bag = keys.seal(&message, &mut rand::rng());
+    let bag = bag.verify(keys.public_key()).unwrap();
+    host.host.store().append(keys.public_key(), vec![bag], Box::new(|placed| assert!(placed.is_ok())));
+
+    Device::new(host.url.clone()).run(&["read"]).prints("hi\n");
+}
