@@ -120,3 +120,29 @@ async fn sockets_on_which_nothing_ever_comes_are_let_go() {
     caught_up(&phone).await;
     assert_eq!(host.count(&seed), 1);
 }
+
+#[tokio::test]
+async fn push_that_arrives_after_it_was_given_up_and_repeated_is_not_stored_twice() {
+    let (host, seed) = (TestHost::start().await, new_seed());
+    let proxy = Proxy::before(host.address).await;
+    let phone = Device::new(&seed);
+    let mut config = brisk();
+    config.request_timeout = Duration::from_millis(600);
+    let phone = phone.builder().session_config(config).host(proxy.url()).open().await.unwrap();
+    caught_up(&phone).await;
+    let mut emitted = 0;
+    for _ in 0..3 {
+        proxy.set(Network::LatePushes(Duration::from_millis(2000)));
+        phone.emit_all((0..10).map(|n| added(format!("item {n}"))).collect()).await.unwrap();
+        emitted += 10;
+        let is_told = |phase: Phase| matches!(phase, Phase::Waiting { .. });
+        status(&phone, "the push was given up", |status| is_told(status.hosts()[0].status.phase)).await;
+        proxy.set(Network::Good);
+        caught_up(&phone).await;
+        assert_eq!(host.count(&seed), emitted);
+    }
+    // By then the late ones have arrived too.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    caught_up(&phone).await;
+    assert_eq!(host.count(&seed), emitted);
+}

@@ -26,6 +26,8 @@ pub(crate) enum Network {
     Closing,
     /// Everything takes this much longer.
     Slow(Duration),
+    /// Pushes reach the host this much later, also when the client has given up and hung up meanwhile.
+    LatePushes(Duration),
     /// WebSocket upgrades are answered with an ordinary 200.
     NoUpgrades,
     /// WebSocket upgrades are never answered.
@@ -96,7 +98,7 @@ async fn pass(
         Network::CuttingRequests(most) => upstream_limit = chance.between(0, most),
         Network::Silent => return keep_silent(client, &silent).await,
         Network::Closing => return,
-        Network::Good | Network::Slow(_) | Network::NoUpgrades | Network::SilentUpgrades => {}
+        Network::Good | Network::Slow(_) | Network::LatePushes(_) | Network::NoUpgrades | Network::SilentUpgrades => {}
     }
     if now == Network::NoUpgrades && is_upgrade(&client).await {
         return answer_plainly(client).await;
@@ -148,12 +150,13 @@ async fn pump(
             read = from.read(&mut bytes) => read,
         };
         let Ok(read @ 1..) = read else { return };
-        let delay = match *network.borrow() {
-            Network::Slow(delay) => Some(delay),
-            _ => None,
-        };
-        if let Some(delay) = delay {
-            sleep(delay).await;
+        let now = *network.borrow();
+        match now {
+            Network::Slow(delay) => sleep(delay).await,
+            Network::LatePushes(delay) if bytes.starts_with(b"POST /push") => {
+                return deliver_late(bytes[..read].to_vec(), from, to, delay).await;
+            }
+            _ => {}
         }
         let passed = (read as u64).min(limit);
         if to.write_all(&bytes[..passed as usize]).await.is_err() {
@@ -171,4 +174,23 @@ async fn falls_silent(network: &mut watch::Receiver<Network>) {
     if network.wait_for(|network| *network == Network::Silent).await.is_err() {
         std::future::pending().await
     }
+}
+
+/// Holds back all that comes, and passes it on after the delay, whether or not the sender is still there.
+async fn deliver_late(
+    mut held: Vec<u8>,
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    delay: Duration,
+) {
+    let mut rest = Vec::new();
+    let _ = tokio::time::timeout(delay, async {
+        while from.read_buf(&mut rest).await.is_ok_and(|read| read > 0) {}
+        std::future::pending::<()>().await;
+    })
+    .await;
+    held.append(&mut rest);
+    let _ = to.write_all(&held).await;
+    // The host hears nothing more, and has the time to take it.
+    std::future::pending().await
 }
