@@ -118,15 +118,16 @@ async fn first_sync_is_over_when_all_was_read_though_nothing_can_be_pushed() {
     let offline = laptop.builder().open().await.unwrap();
     offline.emit(added("x".repeat(100_000))).await.unwrap();
     offline.close().await;
-    // Requests of more than 50 kB never get through.
     let proxy = Proxy::before(host.address).await;
-    proxy.set(Network::Cutting(0));
+    proxy.set(Network::Closing);
     let laptop = laptop.open(&proxy.url()).await;
     status(&laptop, "it fails", |status| matches!(status.hosts()[0].status.phase, Phase::Waiting { .. })).await;
     assert!(!laptop.status().hosts()[0].is_first_synced());
-    proxy.set(Network::Good);
+    // Everything but pushes gets through.
+    proxy.set(Network::LatePushes(Duration::from_secs(3600)));
     soon("the first sync is over", laptop.first_sync()).await.unwrap();
     assert_eq!(laptop.read(|todos| todos.items.len()), 4);
+    assert_eq!((laptop.status().pending(), host.count(&seed)), (1, 3));
 }
 
 #[tokio::test]
