@@ -68,17 +68,6 @@ fn open(backing: Backing) -> Result<Device<Tally>, OpenLogError> {
     Device::open_with(backing, &seed(), StdRng::seed_from_u64(1), config)
 }
 
-fn stored(device: &Device<Tally>) -> Result<Vec<Message>, LogError> {
-    device.log.read(|reader| {
-        let mut messages = Vec::new();
-        reader.each_after(None, true, |stored| {
-            messages.push(stored.message);
-            Ok::<_, LogError>(())
-        })?;
-        Ok(messages)
-    })
-}
-
 /// Messages of another device.
 fn foreign() -> Vec<Message> {
     let mut other =
@@ -86,7 +75,7 @@ fn foreign() -> Vec<Message> {
     for n in 0..8 {
         other.emit(at(n * 3), &added(format!("foreign {n}"))).expect("memory does not fail");
     }
-    stored(&other).expect("memory does not fail")
+    other.stored().expect("memory does not fail")
 }
 
 fn cursor(seq: u64) -> Cursor {
@@ -154,7 +143,7 @@ fn steps() -> Vec<Step> {
         move || Skipped { seq: cursor(9).seq, head: head.clone(), reason: Some(OpenError::DecryptHead) }
     };
     let last =
-        |device: &Device<Tally>| Ok::<_, LogError>(stored(device)?.last().map(|last| last.head().entity().clone()));
+        |device: &Device<Tally>| Ok::<_, LogError>(device.stored()?.last().map(|last| last.head().entity().clone()));
     vec![
         link("one"),
         emit(100, 1),
@@ -186,7 +175,7 @@ fn steps() -> Vec<Step> {
         step(|device| Ok(device.session_log(1).start_over()?)),
         receive(1, 0..8, 8),
         step(move |device| {
-            let item = stored(device)?[4].head().entity().clone();
+            let item = device.stored()?[4].head().entity().clone();
             device.emit(at(150), &Event::Removed { item })?;
             Ok(())
         }),
@@ -217,7 +206,7 @@ struct Seen {
 }
 
 fn look(device: &mut Device<Tally>) -> Seen {
-    let messages = stored(device).unwrap().iter().map(|message| message.head().as_bytes().to_vec()).collect();
+    let messages = device.stored().unwrap().iter().map(|message| message.head().as_bytes().to_vec()).collect();
     let links = device.log.links().to_vec();
     let links = links.iter().map(|link| {
         let log = device.session_log(link.number);
@@ -233,7 +222,7 @@ fn look(device: &mut Device<Tally>) -> Seen {
 fn refold(device: &mut Device<Tally>) -> Tally {
     let mut copy = open(Backing::memory()).unwrap();
     let link = copy.link_host(&Label::default()).unwrap();
-    let messages = stored(device).unwrap().into_iter().map(|message| Arrival { seq: Seq::ZERO, message }).collect();
+    let messages = device.stored().unwrap().into_iter().map(|message| Arrival { seq: Seq::ZERO, message }).collect();
     copy.session_log(link).receive(Received { messages, ..Received::default() }).unwrap();
     copy.read(Clone::clone)
 }

@@ -311,12 +311,6 @@ fn fold_log<R: Reducer>(
 ) -> Result<Result<Folding<R>, (Position, String)>, LogError> {
     let mut folding = start::<R>(log, from)?;
     let start = folding.applied;
-    let links = log.links().to_vec();
-    let origin = |number| match links.iter().find(|link| link.number == number) {
-        Some(link) => Origin::Host(link.label.clone()),
-        None if number == A_FILE => Origin::File,
-        None => Origin::ThisDevice,
-    };
     let mut failed = None;
     let mut number = log.read(|reader| reader.last_snapshot_number())?;
     let mut snapshot_after = snapshot_events;
@@ -332,7 +326,9 @@ fn fold_log<R: Reducer>(
                 Some(reason) => unread.quarantine_panic(&position, entity.clone(), reason.clone()),
                 None => {
                     let reading = Reading::of(&stored.message);
-                    if let Err(reason) = apply(state, unread, &position, entity, reading, || origin(stored.origin)) {
+                    if let Err(reason) =
+                        apply(state, unread, &position, entity, reading, || origin_of(log, stored.origin))
+                    {
                         failed = Some((position, reason));
                     }
                 }

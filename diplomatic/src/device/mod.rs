@@ -248,7 +248,7 @@ impl<R: Reducer> Device<R> {
     }
 
     /// Returns every message in the log, in the one order.
-    #[cfg(feature = "testing")]
+    #[cfg(any(feature = "testing", all(test, feature = "derive")))]
     pub(crate) fn stored(&self) -> Result<Vec<crate::standard::Message>, LogError> {
         self.log.read(|reader| {
             let mut messages = Vec::new();

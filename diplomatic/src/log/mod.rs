@@ -92,6 +92,7 @@ impl Log {
         self.backing.open_error(error)
     }
 
+    #[cfg(test)]
     pub(crate) fn links(&self) -> &[Link] {
         &self.links
     }

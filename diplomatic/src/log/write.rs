@@ -176,23 +176,28 @@ impl<'t> LogWriter<'t> {
         Ok(last.map(|(key, _)| Position::from_bytes(key.value()).tick()))
     }
 
+    fn queue_of(&mut self, link: u32) -> Option<&mut Keyed<'t, 48>> {
+        let index = self.links.iter().position(|other| other.number == link)?;
+        self.queues.get_mut(index)
+    }
+
     /// Takes messages off a host's queue.
     pub(crate) fn dequeue<'p>(
         &mut self,
         link: u32,
         positions: impl IntoIterator<Item = &'p Position>,
     ) -> Result<(), LogError> {
-        let Some(index) = self.links.iter().position(|other| other.number == link) else { return Ok(()) };
+        let Some(queue) = self.queue_of(link) else { return Ok(()) };
         for position in positions {
-            self.queues[index].remove(&position.to_bytes())?;
+            queue.remove(&position.to_bytes())?;
         }
         Ok(())
     }
 
     /// Keeps the bag in which a queued message goes to its host.
     pub(crate) fn keep_bag(&mut self, link: u32, position: &Position, bag: &Bag) -> Result<(), LogError> {
-        let Some(index) = self.links.iter().position(|other| other.number == link) else { return Ok(()) };
-        self.queues[index].insert(&position.to_bytes(), bag.to_bytes().as_slice())?;
+        let Some(queue) = self.queue_of(link) else { return Ok(()) };
+        queue.insert(&position.to_bytes(), bag.to_bytes().as_slice())?;
         Ok(())
     }
 
