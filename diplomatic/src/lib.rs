@@ -110,7 +110,8 @@ pub mod testing;
 
 #[cfg(feature = "client")]
 pub use client::{
-    AddressError, Changes, Client, ClientBuilder, HostReport, OpenError, StatusChanges, SyncStatus, TlsError,
+    AddressError, Changes, Client, ClientBuilder, HostReport, OpenError, SeedFileError, StatusChanges, SyncStatus,
+    TlsError,
 };
 #[cfg(feature = "client")]
 pub use device::{

@@ -1,0 +1,58 @@
+//! `todo`: lists of things to do, the same on all of a person's devices.
+//!
+//! The process is one device (or two, in the demo). It serves a page to the browser on the same machine, pushes the
+//! state there as it changes, and does what the page asks for.
+
+mod account;
+mod arguments;
+mod demo;
+mod device;
+mod page;
+mod serve;
+mod server;
+mod shutdown;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime::Runtime;
+
+use crate::arguments::{Act, Arguments};
+
+fn main() -> ExitCode {
+    match start(Arguments::parse().act) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut sentence = error.to_string();
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                sentence = format!("{sentence}: {error}");
+                cause = error.source();
+            }
+            // If standard error is gone too, nobody is left to tell.
+            let _ = writeln!(io::stderr(), "error: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(act: Act) -> Result<(), Box<dyn Error>> {
+    let runtime = Runtime::new()?;
+    let outcome = runtime.block_on(async {
+        match act {
+            Act::Serve { data, port } => serve::serve(data, port).await,
+            Act::Demo { port } => demo::demo(port).await,
+        }
+    });
+    // The look-up of a host's name may go on for a while, and nobody waits for it any more.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Says something to the person.
+fn tell(sentence: &str) {
+    // A closed standard error is no reason to fail.
+    let _ = writeln!(io::stderr(), "{sentence}");
+}

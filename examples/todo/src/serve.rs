@@ -1,0 +1,31 @@
+//! One device, and its page.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use crate::account::Account;
+use crate::device::Device;
+use crate::server::{Address, Server, Token};
+use crate::{shutdown, tell};
+
+/// Serves the page of the device in this directory until the program shall end.
+pub(crate) async fn serve(data: PathBuf, port: Option<u16>) -> Result<(), Box<dyn Error>> {
+    let account = Account::find(data)?;
+    let directory = account.directory.clone();
+    let device = Device::open(account).await?;
+
+    let kept = Address::load(&directory)?;
+    let wanted = port.or(kept.as_ref().map(|kept| kept.port)).unwrap_or(0);
+    let token = kept.as_ref().map_or_else(Token::random, |kept| kept.token.clone());
+    let server = Server::listen(wanted, token).await?;
+    if wanted != 0 && server.address.port != wanted {
+        tell(&format!("Port {wanted} is taken, so this time the page has another address."));
+    } else if kept.as_ref() != Some(&server.address) {
+        server.address.store(&directory)?;
+    }
+    tell("Whoever has this address and can use this machine can read and change your lists. Ctrl-C ends it.");
+    writeln!(io::stdout(), "{}", server.address)?;
+    server.serve(vec![device], shutdown::requested()).await?;
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! The page's server: on this machine only, and for those alone who have its address.
+
+mod address;
+mod guard;
+mod live;
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State, WebSocketUpgrade};
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+
+pub(crate) use self::address::{Address, Token};
+use self::guard::Guard;
+use crate::device::Device;
+use crate::page;
+
+/// A page's server that listens already.
+#[derive(Debug)]
+pub(crate) struct Server {
+    listener: TcpListener,
+    pub(crate) address: Address,
+}
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+#[error("port {port} of 127.0.0.1 cannot be used: name another with --port")]
+pub(crate) struct ListenError {
+    port: u16,
+    source: io::Error,
+}
+
+impl Server {
+    /// Listens on a port, or on any that is free if that is taken, or 0.
+    pub(crate) async fn listen(port: u16, token: Token) -> Result<Self, ListenError> {
+        let listen = async |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        let listener = match listen(port).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => listen(0).await,
+            outcome => outcome,
+        };
+        let listener = listener.map_err(|source| ListenError { port, source })?;
+        let port = listener.local_addr().map_err(|source| ListenError { port, source })?.port();
+        Ok(Self { listener, address: Address { port, token } })
+    }
+
+    /// Serves the page of these devices until the program shall end, and closes them then.
+    pub(crate) async fn serve(self, devices: Vec<Device>, end: impl Future<Output = ()>) -> io::Result<()> {
+        let (closing, is_closing) = watch::channel(false);
+        let (open, mut all_closed) = mpsc::channel(1);
+        let devices: Vec<Arc<Device>> = devices.into_iter().map(Arc::new).collect();
+        let app = App { devices: devices.clone().into(), is_closing: is_closing.clone(), open };
+        let serving = axum::serve(self.listener, router(app, Guard::new(&self.address)));
+        let mut waiting = is_closing;
+        let shutdown = async move { drop(waiting.wait_for(|is_closing| *is_closing).await) };
+        let serving = tokio::spawn(serving.with_graceful_shutdown(shutdown).into_future());
+        end.await;
+        closing.send_replace(true);
+        serving.await.map_err(io::Error::other)??;
+        // Every socket holds a sender, and none ever sends.
+        let _ = all_closed.recv().await;
+        for device in devices {
+            if let Some(device) = Arc::into_inner(device) {
+                device.client.close().await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the routes know.
+#[derive(Debug, Clone)]
+struct App {
+    devices: Arc<[Arc<Device>]>,
+    is_closing: watch::Receiver<bool>,
+    /// Held by everything that uses a device.
+    open: mpsc::Sender<()>,
+}
+
+fn router(app: App, guard: Guard) -> Router {
+    Router::new()
+        .route("/{token}", get(async |Path(token): Path<String>| Redirect::temporary(&format!("/{token}/"))))
+        .route("/{token}/", get(index))
+        .route("/{token}/{file}", get(async |Path((_, file)): Path<(String, String)>| page::file(&file)))
+        .route("/{token}/live/{device}", get(live))
+        .fallback(guard::nothing_here)
+        .with_state(app)
+        .layer(from_fn_with_state(Arc::new(guard), guard::check))
+}
+
+async fn index(State(app): State<App>) -> Response {
+    page::index(app.devices.iter().map(|device| &**device))
+}
+
+async fn live(
+    Path((_, name)): Path<(String, String)>,
+    State(App { devices, is_closing, open }): State<App>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let Some(device) = devices.iter().find(|device| device.name == name).cloned() else {
+        return (StatusCode::NOT_FOUND, "there is no such device").into_response();
+    };
+    drop(devices);
+    upgrade.max_message_size(live::MAX_REQUEST).on_upgrade(async move |socket| {
+        live::talk(socket, &device, is_closing).await;
+        drop((device, open));
+    })
+}
