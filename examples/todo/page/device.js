@@ -274,4 +274,9 @@ export class Device {
   canMove() {
     return this.#list().id !== null && !this.#showsArchive;
   }
+
+  /** Tells whether an item of the shown list can go to another. */
+  canMoveTo(list) {
+    return list !== NO_LIST && list !== this.#list().id;
+  }
 }

@@ -2,7 +2,7 @@
 
 import { arrange, setText } from "./dom.js";
 
-const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 
 /** Draws the log's lines, and keeps the newest in sight unless the person reads further up. */
 export function drawLog(section, lines) {
