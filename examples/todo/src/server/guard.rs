@@ -26,11 +26,11 @@ pub(super) struct Guard {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum TurnedAway {
     #[error("this server does not go by that name: open the address that `todo` printed")]
-    WrongHost,
+    ForeignHost,
     #[error("another site has no business here: open the address that `todo` printed")]
-    WrongOrigin,
+    OtherSite,
     #[error("there is nothing here: open the address that `todo` printed")]
-    WrongToken,
+    NothingHere,
 }
 
 impl Guard {
@@ -43,17 +43,17 @@ impl Guard {
         let headers = request.headers();
         let is_ours = |host: &str| self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host));
         if !only(headers, header::HOST).is_some_and(is_ours) {
-            return Err(TurnedAway::WrongHost);
+            return Err(TurnedAway::ForeignHost);
         }
         let has_origin = headers.contains_key(header::ORIGIN);
         let is_our_origin = || only(headers, header::ORIGIN)?.strip_prefix("http://").map(is_ours);
         // Browsers name the origin of every WebSocket, and WebSockets know no other rule about origins.
         if (has_origin || headers.contains_key(header::UPGRADE)) && is_our_origin() != Some(true) {
-            return Err(TurnedAway::WrongOrigin);
+            return Err(TurnedAway::OtherSite);
         }
         match request.uri().path().split('/').nth(1) {
             Some(token) if self.token.is(token) => Ok(()),
-            _ => Err(TurnedAway::WrongToken),
+            _ => Err(TurnedAway::NothingHere),
         }
     }
 }
@@ -69,7 +69,7 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let mut response = match guard.examine(&request) {
         Ok(()) => next.run(request).await,
-        Err(reason @ TurnedAway::WrongToken) => (StatusCode::NOT_FOUND, reason.to_string()).into_response(),
+        Err(reason @ TurnedAway::NothingHere) => (StatusCode::NOT_FOUND, reason.to_string()).into_response(),
         Err(reason) => (StatusCode::FORBIDDEN, reason.to_string()).into_response(),
     };
     for (name, value) in HEADERS {
@@ -80,7 +80,7 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
 
 /// Answers for what is not there.
 pub(super) async fn nothing_here() -> Response {
-    (StatusCode::NOT_FOUND, TurnedAway::WrongToken.to_string()).into_response()
+    (StatusCode::NOT_FOUND, TurnedAway::NothingHere.to_string()).into_response()
 }
 
 const HEADERS: [(HeaderName, &str); 6] = [
