@@ -82,6 +82,11 @@ impl Todos {
         self.lists.get(id).cloned().or_else(|| (*id == inbox()).then(List::inbox))
     }
 
+    /// Returns a list that somebody saved; the inbox may be there without.
+    pub(crate) fn saved_list(&self, id: &EntityId) -> Option<&List> {
+        self.lists.get(id)
+    }
+
     /// Returns an item that is there.
     pub fn item(&self, id: &EntityId) -> Option<&Item> {
         self.items.get(id)

@@ -18,9 +18,11 @@ impl Undo<Todos> for TodoEvent {
                 Self::Placed { item: item.clone(), list: list.clone(), order: order.clone() }
             }
             Self::Restored { id: what, .. } | Self::ListSaved { list: what, .. } | Self::Removed { what } => {
-                match (before.item(what), before.list(what)) {
+                match (before.item(what), before.saved_list(what)) {
                     (Some(item), _) => Self::Restored { id: what.clone(), item: item.clone() },
-                    (None, Some(List { name, order })) => Self::ListSaved { list: what.clone(), name, order },
+                    (None, Some(List { name, order })) => {
+                        Self::ListSaved { list: what.clone(), name: name.clone(), order: order.clone() }
+                    }
                     // There was nothing, so the event made it; and where it took nothing away, nothing comes back.
                     (None, None) if matches!(self, Self::Removed { .. }) => return None,
                     (None, None) => Self::Removed { what: what.clone() },
