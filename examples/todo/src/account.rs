@@ -22,10 +22,10 @@ pub(crate) struct Account {
 pub(crate) enum AccountError {
     #[error("the data directory {} cannot be used; mend that, or name another with --data", .path.display())]
     Directory { path: PathBuf, source: io::Error },
+    #[error("the seed cannot be used; mend that, or name another directory with --data")]
+    SeedFile(#[source] SeedFileError),
     #[error("{} holds no seed; copy the file again from another device", .path.display())]
     KeptSeed { path: PathBuf, source: SeedParseError },
-    #[error("the data directory cannot be used; mend that, or name another with --data")]
-    SeedFile(#[source] SeedFileError),
     #[error("DIP_SEED holds no seed; copy all of it from where the first device keeps it")]
     GivenSeed { source: SeedParseError },
     #[error("DIP_SEED is not text; copy all of it from where the first device keeps it")]
@@ -61,6 +61,15 @@ impl Account {
     }
 }
 
+impl From<SeedFileError> for AccountError {
+    fn from(error: SeedFileError) -> Self {
+        match error {
+            SeedFileError::NoSeed { path, source } => Self::KeptSeed { path, source },
+            error => Self::SeedFile(error),
+        }
+    }
+}
+
 fn log_in(directory: &Path) -> PathBuf {
     directory.join("todo.redb")
 }
@@ -87,14 +96,13 @@ fn kept_seed(file: &Path) -> Result<Option<Seed>, AccountError> {
     match Seed::load(file) {
         Ok(seed) => Ok(Some(seed)),
         Err(SeedFileError::Missing { .. }) => Ok(None),
-        Err(SeedFileError::NoSeed { path, source }) => Err(AccountError::KeptSeed { path, source }),
-        Err(error) => Err(AccountError::SeedFile(error)),
+        Err(error) => Err(error.into()),
     }
 }
 
 fn make_seed(file: &Path) -> Result<Seed, AccountError> {
     let seed = Seed::random();
-    seed.store_new(file).map_err(AccountError::SeedFile)?;
+    seed.store_new(file)?;
     tell(&format!(
         "This device has made a seed and keeps it in {file}. Whoever has the seed can read and change your lists.\n\
          To use it on another device, copy that file into the data directory there, or set DIP_SEED to what is in it.",

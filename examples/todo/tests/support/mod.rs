@@ -4,3 +4,5 @@
 #![allow(dead_code)]
 
 pub(crate) mod events;
+pub(crate) mod page;
+pub(crate) mod program;

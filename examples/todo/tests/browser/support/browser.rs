@@ -1,6 +1,6 @@
 //! A browser of one test: it is closed when the test ends, and leaves pictures behind when the test fails.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -72,6 +72,7 @@ pub(crate) struct Browser {
     unused: RefCell<Option<WindowHandle>>,
     /// Parts of console messages that the test brings about.
     expected: RefCell<Vec<&'static str>>,
+    has_evidence: Cell<bool>,
     _profile: TempDir,
 }
 
@@ -87,7 +88,13 @@ impl Browser {
             let window = client.window().await.expect("it has a window");
             (client, window)
         });
-        Self { client, unused: RefCell::new(Some(window)), expected: RefCell::default(), _profile: profile }
+        Self {
+            client,
+            unused: RefCell::new(Some(window)),
+            expected: RefCell::default(),
+            has_evidence: Cell::new(false),
+            _profile: profile,
+        }
     }
 
     /// Opens an address in a window of its own, with the device of this name on it.
@@ -125,8 +132,11 @@ impl Browser {
         assert!(messages.is_empty(), "on the browser's console:\n{}", messages.join("\n"));
     }
 
-    /// Saves a picture and the text of every window.
-    fn keep_evidence(&self) {
+    /// Saves a picture and the text of every window, for the first thing that goes wrong.
+    pub(super) fn keep_evidence(&self) {
+        if self.has_evidence.replace(true) {
+            return;
+        }
         let name = thread::current().name().unwrap_or("test").replace("::", "-");
         let windows = wait(self.client.windows()).unwrap_or_default();
         for (number, window) in windows.into_iter().enumerate() {

@@ -104,7 +104,10 @@ impl Page<'_> {
             let view = self.look();
             match view {
                 Some(view) if is(&view) => return view,
-                view if start.elapsed() > LONGEST => panic!("{} does not come to {what}: {view:#?}", self.device),
+                view if start.elapsed() > LONGEST => {
+                    self.browser.keep_evidence();
+                    panic!("{} does not come to {what}: {view:#?}", self.device);
+                }
                 _ => sleep(PAUSE),
             }
         }
@@ -144,7 +147,10 @@ impl Page<'_> {
             let outcome = self.in_front(async |client| act(client.find(Locator::Css(&selector)).await?).await);
             match outcome {
                 Ok(value) => return value,
-                Err(error) if start.elapsed() > LONGEST || !is_passing(&error) => panic!("{selector}: {error}"),
+                Err(error) if start.elapsed() > LONGEST || !is_passing(&error) => {
+                    self.browser.keep_evidence();
+                    panic!("{selector}: {error}");
+                }
                 Err(_) => sleep(PAUSE),
             }
         }
@@ -292,13 +298,23 @@ impl Page<'_> {
     #[track_caller]
     fn click_named(&self, place: &str, name: &str) {
         let mark =
-            "const buttons = [...document.querySelectorAll(arguments[0])].filter((button) => button.checkVisibility());
+            "for (const button of document.querySelectorAll('[data-named]')) button.removeAttribute('data-named');
+            const buttons = [...document.querySelectorAll(arguments[0])].filter((button) => button.checkVisibility());
             const nameOf = (button) => button.getAttribute('aria-label') ?? button.textContent.trim();
             for (const button of buttons) button.toggleAttribute('data-named', nameOf(button) === arguments[1]);
             return buttons.map(nameOf);";
         let buttons: Vec<String> = self.run(mark, &[json!(self.within(&format!("{place} button"))), json!(name)]);
         assert!(buttons.iter().any(|button| button == name), "{name:?} is none of {buttons:?}");
-        self.click(&format!("{place} button[data-named]"));
+        let button = format!("{place} button[data-named]");
+        // Some show themselves only when the mouse comes near.
+        let Place { x, y, .. } = self.place(&button);
+        let hover = MouseActions::new("mouse".to_owned()).then(PointerAction::MoveTo {
+            duration: None,
+            x: x.round(),
+            y: y.round(),
+        });
+        self.in_front(async |client| client.perform_actions(hover).await).expect("the mouse can be moved");
+        self.click(&button);
     }
 
     /// Moves an item by its handle onto the upper or the lower half of another.
