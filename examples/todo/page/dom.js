@@ -10,8 +10,9 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Gives a field its value, but not while the person changes it. */
+/** Gives a field its value, but not while the person changes it, or the change is on its way. */
 export function setValue(field, value) {
+  if (field.dataset.saving) return;
   const isBusy = document.activeElement === field && field.value !== (field.dataset.known ?? "");
   field.dataset.known = value;
   if (isBusy || field.value === value) return;
@@ -35,6 +36,18 @@ export function arrange(parent, children) {
   }
   for (let at = fixed + 1; at < children.length; at++) {
     if (children[at - 1].nextElementSibling !== children[at]) children[at - 1].after(children[at]);
+  }
+}
+
+/** Lets those of the rows that come to stand elsewhere glide there while `change` changes the page. */
+export function glide(rows, change) {
+  const before = new Map(rows.filter((row) => row.isConnected).map((row) => [row, row.offsetTop]));
+  change();
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  for (const [row, top] of before) {
+    const by = top - row.offsetTop;
+    if (by === 0 || !row.isConnected) continue;
+    row.animate([{ transform: `translateY(${by}px)` }, { transform: "none" }], { duration: 160, easing: "ease-out" });
   }
 }
 

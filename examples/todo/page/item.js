@@ -30,6 +30,7 @@ export class Item {
     on("[data-archive]", "click", () => this.#ask("archive", { archived: !this.#state.archived }));
     on("[data-delete]", "click", () => this.delete());
     on("[aria-label=List]", "change", (event) => this.#ask("move", { list: event.target.value, before: null }));
+    this.element.addEventListener("animationend", () => this.element.classList.remove("new"));
     on("[data-handle]", "pointerdown", (event) => startDrag(event, this.#device, this));
     this.#saveQuietly(this.#find("textarea"), 1000, (notes) => this.#ask("note", { notes }));
     this.#saveQuietly(this.#find("[type=date]"), 700, (day) => this.#ask("due", { due: day || null }));
@@ -38,12 +39,14 @@ export class Item {
   /** Saves a field when the person pauses or leaves it. (A date is a date after the first digit of its year.) */
   #saveQuietly(field, pause, save) {
     let timer;
-    const saveNow = () => {
+    const saveNow = async () => {
       clearTimeout(timer);
       const { value } = field;
-      if (value === field.dataset.known || !field.validity.valid) return;
+      if (value === (field.dataset.known ?? "") || !field.validity.valid) return;
       field.dataset.known = value;
-      save(value);
+      field.dataset.saving = "true";
+      await save(value);
+      delete field.dataset.saving;
     };
     field.addEventListener("input", () => {
       clearTimeout(timer);
@@ -104,7 +107,7 @@ export class Item {
 
   setCurrent(isCurrent) {
     this.element.tabIndex = isCurrent ? 0 : -1;
-    // One stop for the tab key a row is one too many; those of the current row are enough.
+    // The tab key stops at the controls of the current row, and not at those of every row.
     for (const control of this.element.querySelectorAll(".row button, .row [type=checkbox]")) {
       control.tabIndex = isCurrent ? 0 : -1;
     }

@@ -193,7 +193,8 @@ fn the_page_has_nothing_inline_and_nothing_from_elsewhere() {
     for inline in ["style=", "<style", "<script>", "onclick", "javascript:", "src=\"http", "href=\"http", "{devices}"] {
         assert!(!page.contains(inline), "{inline}");
     }
-    let scripts = ["main.js", "device.js", "channel.js", "item.js", "keys.js", "drag.js", "log.js", "dom.js"];
+    let scripts =
+        ["main.js", "device.js", "channel.js", "lists.js", "item.js", "keys.js", "drag.js", "log.js", "dom.js"];
     for script in scripts {
         let text = get(&program, &format!("{path}{script}"), &[host_of(&program)]).body;
         for danger in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("] {
