@@ -4,9 +4,13 @@
 //! failure. A test that fails leaves a picture and the text of its windows in the target directory.
 #![cfg(unix)]
 
+mod accessibility;
+mod demo;
 mod keyboard;
+mod looks;
 mod order;
 mod restart;
 mod support;
 mod sync;
+mod text;
 mod undo;
