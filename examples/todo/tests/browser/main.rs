@@ -6,6 +6,7 @@
 
 mod accessibility;
 mod demo;
+mod foreign;
 mod keyboard;
 mod looks;
 mod order;

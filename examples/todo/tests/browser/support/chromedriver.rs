@@ -28,6 +28,7 @@ const FLAGS: &[&str] = &[
     "--lang=en-US",
     "--window-size=1280,900",
     "--hide-scrollbars",
+    "--host-resolver-rules=MAP rebound.example 127.0.0.1",
 ];
 
 /// What runs the driver. It holds the other end of our pipe, which closes however this program ends; then it ends its

@@ -75,6 +75,18 @@ impl<'a> Page<'a> {
         serde_json::from_value(result.expect("the script runs")).expect("it returns what the test wants")
     }
 
+    /// Runs the body of a function where the window's first frame is.
+    #[track_caller]
+    pub(crate) fn run_in_first_frame<T: DeserializeOwned>(&self, script: &str) -> T {
+        let result = self.in_front(async |client| {
+            client.enter_frame(0).await?;
+            let result = client.execute(script, Vec::new()).await;
+            client.enter_parent_frame().await?;
+            result
+        });
+        serde_json::from_value(result.expect("the script runs")).expect("it returns what the test wants")
+    }
+
     /// Gives a command of the Chrome DevTools Protocol.
     #[track_caller]
     pub(crate) fn cdp(&self, command: &str, parameters: Value) -> Value {
