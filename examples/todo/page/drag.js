@@ -83,6 +83,7 @@ class Drag {
     this.#tab?.classList.remove("target");
     this.#tab = tab;
     tab?.classList.add("target");
+    this.#row.classList.toggle("leaving", tab !== null);
   }
 
   /** Scrolls while the pointer is near an edge. */

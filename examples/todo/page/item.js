@@ -72,8 +72,8 @@ export class Item {
     this.#find(".details-button").setAttribute("aria-expanded", !details.hidden);
   }
 
-  /** Turns the title into a field. Enter and leaving it save, Escape takes it back. */
-  edit() {
+  /** Turns the title into a field. Enter and leaving it save, Escape takes it back. What is refused can be mended. */
+  edit(text = this.#state.title) {
     const title = this.#find("[data-title]");
     const input = this.#find("[aria-label=Title]");
     if (!input.hidden) return;
@@ -85,16 +85,18 @@ export class Item {
       input.hidden = true;
       if (hasFocus) this.element.focus();
     };
-    const save = () => {
+    const save = async () => {
       const { value } = input;
       close();
       if (value.trim() === "" || value === before) return;
       setText(title, value.trim());
-      this.#ask("rename", { title: value }).then(() => setText(title, this.#state.title));
+      const isSaved = await this.#ask("rename", { title: value });
+      setText(title, this.#state.title);
+      if (!isSaved && this.element.isConnected) this.edit(value);
     };
     title.hidden = true;
     input.hidden = false;
-    input.value = before;
+    input.value = text;
     input.focus();
     input.select();
     input.onblur = save;

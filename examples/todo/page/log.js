@@ -10,26 +10,33 @@ export function drawLog(section, lines) {
   const list = section.querySelector("ol");
   const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
   const known = new Map([...list.children].map((line) => [line.dataset.key, line]));
-  arrange(list, lines.map((line) => drawLine(known.get(line.key) ?? makeLine(line), line)));
+  const elements = lines.map((line) => {
+    const element = known.get(line.key) ?? makeLine(line.key, known.size > 0);
+    drawLine(element, line);
+    return element;
+  });
+  arrange(list, elements);
   if (isAtEnd) list.scrollTop = list.scrollHeight;
 }
 
-function makeLine({ key, time, name, what, from }) {
+function makeLine(key, isNew) {
   const line = document.createElement("li");
   line.dataset.key = key;
-  line.dataset.from = from === "here" ? "here" : "elsewhere";
-  const part = (kind, text) => {
-    const span = document.createElement("span");
-    span.className = kind;
-    setText(span, text);
-    return span;
-  };
-  const clock = part("time", new Date(time).toLocaleTimeString(undefined, TIME));
-  line.append(clock, " ", part("name", name), " ", part("what", what), " ", part("from", from));
+  line.classList.toggle("new", isNew);
+  for (const kind of ["time", "name", "what", "from"]) {
+    const part = document.createElement("span");
+    part.className = kind;
+    line.append(part, " ");
+  }
   return line;
 }
 
-function drawLine(element, { isOverwritten }) {
+/** Draws a line anew each time: an event that arrives late can change what those after it were about. */
+function drawLine(element, { time, name, what, from, isOverwritten }) {
+  const [clock, ...words] = element.children;
+  setText(clock, new Date(time).toLocaleTimeString(undefined, TIME));
+  [name, what, from].forEach((text, at) => setText(words[at], text));
+  element.dataset.from = from === "here" ? "here" : "elsewhere";
   element.classList.toggle("overwritten", isOverwritten);
-  return element;
+  element.title = isOverwritten ? "Something newer has taken its place." : "";
 }

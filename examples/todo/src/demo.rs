@@ -6,15 +6,17 @@ use std::net::Ipv4Addr;
 
 use diplomatic::{Client, Seed};
 use diplomatic_host::{Host, MemoryStore, Server as HostServer};
-use todo::{Command, Todos, inbox};
+use todo::{OrderKey, TodoEvent, Todos, inbox};
 use tokio::net::TcpListener;
 
 use crate::device::Device;
 use crate::server::{Server, Token};
-use crate::{shutdown, tell};
+use crate::shutdown::Shutdown;
+use crate::tell;
 
 /// Shows the demo until the program shall end. What it keeps goes with it.
 pub(crate) async fn demo(port: Option<u16>) -> Result<(), Box<dyn Error>> {
+    let shutdown = Shutdown::listen()?;
     let folder = tempfile::tempdir()?;
     let seed = Seed::random();
     let host = start_host().await?;
@@ -36,7 +38,7 @@ pub(crate) async fn demo(port: Option<u16>) -> Result<(), Box<dyn Error>> {
         "Two devices and a host are at work. Open this address in a browser; Ctrl-C ends it, and nothing stays behind.",
     );
     writeln!(io::stdout(), "{}", server.address)?;
-    server.serve(devices, shutdown::requested()).await?;
+    server.serve(devices, shutdown.requested()).await;
     Ok(())
 }
 
@@ -51,13 +53,12 @@ async fn start_host() -> io::Result<String> {
 /// Adds a few items from a third device, so that neither of the two begins with something to undo.
 async fn furnish(seed: &Seed, host: &str) -> Result<(), Box<dyn Error>> {
     let client = Client::<Todos>::builder(seed.clone()).in_memory().host(host).open().await?;
-    let do_it = async |command: Command| {
-        let new = diplomatic::EntityId::fresh(&mut rand::rng(), diplomatic::Timestamp::EPOCH);
-        client.transact(move |todos| command.decide(todos, new)).await
-    };
-    for title in ["Water the plants", "Buy oat milk", "Call grandma on Sunday"] {
-        do_it(Command::Add { list: inbox(), title: title.to_owned() }).await?;
-    }
+    let mut order = OrderKey::default();
+    let items = ["Water the plants", "Buy oat milk", "Call grandma on Sunday"].map(|title| {
+        order = OrderKey::between(Some(&order), None).unwrap_or_default();
+        TodoEvent::Added { list: inbox(), title: title.to_owned(), order: order.clone() }
+    });
+    client.emit_all(items.into()).await?;
     client.sync().await?;
     client.close().await;
     Ok(())

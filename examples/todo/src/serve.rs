@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use crate::account::Account;
 use crate::device::Device;
 use crate::server::{Address, Server, Token};
-use crate::{shutdown, tell};
+use crate::shutdown::Shutdown;
+use crate::tell;
 
 /// Serves the page of the device in this directory until the program shall end.
 pub(crate) async fn serve(data: PathBuf, port: Option<u16>) -> Result<(), Box<dyn Error>> {
+    let shutdown = Shutdown::listen()?;
     let account = Account::find(data)?;
     let directory = account.directory.clone();
     let device = Device::open(account).await?;
@@ -26,6 +28,6 @@ pub(crate) async fn serve(data: PathBuf, port: Option<u16>) -> Result<(), Box<dy
     }
     tell("Whoever has this address and can use this machine can read and change your lists. Ctrl-C ends it.");
     writeln!(io::stdout(), "{}", server.address)?;
-    server.serve(vec![device], shutdown::requested()).await?;
+    server.serve(vec![device], shutdown.requested()).await;
     Ok(())
 }

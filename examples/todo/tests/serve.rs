@@ -5,7 +5,9 @@
 mod support;
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use support::page::{Page, titles};
@@ -56,6 +58,19 @@ async fn ctrl_c_ends_it_well_with_a_page_open() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("Whoever has this address") && said.contains("DIP_HOST is not set"), "{said}");
     page.closed().await;
+}
+
+#[test]
+fn a_request_that_never_ends_does_not_hold_up_the_end() {
+    let phone = Device::new();
+    let program = phone.serve();
+    let mut stuck = program.connect();
+    stuck.write_all(b"GET / HTTP/1.1\r\nHost:").unwrap();
+    let idle = program.connect();
+    let start = Instant::now();
+    assert_eq!(program.end("-TERM").0, Some(0));
+    assert!(start.elapsed() < Duration::from_secs(10));
+    drop((stuck, idle));
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub(crate) struct Sync {
 #[serde(rename_all = "camelCase")]
 enum Mood {
     Calm,
+    Alone,
     Busy,
     Waiting,
     Trouble,
@@ -29,7 +30,7 @@ impl Sync {
         let status = device.client.status();
         let (pending, offline) = (status.pending(), device.client.is_offline());
         let (words, mood) = match status.hosts().first() {
-            None => ("No host".to_owned(), Mood::Waiting),
+            None => ("No host".to_owned(), Mood::Alone),
             Some(_) if offline => ("Offline".to_owned(), Mood::Waiting),
             Some(host) => match &host.status.phase {
                 _ if host.is_caught_up() && host.status.refused == 0 => ("In sync".to_owned(), Mood::Calm),

@@ -2,7 +2,6 @@
 
 use axum::extract::ws::{Message, WebSocket};
 use serde::Serialize;
-use tokio::sync::watch;
 
 use crate::device::{Answer, Device, Line, Sync, View, answer};
 
@@ -32,10 +31,10 @@ struct Shown {
 }
 
 /// Serves one page until it goes, or the program ends.
-pub(super) async fn talk(mut socket: WebSocket, device: &Device, mut is_closing: watch::Receiver<bool>) {
+pub(super) async fn talk(mut socket: WebSocket, device: &Device, closed: impl Future<Output = ()>) {
     tokio::select! {
         _ = converse(&mut socket, device) => {}
-        () = async { drop(is_closing.wait_for(|is_closing| *is_closing).await) } => {
+        () = closed => {
             // If it does not arrive, the page finds out by itself.
             let _ = socket.send(Message::Close(None)).await;
         }

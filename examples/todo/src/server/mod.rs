@@ -7,6 +7,7 @@ mod live;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State, WebSocketUpgrade};
@@ -16,6 +17,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 pub(crate) use self::address::{Address, Token};
 use self::guard::Guard;
@@ -51,27 +53,38 @@ impl Server {
     }
 
     /// Serves the page of these devices until the program shall end, and closes them then.
-    pub(crate) async fn serve(self, devices: Vec<Device>, end: impl Future<Output = ()>) -> io::Result<()> {
+    pub(crate) async fn serve(self, devices: Vec<Device>, end: impl Future<Output = ()>) {
         let (closing, is_closing) = watch::channel(false);
-        let (open, mut all_closed) = mpsc::channel(1);
+        let (in_use, mut all_free) = mpsc::channel(1);
         let devices: Vec<Arc<Device>> = devices.into_iter().map(Arc::new).collect();
-        let app = App { devices: devices.clone().into(), is_closing: is_closing.clone(), open };
-        let serving = axum::serve(self.listener, router(app, Guard::new(&self.address)));
-        let mut waiting = is_closing;
-        let shutdown = async move { drop(waiting.wait_for(|is_closing| *is_closing).await) };
-        let serving = tokio::spawn(serving.with_graceful_shutdown(shutdown).into_future());
+        let app = App { devices: devices.clone().into(), is_closing: is_closing.clone(), in_use };
+        let serving = axum::serve(self.listener, router(app, Guard::new(&self.address)))
+            .with_graceful_shutdown(closed(is_closing))
+            .into_future();
+        let serving = tokio::spawn(serving);
+
         end.await;
         closing.send_replace(true);
-        serving.await.map_err(io::Error::other)??;
-        // Every socket holds a sender, and none ever sends.
-        let _ = all_closed.recv().await;
-        for device in devices {
-            if let Some(device) = Arc::into_inner(device) {
-                device.client.close().await;
-            }
+        let finished = async {
+            let _ = serving.await;
+            // Every live channel holds a sender, and none ever sends.
+            let _ = all_free.recv().await;
+        };
+        // A request that never ends holds up nobody: what was acknowledged is on the disk in any case.
+        let _ = timeout(GRACE, finished).await;
+        for device in devices.into_iter().filter_map(Arc::into_inner) {
+            device.client.close().await;
         }
-        Ok(())
     }
+}
+
+/// How long requests may take to finish when the program ends.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Waits until the program ends.
+async fn closed(mut is_closing: watch::Receiver<bool>) {
+    // An error says that the sender is gone, and with it the program.
+    let _ = is_closing.wait_for(|is_closing| *is_closing).await;
 }
 
 /// What the routes know.
@@ -80,7 +93,7 @@ struct App {
     devices: Arc<[Arc<Device>]>,
     is_closing: watch::Receiver<bool>,
     /// Held by everything that uses a device.
-    open: mpsc::Sender<()>,
+    in_use: mpsc::Sender<()>,
 }
 
 fn router(app: App, guard: Guard) -> Router {
@@ -100,15 +113,14 @@ async fn index(State(app): State<App>) -> Response {
 
 async fn live(
     Path((_, name)): Path<(String, String)>,
-    State(App { devices, is_closing, open }): State<App>,
+    State(App { devices, is_closing, in_use }): State<App>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let Some(device) = devices.iter().find(|device| device.name == name).cloned() else {
         return (StatusCode::NOT_FOUND, "there is no such device").into_response();
     };
-    drop(devices);
     upgrade.max_message_size(live::MAX_REQUEST).on_upgrade(async move |socket| {
-        live::talk(socket, &device, is_closing).await;
-        drop((device, open));
+        live::talk(socket, &device, closed(is_closing)).await;
+        drop((device, in_use));
     })
 }
