@@ -31,6 +31,20 @@ async fn what_one_device_does_the_other_shows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn while_no_host_can_be_reached_changes_wait() {
+    // Nobody serves anything at port 1.
+    let mut phone = Device::new();
+    phone.host = Some("http://127.0.0.1:1".to_owned());
+    let program = phone.serve();
+    let mut page = Page::open(&program, "this").await;
+    page.add("milk").await;
+    page.add("bread").await;
+    let sentence = "No sync: there is no connection to the host, 2 changes wait";
+    page.until(|shown| shown["sync"]["sentence"] == json!(sentence)).await;
+    assert_eq!(page.shown["sync"]["pending"], json!(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_is_there_again_at_the_same_address() {
     let phone = Device::new();
     let program = phone.serve();

@@ -168,9 +168,17 @@ impl Page<'_> {
         }
     }
 
+    /// Clicks something, and scrolls first if it is out of sight or under something else.
     #[track_caller]
     pub(crate) fn click(&self, selector: &str) {
-        self.with(selector, async |element| element.click().await);
+        self.with(selector, async |element| {
+            let outcome = element.click().await;
+            if outcome.as_ref().is_err_and(is_passing) {
+                let to_sight = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+                element.clone().client().execute(to_sight, vec![json!(element)]).await?;
+            }
+            outcome
+        });
     }
 
     /// Writes as a keyboard or a clipboard does, where the focus is.

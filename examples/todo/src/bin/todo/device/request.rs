@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use todo::{Command, Refusal};
 
 use super::Device;
+use crate::with_causes;
 
 /// A request of the page: `{"id": 7, "do": "rename", "item": "…", "title": "milk"}`.
 #[derive(Debug, Deserialize)]
@@ -108,17 +109,10 @@ fn now() -> Timestamp {
     Timestamp::EPOCH.plus(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// Writes an error as a sentence for a person, with its causes.
-fn sentence(error: &dyn std::error::Error) -> String {
-    let mut sentence = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        sentence = format!("{sentence}: {error}");
-        cause = error.source();
-    }
-    let mut letters = sentence.chars();
-    match letters.next() {
-        Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
-        None => sentence,
-    }
+/// Makes a sentence of an error.
+fn sentence(error: &RequestError) -> String {
+    let words = with_causes(error);
+    let mut letters = words.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).chain(['.']).collect()
 }

@@ -25,14 +25,7 @@ fn main() -> ExitCode {
     match start(Arguments::parse().act) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut sentence = error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                sentence = format!("{sentence}: {error}");
-                cause = error.source();
-            }
-            // If standard error is gone too, nobody is left to tell.
-            let _ = writeln!(io::stderr(), "error: {sentence}");
+            tell(&format!("error: {}", with_causes(&*error)));
             ExitCode::FAILURE
         }
     }
@@ -51,8 +44,19 @@ fn start(act: Act) -> Result<(), Box<dyn Error>> {
     outcome
 }
 
+/// Says what went wrong, and why.
+fn with_causes(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
 /// Says something to the person.
 fn tell(sentence: &str) {
-    // A closed standard error is no reason to fail.
+    // If standard error is closed, nobody is there to tell.
     let _ = writeln!(io::stderr(), "{sentence}");
 }

@@ -8,23 +8,23 @@ use crate::device::Device;
 
 /// The files beside the page itself: name, type, content.
 const FILES: [(&str, &str, &str); 10] = [
-    ("style.css", CSS, include_str!("../page/style.css")),
-    ("main.js", SCRIPT, include_str!("../page/main.js")),
-    ("device.js", SCRIPT, include_str!("../page/device.js")),
-    ("channel.js", SCRIPT, include_str!("../page/channel.js")),
-    ("lists.js", SCRIPT, include_str!("../page/lists.js")),
-    ("item.js", SCRIPT, include_str!("../page/item.js")),
-    ("keys.js", SCRIPT, include_str!("../page/keys.js")),
-    ("drag.js", SCRIPT, include_str!("../page/drag.js")),
-    ("log.js", SCRIPT, include_str!("../page/log.js")),
-    ("dom.js", SCRIPT, include_str!("../page/dom.js")),
+    ("style.css", CSS, include_str!("../../../page/style.css")),
+    ("main.js", SCRIPT, include_str!("../../../page/main.js")),
+    ("device.js", SCRIPT, include_str!("../../../page/device.js")),
+    ("channel.js", SCRIPT, include_str!("../../../page/channel.js")),
+    ("lists.js", SCRIPT, include_str!("../../../page/lists.js")),
+    ("item.js", SCRIPT, include_str!("../../../page/item.js")),
+    ("keys.js", SCRIPT, include_str!("../../../page/keys.js")),
+    ("drag.js", SCRIPT, include_str!("../../../page/drag.js")),
+    ("log.js", SCRIPT, include_str!("../../../page/log.js")),
+    ("dom.js", SCRIPT, include_str!("../../../page/dom.js")),
 ];
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-const INDEX: &str = include_str!("../page/index.html");
+const INDEX: &str = include_str!("../../../page/index.html");
 
 /// Returns the page, which says for which devices it is.
 pub(crate) fn index<'a>(devices: impl Iterator<Item = &'a Device>) -> Response {

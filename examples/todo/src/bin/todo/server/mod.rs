@@ -22,7 +22,7 @@ use tokio::time::timeout;
 pub(crate) use self::address::{Address, Token};
 use self::guard::Guard;
 use crate::device::Device;
-use crate::page;
+use crate::{page, tell};
 
 /// A page's server that listens already.
 #[derive(Debug)]
@@ -40,11 +40,15 @@ pub(crate) struct ListenError {
 }
 
 impl Server {
-    /// Listens on a port, or on any that is free if that is taken, or 0.
-    pub(crate) async fn listen(port: u16, token: Token) -> Result<Self, ListenError> {
+    /// Listens on the port that is wanted; if it is taken, or none is wanted, on any that is free.
+    pub(crate) async fn listen(wanted: Option<u16>, token: Token) -> Result<Self, ListenError> {
         let listen = async |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        let port = wanted.unwrap_or(0);
         let listener = match listen(port).await {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => listen(0).await,
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                tell(&format!("Port {port} is taken, so this time the page has another address."));
+                listen(0).await
+            }
             outcome => outcome,
         };
         let listener = listener.map_err(|source| ListenError { port, source })?;

@@ -29,14 +29,8 @@ pub(crate) async fn demo(port: Option<u16>) -> Result<(), Box<dyn Error>> {
         devices.push(Device { name, client, has_log: true });
     }
 
-    let wanted = port.unwrap_or(0);
-    let server = Server::listen(wanted, Token::random()).await?;
-    if wanted != 0 && server.address.port != wanted {
-        tell(&format!("Port {wanted} is taken, so the page has another."));
-    }
-    tell(
-        "Two devices and a host are at work. Open this address in a browser; Ctrl-C ends it, and nothing stays behind.",
-    );
+    let server = Server::listen(port, Token::random()).await?;
+    tell("Two devices and a host are at work. Open this address in a browser; Ctrl-C ends all of it without a trace.");
     writeln!(io::stdout(), "{}", server.address)?;
     server.serve(devices, shutdown.requested()).await;
     Ok(())

@@ -18,15 +18,15 @@ pub(crate) async fn serve(data: PathBuf, port: Option<u16>) -> Result<(), Box<dy
     let device = Device::open(account).await?;
 
     let kept = Address::load(&directory)?;
-    let wanted = port.or(kept.as_ref().map(|kept| kept.port)).unwrap_or(0);
+    let wanted = port.or(kept.as_ref().map(|kept| kept.port));
     let token = kept.as_ref().map_or_else(Token::random, |kept| kept.token.clone());
     let server = Server::listen(wanted, token).await?;
-    if wanted != 0 && server.address.port != wanted {
-        tell(&format!("Port {wanted} is taken, so this time the page has another address."));
-    } else if kept.as_ref() != Some(&server.address) {
+    // Where the wanted port was taken, it may be free again next time, and the bookmark good.
+    let is_wanted = wanted.is_none_or(|wanted| wanted == server.address.port);
+    if is_wanted && kept.as_ref() != Some(&server.address) {
         server.address.store(&directory)?;
     }
-    tell("Whoever has this address and can use this machine can read and change your lists. Ctrl-C ends it.");
+    tell("Whoever has this address and can use this machine can read and change your lists. Ctrl-C ends the program.");
     writeln!(io::stdout(), "{}", server.address)?;
     server.serve(vec![device], shutdown.requested()).await;
     Ok(())
