@@ -99,6 +99,8 @@ mod log;
 #[cfg(feature = "engine")]
 mod order;
 #[cfg(feature = "engine")]
+pub mod raw;
+#[cfg(feature = "engine")]
 mod reducer;
 #[cfg(feature = "replay")]
 pub mod replay;
