@@ -80,10 +80,8 @@ fn furnished<'a>(browser: &'a Browser, device: &Device) -> Page<'a> {
         page.add(title);
     }
     page.tick("Answer");
-    let item = page.open_details("Report");
-    page.click(&format!(r#"{item} textarea[aria-label="Notes"]"#));
-    page.write("three pages at most");
-    page.set_field(&format!(r#"{item} input[aria-label="Due"]"#), "2001-05-17");
+    page.note("Report", "three pages at most");
+    page.set_due("Report", "2001-05-17");
     page.click(r#"input[aria-label="New item"]"#);
     page.write(" ");
     page.press("Enter");

@@ -1,19 +1,22 @@
 //! The order of the items, by mouse and by finger.
 
 use crate::support::browser::in_browser;
-use crate::support::page::{Page, Pointer, Side};
-use crate::support::pair::Pair;
+use crate::support::chores::Side;
+use crate::support::hand::Pointer;
+use crate::support::page::Page;
+use crate::support::pair::{Pair, both_show};
 
 #[test]
 fn a_dragged_item_moves_on_the_other_device_too() {
     in_browser(|browser| {
         let pair = Pair::start();
-        let [phone, laptop] = pair.open(browser);
-        fill([&phone, &laptop]);
+        let pages = pair.open(browser);
+        let [phone, laptop] = &pages;
+        fill(&pages);
         phone.drag(Pointer::Mouse, "four", Side::Above, "two");
-        both_show([&phone, &laptop], ["one", "four", "two", "three"]);
+        both_show(&pages, ["one", "four", "two", "three"]);
         laptop.drag(Pointer::Mouse, "one", Side::Below, "three");
-        both_show([&phone, &laptop], ["four", "two", "three", "one"]);
+        both_show(&pages, ["four", "two", "three", "one"]);
         phone.reload();
         phone.shows(["four", "two", "three", "one"]);
     });
@@ -23,13 +26,14 @@ fn a_dragged_item_moves_on_the_other_device_too() {
 fn a_finger_drags_too() {
     in_browser(|browser| {
         let pair = Pair::start();
-        let [phone, laptop] = pair.open(browser);
+        let pages = pair.open(browser);
+        let phone = &pages[0];
         phone.become_phone();
-        fill([&phone, &laptop]);
+        fill(&pages);
         phone.drag(Pointer::Finger, "three", Side::Above, "one");
-        both_show([&phone, &laptop], ["three", "one", "two", "four"]);
+        both_show(&pages, ["three", "one", "two", "four"]);
         phone.drag(Pointer::Finger, "three", Side::Below, "two");
-        both_show([&phone, &laptop], ["one", "two", "three", "four"]);
+        both_show(&pages, ["one", "two", "three", "four"]);
     });
 }
 
@@ -39,7 +43,7 @@ fn what_both_drag_apart_comes_to_one_order() {
         let mut pair = Pair::start();
         let pages = pair.open(browser);
         let [phone, laptop] = &pages;
-        fill([phone, laptop]);
+        fill(&pages);
         pair.go_offline(&pages);
         // To the same place, where both get the same key.
         phone.drag(Pointer::Mouse, "three", Side::Above, "two");
@@ -54,7 +58,7 @@ fn what_both_drag_apart_comes_to_one_order() {
         // Something can still be put between the two.
         let (first, second) = (here.lines()[1].clone(), here.lines()[2].clone());
         phone.drag(Pointer::Mouse, "one", Side::Below, &first);
-        both_show([phone, laptop], [&first, "one", &second, "two"]);
+        both_show(&pages, [&first, "one", &second, "two"]);
     });
 }
 
@@ -62,12 +66,13 @@ fn what_both_drag_apart_comes_to_one_order() {
 fn an_item_can_be_dragged_onto_another_list() {
     in_browser(|browser| {
         let pair = Pair::start();
-        let [phone, laptop] = pair.open(browser);
+        let pages = pair.open(browser);
+        let [phone, laptop] = &pages;
         phone.add_list("Work");
         phone.show_list("Inbox");
-        fill([&phone, &laptop]);
+        fill(&pages);
         phone.drag_onto_list("two", "Work");
-        both_show([&phone, &laptop], ["one", "three", "four"]);
+        both_show(&pages, ["one", "three", "four"]);
         laptop.show_list("Work");
         laptop.shows(["two"]);
     });
@@ -77,23 +82,20 @@ fn an_item_can_be_dragged_onto_another_list() {
 fn escape_takes_a_drag_back() {
     in_browser(|browser| {
         let pair = Pair::start();
-        let [phone, laptop] = pair.open(browser);
-        fill([&phone, &laptop]);
-        phone.drag_and_escape("four", "one");
+        let pages = pair.open(browser);
+        let [phone, laptop] = &pages;
+        fill(&pages);
+        let (from, to) = phone.drag_way("four", Side::Above, "one");
+        phone.drag_and_escape(from, to);
         laptop.add("five");
-        both_show([&phone, &laptop], ["one", "two", "three", "four", "five"]);
+        both_show(&pages, ["one", "two", "three", "four", "five"]);
     });
 }
 
 #[track_caller]
-fn fill([one, other]: [&Page<'_>; 2]) {
+fn fill(pages: &[Page<'_>; 2]) {
     for title in ["one", "two", "three", "four"] {
-        one.add(title);
+        pages[0].add(title);
     }
-    both_show([one, other], ["one", "two", "three", "four"]);
-}
-
-#[track_caller]
-fn both_show<const N: usize>(pages: [&Page<'_>; 2], lines: [&str; N]) {
-    pages.iter().for_each(|page| drop(page.shows(lines)));
+    both_show(pages, ["one", "two", "three", "four"]);
 }

@@ -57,11 +57,9 @@ fn of_a_phone_in_the_dark() {
             page.add(title);
         }
         page.tick("Passports");
-        let item = page.open_details("Book the night train to Hamburg");
-        page.click(&format!(r#"{item} textarea[aria-label="Notes"]"#));
-        page.write("two beds, lower deck");
+        page.note("Book the night train to Hamburg", "two beds, lower deck");
         let in_three_days: String = page.run("return new Date(Date.now() + 3 * 864e5).toISOString().slice(0, 10)", &[]);
-        page.set_field(&format!(r#"{item} input[aria-label="Due"]"#), &in_three_days);
+        page.set_due("Book the night train to Hamburg", &in_three_days);
         page.click("h3");
         page.is_in_sync();
         page.run::<()>("scrollTo(0, 0)", &[]);

@@ -2,8 +2,7 @@
 
 use crate::support::browser::in_browser;
 use crate::support::device::Device;
-use crate::support::page::Page;
-use crate::support::pair::Pair;
+use crate::support::pair::{Pair, both_show};
 
 #[test]
 fn what_one_device_does_the_other_shows() {
@@ -35,15 +34,11 @@ fn notes_a_day_and_another_list_reach_the_other_device() {
         phone.add_list("Work");
         phone.show_list("Inbox");
         phone.add("Report");
-        let item = phone.open_details("Report");
-        phone.click(&format!(r#"{item} textarea[aria-label="Notes"]"#));
-        phone.write("three pages\nat most");
-        phone.set_field(&format!(r#"{item} input[aria-label="Due"]"#), "2031-05-17");
-        laptop.item("Report");
-        let item = laptop.open_details("Report");
-        laptop.until_field(&format!(r#"{item} textarea[aria-label="Notes"]"#), "three pages\nat most");
-        laptop.until_field(&format!(r#"{item} input[aria-label="Due"]"#), "2031-05-17");
-        laptop.choose(&format!(r#"{item} select[aria-label="List"]"#), "Work");
+        phone.note("Report", "three pages\nat most");
+        phone.set_due("Report", "2031-05-17");
+        laptop.shows_notes("Report", "three pages\nat most");
+        laptop.shows_due("Report", "2031-05-17");
+        laptop.move_to_list("Report", "Work");
         phone.shows([]);
         phone.show_list("Work");
         phone.shows(["Report"]);
@@ -156,9 +151,4 @@ fn what_is_half_written_survives_what_the_other_device_does() {
         laptop.press("Enter");
         phone.shows(["✓ Oat milk, two or three litres", "Bread"]);
     });
-}
-
-#[track_caller]
-fn both_show<const N: usize>(pages: &[Page<'_>; 2], lines: [&str; N]) {
-    pages.iter().for_each(|page| drop(page.shows(lines)));
 }

@@ -27,13 +27,10 @@ fn no_text_becomes_anything_but_text() {
         laptop.add_list(TEXTS[0]);
         laptop.add("x");
         laptop.rename("x", TEXTS[1]);
-        let item = laptop.open_details(TEXTS[1]);
-        laptop.click(&format!("{item} textarea"));
-        laptop.write(TEXTS[0]);
+        laptop.note(TEXTS[1], TEXTS[0]);
         phone.until("have the list", |view| view.lists == ["Inbox", TEXTS[0]]);
         phone.show_list(TEXTS[0]);
-        let item = phone.open_details(TEXTS[1]);
-        phone.until_field(&format!("{item} textarea"), TEXTS[0]);
+        phone.shows_notes(TEXTS[1], TEXTS[0]);
         for page in [phone, laptop] {
             page.reload();
             page.is_in_sync();
@@ -72,12 +69,8 @@ fn long_texts_are_kept_whole_and_break_nothing() {
         let word = "Donaudampfschiffahrt".repeat(20);
         let notes: String = ('a'..='z').cycle().take(10_000).collect();
         phone.add(&word);
-        let item = phone.open_details(&word);
-        phone.click(&format!("{item} textarea"));
-        phone.write(&notes);
-        laptop.item(&word);
-        let item = laptop.open_details(&word);
-        laptop.until_field(&format!("{item} textarea"), &notes);
+        phone.note(&word, &notes);
+        laptop.shows_notes(&word, &notes);
         let widths: (u32, u32) = phone.run("return [document.documentElement.scrollWidth, innerWidth]", &[]);
         assert_eq!(widths, (360, 360), "the page scrolls sideways");
     });

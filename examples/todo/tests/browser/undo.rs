@@ -1,9 +1,9 @@
 //! Taking back.
 
 use crate::support::browser::in_browser;
+use crate::support::chores::Side;
 use crate::support::device::Device;
-use crate::support::page::Pointer;
-use crate::support::page::Side;
+use crate::support::hand::Pointer;
 use crate::support::pair::Pair;
 
 #[test]
@@ -17,7 +17,7 @@ fn each_kind_of_change_can_be_taken_back_in_turn() {
         page.rename("Bread", "Rye bread");
         page.drag(Pointer::Mouse, "Rye bread", Side::Above, "Milk");
         page.shows(["Rye bread", "✓ Milk"]);
-        page.click_item_button_in_details("Milk", "Archive");
+        page.click_item_button("Milk", "Archive");
         page.shows(["Rye bread"]);
         page.delete("Rye bread");
         page.shows([]);
@@ -48,19 +48,16 @@ fn a_deleted_item_comes_back_whole_on_every_device() {
         let pair = Pair::start();
         let [phone, laptop] = pair.open(browser);
         phone.add("Report");
-        let item = phone.open_details("Report");
-        phone.click(&format!(r#"{item} textarea[aria-label="Notes"]"#));
-        phone.write("three pages");
-        phone.set_field(&format!(r#"{item} input[aria-label="Due"]"#), "2031-05-17");
+        phone.note("Report", "three pages");
+        phone.set_due("Report", "2031-05-17");
         phone.tick("Report");
         laptop.shows(["✓ Report"]);
         phone.delete("Report");
         laptop.shows([]);
         phone.click_button("Undo");
         laptop.shows(["✓ Report"]);
-        let item = laptop.open_details("Report");
-        laptop.until_field(&format!(r#"{item} textarea[aria-label="Notes"]"#), "three pages");
-        laptop.until_field(&format!(r#"{item} input[aria-label="Due"]"#), "2031-05-17");
+        laptop.shows_notes("Report", "three pages");
+        laptop.shows_due("Report", "2031-05-17");
     });
 }
 

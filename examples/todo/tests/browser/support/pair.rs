@@ -44,3 +44,9 @@ impl Pair {
         pages.iter().for_each(|page| drop(page.is_in_sync()));
     }
 }
+
+/// Waits until both show these items, in this order.
+#[track_caller]
+pub(crate) fn both_show<const N: usize>(pages: &[Page<'_>; 2], lines: [&str; N]) {
+    pages.iter().for_each(|page| drop(page.shows(lines)));
+}
