@@ -1,0 +1,9 @@
+//! Browsers, the program and hosts for the tests.
+
+pub(crate) mod browser;
+pub(crate) mod chromedriver;
+pub(crate) mod device;
+pub(crate) mod host;
+pub(crate) mod page;
+pub(crate) mod pair;
+pub(crate) mod view;
