@@ -10,6 +10,7 @@ mod foreign;
 mod keyboard;
 mod looks;
 mod order;
+mod pictures;
 mod restart;
 mod support;
 mod sync;

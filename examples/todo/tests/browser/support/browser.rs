@@ -101,7 +101,7 @@ impl Browser {
     pub(crate) fn open(&self, address: &str, device: &str) -> Page<'_> {
         let window = self.unused.take().unwrap_or_else(|| {
             let opened = wait(self.client.new_window(false)).expect("a window opens");
-            opened.handle.try_into().expect("it is the handle of a window")
+            opened.handle
         });
         let page = Page::new(self, window, device);
         page.goto(address);

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{LazyLock, OnceLock};
 use std::thread;
 
@@ -70,11 +70,11 @@ impl Installed {
 
     /// Returns the address of the driver, which is started with the first test.
     pub(crate) fn driver(&self) -> &'static str {
-        static DRIVER: OnceLock<(String, ChildStdin)> = OnceLock::new();
-        &DRIVER.get_or_init(|| self.start()).0
+        static DRIVER: OnceLock<Driver> = OnceLock::new();
+        &DRIVER.get_or_init(|| self.start()).address
     }
 
-    fn start(&self) -> (String, ChildStdin) {
+    fn start(&self) -> Driver {
         let mut leash = Command::new("sh")
             .args(["-c", LEASH])
             .arg(&self.chromedriver)
@@ -92,7 +92,7 @@ impl Installed {
         // It goes on printing, and must find someone who takes it.
         thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         let port = port.expect("chromedriver starts, and tells its port");
-        (format!("http://127.0.0.1:{port}"), leash.stdin.take().expect("it is piped"))
+        Driver { address: format!("http://127.0.0.1:{port}"), _leash: leash }
     }
 
     /// Describes a browser with a profile of its own.
@@ -109,6 +109,12 @@ impl Installed {
             ("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" })),
         ])
     }
+}
+
+/// The driver at work. Nothing at the end of a test program drops it; the end itself closes the pipe.
+struct Driver {
+    address: String,
+    _leash: Child,
 }
 
 fn is_needed() -> bool {

@@ -168,9 +168,17 @@ impl Page<'_> {
         }
     }
 
+    /// Clicks something, and scrolls first if it is out of sight or under something else.
     #[track_caller]
     pub(crate) fn click(&self, selector: &str) {
-        self.with(selector, async |element| element.click().await);
+        self.with(selector, async |element| {
+            let outcome = element.click().await;
+            if outcome.as_ref().is_err_and(is_passing) {
+                let to_sight = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+                element.clone().client().execute(to_sight, vec![json!(element)]).await?;
+            }
+            outcome
+        });
     }
 
     /// Writes as a keyboard or a clipboard does, where the focus is.
@@ -387,9 +395,15 @@ impl Page<'_> {
 
     /// Becomes as narrow as a phone, and is touched instead of clicked.
     pub(crate) fn become_phone(&self) {
+        self.cdp("Emulation.setTouchEmulationEnabled", json!({ "enabled": true }));
         let screen = json!({ "width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": true });
         self.cdp("Emulation.setDeviceMetricsOverride", screen);
-        self.cdp("Emulation.setTouchEmulationEnabled", json!({ "enabled": true }));
+    }
+
+    /// Becomes a window of this size in CSS pixels, each of them of `scale` pixels.
+    pub(crate) fn resize(&self, width: u32, height: u32, scale: u32) {
+        let screen = json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": false });
+        self.cdp("Emulation.setDeviceMetricsOverride", screen);
     }
 
     /// Switches between the bright and the dark scheme of colours.
@@ -404,7 +418,7 @@ impl Page<'_> {
         let script = "const node = document.querySelector(arguments[0]);
             node.scrollIntoView({ block: 'nearest' });
             const { x, y, width, height } = node.getBoundingClientRect();
-            return { x: x + width / 2, y: y + height / 2, width, height };";
+            return { x: x + width / 2, y: y + height / 2, height };";
         self.run(script, &[json!(self.within(selector))])
     }
 }
@@ -415,12 +429,11 @@ pub(crate) enum Side {
     Below,
 }
 
-/// The middle and the size of an element, in CSS pixels.
+/// The middle and the height of an element, in CSS pixels.
 #[derive(Clone, Copy, Debug, serde::Deserialize)]
 pub(crate) struct Place {
     pub(crate) x: f64,
     pub(crate) y: f64,
-    pub(crate) width: f64,
     pub(crate) height: f64,
 }
 
