@@ -112,13 +112,14 @@ pub mod testing;
 
 #[cfg(feature = "client")]
 pub use client::{
-    AddressError, Changes, Client, ClientBuilder, HostReport, OpenError, SeedFileError, StatusChanges, SyncStatus,
-    TlsError,
+    AddressError, Changes, Client, ClientBuilder, DamagedBag, HostAccount, HostAudit, HostInspector, HostReport,
+    InspectError, OpenError, SeedFileError, StatusChanges, SyncStatus, TlsError,
 };
 #[cfg(feature = "client")]
 pub use device::{
     Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, ExportFileError, Exported, Happened, HistoryEntry,
-    ImportError, ImportProgress, ImportReport, Keep, Page, PageStart, Query, TransactError, Undo, UndoError,
+    ImportError, ImportProgress, ImportReport, Keep, Missing, MissingReason, Page, PageStart, Query, TransactError,
+    Undo, UndoError,
 };
 /// # Examples
 ///
