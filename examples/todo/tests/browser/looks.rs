@@ -82,6 +82,7 @@ fn furnished<'a>(browser: &'a Browser, device: &Device) -> Page<'a> {
     page.tick("Answer");
     page.note("Report", "three pages at most");
     page.set_due("Report", "2001-05-17");
+    page.open_details("Answer");
     page.click(r#"input[aria-label="New item"]"#);
     page.write(" ");
     page.press("Enter");

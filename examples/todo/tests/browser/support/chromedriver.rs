@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 /// Set where a machine without Chromium must not pass: in CI.
 const NEEDED: &str = "DIPLOMATIC_NEEDS_CHROMIUM";
 
+const MEND: &str = "install Chromium and its driver for them, on Debian by `apt-get install chromium chromium-driver`";
+
 const FLAGS: &[&str] = &[
     "--headless",
     // Without a sandbox it also runs as root, and in containers; it opens nothing but what the tests serve.
@@ -28,6 +30,7 @@ const FLAGS: &[&str] = &[
     "--lang=en-US",
     "--window-size=1280,900",
     "--hide-scrollbars",
+    // A name that may stand for another machine.
     "--host-resolver-rules=MAP rebound.example 127.0.0.1",
 ];
 
@@ -51,20 +54,13 @@ impl Installed {
         static FOUND: LazyLock<Option<Installed>> = LazyLock::new(|| {
             let found =
                 in_path("chromedriver").zip(["chromium", "chromium-browser", "google-chrome"].iter().find_map(in_path));
-            if found.is_none() {
+            if found.is_none() && !is_needed() {
                 // Past the test runner, which keeps what a test prints to itself.
-                let _ = writeln!(
-                    io::stderr(),
-                    "the browser tests of the todo app are skipped: install Chromium and its driver for them, on Debian \
-                     by `apt-get install chromium chromium-driver`"
-                );
+                let _ = writeln!(io::stderr(), "the browser tests of the todo app are skipped: {MEND}");
             }
             found.map(|(chromedriver, chromium)| Installed { chromium, chromedriver })
         });
-        assert!(
-            FOUND.is_some() || !is_needed(),
-            "{NEEDED} is set, and there is no Chromium or no chromedriver in PATH"
-        );
+        assert!(FOUND.is_some() || !is_needed(), "{NEEDED} is set, and there is no Chromium: {MEND}");
         FOUND.as_ref()
     }
 
