@@ -13,7 +13,7 @@ use todo::Todos;
 
 pub(crate) use self::log::Line;
 pub(crate) use self::request::{Answer, answer};
-pub(crate) use self::sync::Sync;
+pub(crate) use self::sync::SyncView;
 pub(crate) use self::view::View;
 use crate::account::Account;
 use crate::tell;

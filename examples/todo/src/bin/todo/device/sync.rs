@@ -7,7 +7,7 @@ use super::Device;
 
 /// How sync goes, in a few words.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Sync {
+pub(crate) struct SyncView {
     sentence: String,
     pending: u64,
     offline: bool,
@@ -25,7 +25,7 @@ enum Mood {
     Trouble,
 }
 
-impl Sync {
+impl SyncView {
     pub(crate) fn of(device: &Device) -> Self {
         let status = device.client.status();
         let (pending, offline) = (status.pending(), device.client.is_offline());

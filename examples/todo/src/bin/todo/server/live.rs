@@ -3,7 +3,7 @@
 use axum::extract::ws::{Message, WebSocket};
 use serde::Serialize;
 
-use crate::device::{Answer, Device, Line, Sync, View, answer};
+use crate::device::{Answer, Device, Line, SyncView, View, answer};
 
 /// The longest request; more than the longest notes need.
 pub(super) const MAX_REQUEST: usize = 1 << 20;
@@ -14,7 +14,7 @@ struct Push<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     view: Option<&'a View>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sync: Option<&'a Sync>,
+    sync: Option<&'a SyncView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<&'a [Line]>,
     /// It comes with what the request led to.
@@ -26,7 +26,7 @@ struct Push<'a> {
 #[derive(Debug, Default)]
 struct Shown {
     view: Option<View>,
-    sync: Option<Sync>,
+    sync: Option<SyncView>,
     log: Option<Vec<Line>>,
 }
 
@@ -71,7 +71,7 @@ impl Shown {
         };
         let push = Push {
             view: news(&mut self.view, device.client.read(View::of)),
-            sync: news(&mut self.sync, Sync::of(device)),
+            sync: news(&mut self.sync, SyncView::of(device)),
             log: log.map(Vec::as_slice),
             answer,
         };
