@@ -113,7 +113,7 @@ pub mod testing;
 #[cfg(feature = "client")]
 pub use client::{
     AddressError, Changes, Client, ClientBuilder, DamagedBag, HostAccount, HostAudit, HostInspector, HostReport,
-    InspectError, OpenError, StatusChanges, SyncStatus, TlsError,
+    InspectError, OpenError, SeedFileError, StatusChanges, SyncStatus, TlsError,
 };
 #[cfg(feature = "client")]
 pub use device::{
