@@ -118,8 +118,8 @@ pub use client::{
 #[cfg(feature = "client")]
 pub use device::{
     Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, ExportFileError, Exported, Happened, HistoryEntry,
-    ImportError, ImportProgress, ImportReport, Keep, Missing, MissingReason, Page, PageStart, Query, TransactError,
-    Undo, UndoError,
+    ImportError, ImportReport, Keep, Missing, MissingReason, Page, PageStart, Progress, Query, TransactError, Undo,
+    UndoError,
 };
 /// # Examples
 ///
@@ -202,7 +202,7 @@ pub use event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, Even
 #[cfg(feature = "replay")]
 pub use fold::{Quarantined, Unread};
 #[cfg(feature = "client")]
-pub use log::{Backing, LogError, OpenLogError, StorageError};
+pub use log::{Backing, LogError, OpenLogError, StorageError, StoreProblem, StoreProblemKind, StoreReport};
 #[cfg(feature = "engine")]
 pub use order::{Clock, Position, Tick};
 #[cfg(feature = "engine")]
