@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 
 use super::address::Address;
 use super::http::{HttpClient, HttpEvent};
 use super::live;
 use super::shared::Shared;
 use crate::reducer::Reducer;
-use crate::sync::{Action, LiveEvent, Now, RequestId, Session};
+use crate::sync::{Action, Failure, LiveEvent, Now, RequestId, Session};
 
 /// How many chunks of a response wait unread; then the host waits.
 const CHUNKS: usize = 8;
@@ -45,7 +45,7 @@ pub(super) struct Driver<R: Reducer> {
 /// A request on its way; dropping it gives it up.
 struct Request {
     events: mpsc::Receiver<HttpEvent>,
-    task: JoinHandle<()>,
+    task: AbortHandle,
 }
 
 impl Drop for Request {
@@ -67,6 +67,7 @@ enum Report {
     Live(RequestId, LiveEvent),
     Pending,
     SyncAsked,
+    WentOffline,
     Timeout,
 }
 
@@ -139,8 +140,12 @@ impl<R: Reducer> Driver<R> {
         match action {
             Action::Request { id, call, body } => {
                 let (sender, events) = mpsc::channel(CHUNKS);
-                let task = tokio::spawn(self.http.clone().post(self.address.call(call), body, sender));
-                self.requests.insert(id, Request { events, task });
+                let task = if self.shared.is_offline() {
+                    tokio::spawn(async move { _ = sender.send(HttpEvent::Failed(Failure::Offline)).await })
+                } else {
+                    tokio::spawn(self.http.clone().post(self.address.call(call), body, sender))
+                };
+                self.requests.insert(id, Request { events, task: task.abort_handle() });
             }
             Action::Cancel { id } => {
                 self.requests.remove(&id);
@@ -148,7 +153,10 @@ impl<R: Reducer> Driver<R> {
             Action::OpenLive { id, token } => {
                 let (sender, events) = mpsc::channel(CHUNKS);
                 let (pings, receiver) = mpsc::channel(1);
-                tokio::spawn(live::run(self.address.live(&token), self.tls.clone(), sender, receiver));
+                // Without a task to hold the sender, the channel is found closed.
+                if !self.shared.is_offline() {
+                    tokio::spawn(live::run(self.address.live(&token), self.tls.clone(), sender, receiver));
+                }
                 self.channel = Some(Channel { id, events, pings });
             }
             Action::CloseLive { id } => self.channel = self.channel.take().filter(|channel| channel.id != id),
@@ -191,6 +199,17 @@ impl<R: Reducer> Driver<R> {
                 session.handle_pending();
                 session.handle_network(now);
             }
+            Report::WentOffline => {
+                for (id, request) in std::mem::take(&mut self.requests) {
+                    drop(request);
+                    session.handle_failure(now, id, Failure::Cut);
+                }
+                if let Some(channel) = self.channel.take() {
+                    session.handle_live(now, channel.id, LiveEvent::Closed);
+                }
+                // It finds out at once that nothing goes out any more, and its status says so.
+                session.handle_network(now);
+            }
             Report::Timeout => {}
         }
     }
@@ -204,6 +223,7 @@ impl<R: Reducer> Driver<R> {
             report = self.network_report(session) => report,
             () = shared.sync_asked(host) => Report::SyncAsked,
             () = shared.pending(host) => Report::Pending,
+            () = shared.cut(host) => Report::WentOffline,
             () = sleep(timeout) => Report::Timeout,
         }
     }
@@ -216,7 +236,7 @@ impl<R: Reducer> Driver<R> {
                     && let Poll::Ready(event) = request.events.poll_recv(context)
                 {
                     // A task that ends without a last word was stopped by the runtime.
-                    let event = event.unwrap_or(HttpEvent::Failed(crate::sync::Failure::Cut));
+                    let event = event.unwrap_or(HttpEvent::Failed(Failure::Cut));
                     return Poll::Ready(Report::Http(id, event));
                 }
             }

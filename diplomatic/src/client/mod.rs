@@ -168,6 +168,23 @@ impl<R: Reducer> Client<R> {
         self.status_changes().until(|status| status.hosts().iter().all(|host| host.has_answered(request))).await
     }
 
+    /// Stops sync, for a switch that the user can turn: what is on its way is broken off, and nothing is sent or fetched
+    /// until [`go_online`](Self::go_online). Emitting goes on as ever, and what is emitted waits.
+    pub fn go_offline(&self) {
+        self.shared.go_offline();
+    }
+
+    /// Goes on with sync after [`go_offline`](Self::go_offline), at once.
+    pub fn go_online(&self) {
+        self.shared.go_online();
+    }
+
+    /// Tells whether sync was stopped by [`go_offline`](Self::go_offline). (That no host can be reached shows in the
+    /// [status](Self::status).)
+    pub fn is_offline(&self) -> bool {
+        self.shared.is_offline()
+    }
+
     /// Returns what counts but is no event of this build.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What a client and the drivers of its hosts hold together.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::{Notify, watch};
@@ -28,6 +28,7 @@ pub(super) struct Shared<R: Reducer> {
     /// For each host: there is more to push, or sync was asked for.
     news: Vec<News>,
     sync_requests: AtomicU64,
+    is_offline: AtomicBool,
 }
 
 /// What a host's driver is told.
@@ -35,6 +36,7 @@ pub(super) struct Shared<R: Reducer> {
 struct News {
     pending: Notify,
     sync: Notify,
+    cut: Notify,
 }
 
 impl<R: Reducer> Shared<R> {
@@ -52,6 +54,7 @@ impl<R: Reducer> Shared<R> {
             status: watch::Sender::new(SyncStatus::new(reports)),
             news: hosts.iter().map(|_| News::default()).collect(),
             sync_requests: AtomicU64::new(0),
+            is_offline: AtomicBool::new(false),
         }
     }
 
@@ -118,6 +121,27 @@ impl<R: Reducer> Shared<R> {
 
     pub(super) async fn sync_asked(&self, host: usize) {
         self.news[host].sync.notified().await;
+    }
+
+    pub(super) fn is_offline(&self) -> bool {
+        self.is_offline.load(Ordering::SeqCst)
+    }
+
+    /// Has every driver end what is on its way, and start nothing new.
+    pub(super) fn go_offline(&self) {
+        if !self.is_offline.swap(true, Ordering::SeqCst) {
+            self.news.iter().for_each(|news| news.cut.notify_one());
+        }
+    }
+
+    pub(super) fn go_online(&self) {
+        if self.is_offline.swap(false, Ordering::SeqCst) {
+            self.ask_for_sync();
+        }
+    }
+
+    pub(super) async fn cut(&self, host: usize) {
+        self.news[host].cut.notified().await;
     }
 
     pub(super) fn publish(&self, host: usize, update: impl FnOnce(&mut HostReport) -> bool) {

@@ -76,6 +76,8 @@ pub enum Failure {
     Timeout,
     /// The HTTP status was not 200; the body does not matter.
     HttpStatus(u16),
+    /// The app wants to stay offline: nothing was sent.
+    Offline,
 }
 
 /// What happens to a live channel.

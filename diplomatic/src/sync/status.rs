@@ -97,6 +97,9 @@ pub enum Trouble {
     /// A connection broke.
     #[error("the connection broke")]
     Cut,
+    /// The app went offline.
+    #[error("sync is switched off")]
+    Offline,
     /// The host does not answer.
     #[error("the host does not answer")]
     Timeout,
@@ -189,6 +192,7 @@ impl From<Failure> for Pause {
             Failure::Unreachable => Self::Trouble(Trouble::Unreachable),
             Failure::Cut => Self::Trouble(Trouble::Cut),
             Failure::Timeout => Self::Trouble(Trouble::Timeout),
+            Failure::Offline => Self::Trouble(Trouble::Offline),
             Failure::HttpStatus(404 | 405 | 410) => Self::Blocked(BlockCause::NotAHost),
             Failure::HttpStatus(status @ (401 | 403 | 407)) => Self::Blocked(BlockCause::Denied(status)),
             Failure::HttpStatus(status) => Self::Trouble(Trouble::HttpStatus(status)),

@@ -100,3 +100,32 @@ async fn host_that_lost_its_data_gets_everything_again() {
     state(&tablet, "a new device has all", |todos| todos.items.len() == 21).await;
     assert_eq!(todos(&tablet), todos(&phone));
 }
+
+#[tokio::test]
+async fn a_client_that_went_offline_sends_and_fetches_nothing_until_it_is_online_again() {
+    let (host, seed) = (TestHost::start().await, new_seed());
+    let (phone, laptop) = (Device::new(&seed), Device::new(&seed));
+    let (phone, laptop) = (phone.open(&host.url()).await, laptop.open(&host.url()).await);
+    add(&phone, "before", 1).await;
+    status(&phone, "it is pushed", |status| status.is_caught_up()).await;
+    state(&laptop, "it is on the laptop", |todos| todos.items.len() == 1).await;
+    for round in 1..=3 {
+        laptop.go_offline();
+        assert!(laptop.is_offline());
+        let is_off = |phase: Phase| matches!(phase, Phase::Waiting { trouble: Trouble::Offline, .. });
+        status(&laptop, "it says why", |status| is_off(status.hosts()[0].status.phase)).await;
+        add(&laptop, "offline on the laptop", 2).await;
+        add(&phone, "while the laptop is offline", 1).await;
+        status(&phone, "the phone's is pushed", |status| status.is_caught_up()).await;
+        // Asking for sync does not turn the switch.
+        let asked = soon("the request is answered", laptop.sync()).await.unwrap();
+        assert!(is_off(asked.hosts()[0].status.phase) && asked.pending() == 2, "{asked:?}");
+        assert_eq!(host.count(&seed), 3 * round - 1);
+        assert_eq!(laptop.read(|todos| todos.items.len()), 3 * round);
+        laptop.go_online();
+        status(&laptop, "all is pushed", |status| status.is_caught_up()).await;
+        state(&phone, "all is on the phone", |todos| todos.items.len() == 3 * round + 1).await;
+        state(&laptop, "all is on the laptop", |todos| todos.items.len() == 3 * round + 1).await;
+    }
+    assert_eq!(laptop.read(|todos| todos.clone()), phone.read(|todos| todos.clone()));
+}
