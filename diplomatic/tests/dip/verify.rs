@@ -1,0 +1,1 @@
+//! `dip verify`.
