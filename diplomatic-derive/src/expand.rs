@@ -103,6 +103,9 @@ impl Expansion<'_> {
                                 _ => ::core::result::Result::Err(#private::DecodeEventError::UnknownType),
                             },
                             #delete_arm
+                            #private::Stored::Message(_) => {
+                                ::core::result::Result::Err(#private::DecodeEventError::UnknownType)
+                            }
                         }
                     }
                 }

@@ -2,7 +2,7 @@
 //!
 //! `#[derive(DiplomaticEvent)]` implements [`DiplomaticEvent`]; nobody needs to write it by hand.
 
-use crate::standard::EntityId;
+use crate::standard::{EntityId, Message};
 
 /// An enum of things that can happen, one event type a variant.
 ///
@@ -14,6 +14,11 @@ use crate::standard::EntityId;
 pub trait DiplomaticEvent: Sized + Send + Sync + 'static {
     /// The event types, in the order of the variants.
     const TYPES: &'static [EventType];
+
+    /// Whether every message is an event of this enum, of whatever type: it is given to
+    /// [`from_stored`](Self::from_stored) as [`Stored::Message`]. Only [`RawEvent`](crate::raw::RawEvent) does so.
+    #[doc(hidden)]
+    const READS_ALL: bool = false;
 
     /// Returns what is to be written for this event.
     ///
@@ -100,6 +105,13 @@ pub enum Draft {
         /// The parent entity (`pid`), if the variant names one.
         parent: Option<EntityId>,
     },
+    /// A message with this very body.
+    Bare {
+        /// What the message is about; a new entity if it is not said.
+        entity: Option<EntityId>,
+        /// The body.
+        body: Vec<u8>,
+    },
     /// A tombstone.
     Delete {
         /// The entity that goes.
@@ -140,6 +152,9 @@ pub enum Stored<'a> {
         /// The entity that went.
         entity: &'a EntityId,
     },
+    /// A whole message, for an enum that [reads all](DiplomaticEvent::READS_ALL).
+    #[doc(hidden)]
+    Message(&'a Message),
 }
 
 /// An event that cannot be written.

@@ -102,6 +102,8 @@ mod log;
 #[cfg(feature = "engine")]
 mod order;
 #[cfg(feature = "engine")]
+pub mod raw;
+#[cfg(feature = "engine")]
 mod reducer;
 #[cfg(feature = "replay")]
 pub mod replay;

@@ -35,6 +35,10 @@ pub trait Reducer: Default + Serialize + DeserializeOwned + Send + Sync + 'stati
     /// folded anew.
     const VERSION: u32 = 0;
 
+    /// Whether the state is empty whatever happens, so that nothing need be folded.
+    #[doc(hidden)]
+    const IS_EMPTY: bool = false;
+
     /// Changes the state by one event.
     fn apply(&mut self, event: &Self::Event, at: &Meta);
 }

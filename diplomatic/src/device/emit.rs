@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Target};
-use crate::fold::{Content, Reading};
+use crate::fold::Reading;
 use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE};
 use crate::order::{Clock, Position, Tick};
 use crate::standard::{Body, EntityBody, EntityId, HeadError, Message, Timestamp};
@@ -52,16 +52,18 @@ pub(super) fn write_events<E: DiplomaticEvent>(
         .iter()
         .map(|event| match event.to_draft()? {
             Draft::Delete { entity } => emission.delete(writer, entity),
+            Draft::Bare { entity: Some(entity), body } => emission.write(writer, entity, Body::new(body)),
+            Draft::Bare { entity: None, body } => {
+                let entity = emission.fresh(writer)?;
+                emission.write(writer, entity, Body::new(body))
+            }
             Draft::Content { type_name, target, payload, group, parent } => {
                 let body = match target {
                     Target::Singleton => payload,
                     _ => EntityBody { type_name, payload: &payload, group: group.as_deref(), parent }.to_bytes(),
                 };
                 let entity = match target {
-                    Target::Fresh => {
-                        let tick = emission.tick(writer, Timestamp::EPOCH, None)?;
-                        EntityId::fresh(writer.rng(), tick.changed)
-                    }
+                    Target::Fresh => emission.fresh(writer)?,
                     Target::Register { key } => EntityId::register(type_name, &key),
                     Target::Entity(entity) => entity,
                     Target::Singleton => EntityId::singleton(type_name),
@@ -105,6 +107,11 @@ impl Emission {
         Ok(entity)
     }
 
+    fn fresh(&mut self, writer: &mut LogWriter<'_>) -> Result<EntityId, LogError> {
+        let tick = self.tick(writer, Timestamp::EPOCH, None)?;
+        Ok(EntityId::fresh(writer.rng(), tick.changed))
+    }
+
     fn write(
         &mut self,
         writer: &mut LogWriter<'_>,
@@ -117,7 +124,6 @@ impl Emission {
         if tick.changed <= self.bound() {
             self.latest = Some(self.latest.flatten().max(Some(tick)));
         }
-        debug_assert!(!matches!(Content::of(&message), Content::Opaque), "an event is a message of a type");
         let position = Position::of(message.head());
         let change = writer.insert(message, THIS_DEVICE)?;
         debug_assert!(change.is_some(), "the clock gave {position:?} twice");

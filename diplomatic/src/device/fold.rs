@@ -33,6 +33,8 @@ pub(super) struct Fold<R> {
     snapshot_after: u64,
     /// Snapshots that were taken while folding and are not in the log yet.
     taken: Vec<Taken>,
+    /// Whether the last fold began with a snapshot.
+    has_resumed: bool,
     version: u64,
 }
 
@@ -50,6 +52,7 @@ struct Folding<R> {
     unread: Unread,
     since_snapshot: u64,
     taken: Vec<Taken>,
+    has_resumed: bool,
 }
 
 impl<R: Reducer> Fold<R> {
@@ -65,9 +68,18 @@ impl<R: Reducer> Fold<R> {
             since_snapshot: 0,
             snapshot_after: snapshot_events,
             taken: Vec::new(),
+            has_resumed: false,
             version: 0,
         };
+        if R::IS_EMPTY {
+            fold.snapshot_after = u64::MAX;
+            return Ok(fold);
+        }
         fold.refold(log, None)?;
+        if !fold.has_resumed && log.read(|reader| reader.last_snapshot_number())? > 0 {
+            // They are another build's, and this one does not know when new messages spoil them.
+            log.write(|writer| writer.retain_snapshots(|_, _| false))?;
+        }
         if let Some(readable) = fold.first_readable(log)? {
             log.write(|writer| writer.retain_snapshots(|at, _| *at < readable))?;
             fold.refold(log, Some(&readable))?;
@@ -201,6 +213,9 @@ impl<R: Reducer> Fold<R> {
 
     /// Folds from the last snapshot before `from`, or from the last of all.
     fn fold_again(&mut self, log: &Log, from: Option<&Position>) -> Result<R, LogError> {
+        if R::IS_EMPTY {
+            return Ok(R::default());
+        }
         let folding = loop {
             match fold_log::<R>(log, from, &self.panicked, self.snapshot_events)? {
                 Ok(folding) => break folding,
@@ -209,7 +224,8 @@ impl<R: Reducer> Fold<R> {
                 }
             }
         };
-        let Folding { state, applied, unread, since_snapshot, taken } = folding;
+        let Folding { state, applied, unread, since_snapshot, taken, has_resumed } = folding;
+        self.has_resumed = has_resumed;
         self.applied = applied;
         self.unread = unread;
         self.since_snapshot = since_snapshot;
@@ -354,12 +370,20 @@ fn start<R: Reducer>(log: &Log, from: Option<&Position>) -> Result<Folding<R>, L
                 let mut unread: Unread = unread;
                 // Since then, later messages may have taken the place of some.
                 log.read(|reader| unread.try_retain(|position| Ok(!reader.is_superseded(position)?)))?;
-                return Ok(Folding { state, applied: Some(snapshot.at), unread, since_snapshot: 0, taken: Vec::new() });
+                let (applied, taken) = (Some(snapshot.at), Vec::new());
+                return Ok(Folding { state, applied, unread, since_snapshot: 0, taken, has_resumed: true });
             }
             Err(_) => before = Some(snapshot.at),
         }
     }
-    Ok(Folding { state: R::default(), applied: None, unread: Unread::default(), since_snapshot: 0, taken: Vec::new() })
+    Ok(Folding {
+        state: R::default(),
+        applied: None,
+        unread: Unread::default(),
+        since_snapshot: 0,
+        taken: Vec::new(),
+        has_resumed: false,
+    })
 }
 
 pub(super) fn origin_of(log: &Log, number: u32) -> Origin {

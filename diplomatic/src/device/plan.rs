@@ -34,6 +34,17 @@ impl<R: Reducer> Fold<R> {
     pub(super) fn plan(&self, writer: &mut LogWriter<'_>, changes: Vec<Change>) -> Result<Plan<R::Event>, LogError> {
         let mut winners = new_winners::<R::Event>(changes);
         winners.sort_unstable_by_key(|winner| winner.position);
+        if R::IS_EMPTY {
+            // The snapshots are an app's, and what its reducer makes of the messages is not known here.
+            let doubtful = winners.iter().map(|winner| match winner.before {
+                Some(_) => start_of(&winner.entity),
+                None => winner.position,
+            });
+            if let Some(doubtful) = doubtful.min() {
+                writer.retain_snapshots(|at, _| *at < doubtful)?;
+            }
+            return Ok(Plan { winners, rewind: None });
+        }
         let mut rewind: Option<Position> = None;
         for winner in &winners {
             let mut from = |position| rewind = Some(rewind.map_or(position, |rewind: Position| rewind.min(position)));

@@ -28,6 +28,9 @@ pub(crate) enum Reading<E> {
 
 impl<E: DiplomaticEvent> Reading<E> {
     pub(crate) fn of(message: &Message) -> Self {
+        if E::READS_ALL {
+            return Self::of_any(message);
+        }
         let entity = message.head().entity();
         match Content::of(message) {
             Content::Delete if !delete_is_event::<E>(entity) => Self::SilentDelete,
@@ -48,6 +51,15 @@ impl<E: DiplomaticEvent> Reading<E> {
             Content::Opaque => Self::Unknown { type_name: String::new() },
         }
     }
+
+    /// Reads a message for an enum that reads all.
+    fn of_any(message: &Message) -> Self {
+        match read_event(Stored::Message(message)) {
+            Ok(event) if message.head().is_delete() => Self::Delete { event },
+            Ok(event) => Self::Event { event, event_type: "" },
+            Err(error) => Self::Unfit { reason: error.to_string() },
+        }
+    }
 }
 
 /// Reads an event; the code that does it is the app's in part, and may panic.
@@ -55,7 +67,7 @@ pub(crate) fn read_event<E: DiplomaticEvent>(stored: Stored<'_>) -> Result<E, De
     catch_unwind(AssertUnwindSafe(|| E::from_stored(stored))).unwrap_or_else(|panic| {
         let type_name = match stored {
             Stored::Content { type_name, .. } => event_type::<E>(type_name).map_or("", |known| known.name),
-            Stored::Delete { .. } => "",
+            Stored::Delete { .. } | Stored::Message(_) => "",
         };
         Err(DecodeEventError::Payload { type_name, reason: panic_text("reading it", &*panic) })
     })

@@ -267,7 +267,7 @@ impl<R: Reducer> Draw<'_, R> {
             _ => {
                 let event = self.event();
                 let is_fact = match event.to_draft() {
-                    Ok(Draft::Content { target: Target::Fresh, .. }) => true,
+                    Ok(Draft::Content { target: Target::Fresh, .. } | Draft::Bare { entity: None, .. }) => true,
                     Ok(Draft::Content { target: Target::Register { .. } | Target::Singleton, .. }) => {
                         self.written.push(event.clone());
                         false

@@ -160,7 +160,8 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
         let changed = self.next;
         self.next = changed.plus(Duration::from_secs(1));
         let draft = event.to_draft().unwrap_or_else(|error| panic!("{error}"));
-        let fact = matches!(&draft, Draft::Content { target: Target::Fresh, .. }).then(|| entity(self.facts));
+        let is_fact = matches!(&draft, Draft::Content { target: Target::Fresh, .. } | Draft::Bare { entity: None, .. });
+        let fact = is_fact.then(|| entity(self.facts));
         self.facts += u64::from(fact.is_some());
         if let Draft::Delete { entity } = &draft {
             for register in self.registers_of(entity) {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::todo::{Event, Todos, added, at, device, open};
 
 /// The ten lines that every incremental engine has to agree with.
-fn sort_and_fold(messages: &[Message]) -> Todos {
+pub(crate) fn sort_and_fold(messages: &[Message]) -> Todos {
     let mut winners: BTreeMap<EntityId, &Message> = BTreeMap::new();
     for message in messages {
         let winner = winners.entry(message.head().entity().clone()).or_insert(message);
@@ -56,7 +56,7 @@ fn meta(message: &Message) -> Meta {
 
 /// What a message is made from: small numbers, so that entities, times and counters meet often.
 #[derive(Debug, Clone)]
-struct Recipe {
+pub(crate) struct Recipe {
     entity: u8,
     kind: u8,
     later: u64,
@@ -64,7 +64,7 @@ struct Recipe {
     text: u8,
 }
 
-fn recipe() -> impl Strategy<Value = Recipe> {
+pub(crate) fn recipe() -> impl Strategy<Value = Recipe> {
     (0..3_u8, 0..12_u8, 0..12_u64, 0..2_u64, 0..3_u8).prop_map(|(entity, kind, later, counter, text)| Recipe {
         entity,
         kind,
@@ -74,7 +74,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
     })
 }
 
-fn bake(recipe: &Recipe) -> Message {
+pub(crate) fn bake(recipe: &Recipe) -> Message {
     let Recipe { entity, kind, later, counter, text } = *recipe;
     let todo = EntityId::new(&[entity; 8], at(u64::from(entity)));
     let text = format!("text {text}");
@@ -97,7 +97,7 @@ fn bake(recipe: &Recipe) -> Message {
 }
 
 /// Writes an event as a client of the standard may: facts, too, can be written over.
-fn event(todo: &EntityId, event: &Event) -> (EntityId, Option<Body>) {
+pub(crate) fn event(todo: &EntityId, event: &Event) -> (EntityId, Option<Body>) {
     let Draft::Content { type_name, target, payload, group, parent } = event.to_draft().unwrap() else {
         return (todo.clone(), None);
     };
@@ -111,7 +111,7 @@ fn event(todo: &EntityId, event: &Event) -> (EntityId, Option<Body>) {
     (entity, Body::new(body.to_bytes()))
 }
 
-fn receive(device: &mut Device<Todos>, link: u32, messages: &[Message]) {
+pub(crate) fn receive<R: Reducer>(device: &mut Device<R>, link: u32, messages: &[Message]) {
     let messages = messages.iter().map(|message| Arrival { seq: Seq::ZERO, message: message.clone() }).collect();
     device.session_log(link).receive(Received { messages, ..Received::default() }).unwrap();
 }

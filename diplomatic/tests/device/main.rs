@@ -8,4 +8,5 @@ mod fold;
 mod lists;
 mod open;
 mod past;
+mod raw;
 mod todo;
