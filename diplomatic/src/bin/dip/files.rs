@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::shim::*;
 use clap::Args;
 use diplomatic::raw::Raw;
-use diplomatic::{Client, Exported, ImportError, ImportReport};
+use diplomatic::{Device, Exported, ImportError, ImportReport, Seed};
 use serde::Serialize;
 
 use crate::device::Place;
@@ -32,13 +31,10 @@ pub(crate) struct ImportArgs {
     recover: bool,
 }
 
-pub(crate) async fn export(place: &Place, arguments: &ExportArgs) -> Result<(), Failure> {
+pub(crate) fn export(place: &Place, arguments: &ExportArgs) -> Result<(), Failure> {
     let ExportArgs { file, force } = arguments;
     let seed = place.seed()?;
-    drop(place.open(&seed)?);
-    let client = place.connect(&seed, &[]).await?;
-    let exported = write(&client, file, *force, place.output).await;
-    client.close().await;
+    let exported = write(&mut place.open(&seed)?, &seed, file, *force, place.output);
     let Exported { messages, bytes, .. } = exported?;
     #[derive(Serialize)]
     struct Report<'a> {
@@ -51,19 +47,20 @@ pub(crate) async fn export(place: &Place, arguments: &ExportArgs) -> Result<(), 
     place.output.result(&Report { file, messages, bytes }, text)
 }
 
-/// Writes an export file, and shows how far it is meanwhile.
-pub(crate) async fn write(client: &Client<Raw>, file: &Path, force: bool, output: Output) -> Result<Exported, Failure> {
+/// Writes an export file, and shows that it is at work.
+pub(crate) fn write(
+    device: &mut Device<Raw>,
+    seed: &Seed,
+    file: &Path,
+    force: bool,
+    output: Output,
+) -> Result<Exported, Failure> {
     if !force && file.symlink_metadata().is_ok() {
         return Err(Failure::FileExists { path: file.display().to_string() });
     }
     let partial = |suffix: &str| PathBuf::from(format!("{}{suffix}", file.display()));
-    let leftovers = interrupt::remove_on_ctrl_c([partial(".partial"), partial(".index.partial")]);
-    let progress = output.progress("Exporting");
-    let bar = progress.clone();
-    let exported = client.export_with(file, move |progress| bar.set(progress.done, progress.total)).await;
-    progress.end();
-    drop(leftovers);
-    Ok(exported?)
+    let _leftovers = interrupt::remove_on_ctrl_c([partial(".partial"), partial(".index.partial")]);
+    Ok(output.progress("Exporting").during(|| device.export(file, seed))?)
 }
 
 pub(crate) fn import(place: &Place, arguments: &ImportArgs) -> Result<(), Failure> {

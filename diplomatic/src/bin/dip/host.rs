@@ -1,8 +1,7 @@
 //! `dip host`: which hosts this device syncs with.
 
-use crate::shim::*;
 use clap::Subcommand;
-use diplomatic::{AddressError, Fingerprint, Label, Seed};
+use diplomatic::{AddressError, Fingerprint, HostAccount, HostInspector, InspectError, Label, Seed};
 use serde::Serialize;
 
 use crate::device::Place;
@@ -40,7 +39,7 @@ pub(crate) enum HostCommand {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HostError {
     #[error(transparent)]
-    Address(#[from] AddressError),
+    Address(AddressError),
     #[error("{} could not be asked for the account, and nothing was written: try again when it can be reached", Shown(.address))]
     Unreachable { address: String, source: InspectError },
     #[error(
@@ -94,7 +93,7 @@ async fn add(place: &Place, host: Host, create: bool) -> Result<(), Failure> {
     let (account, sentence) = match account {
         HostAccount::Known => ("known", "knows the account"),
         HostAccount::Empty => ("empty", "has nothing of the account yet"),
-        HostAccount::Unknown => ("unknown", "does not know the account yet"),
+        _ => ("unknown", "does not know the account yet"),
     };
     let line = format!("{} at {} {sentence} {fingerprint}", Shown(&host.label), Shown(&host.address));
     place.output.result(&Added { host: &host, fingerprint: fingerprint.to_string(), account }, line)
@@ -102,9 +101,12 @@ async fn add(place: &Place, host: Host, create: bool) -> Result<(), Failure> {
 
 /// Asks a host whether it knows the account, and refuses one that has nothing of it unless that is what is wanted.
 pub(crate) async fn check_account(seed: &Seed, host: &Host, create: bool) -> Result<HostAccount, HostError> {
-    let inspector = HostInspector::new(seed, &host.label(), &host.address)?;
-    let asked = inspector.account().await;
-    let account = asked.map_err(|source| HostError::Unreachable { address: host.address.clone(), source })?;
+    let problem = |error| match error {
+        InspectError::Address(error) => HostError::Address(error),
+        source => HostError::Unreachable { address: host.address.clone(), source },
+    };
+    let inspector = HostInspector::new(seed, &host.label(), &host.address).map_err(problem)?;
+    let account = inspector.account().await.map_err(problem)?;
     if account == HostAccount::Known || create {
         return Ok(account);
     }

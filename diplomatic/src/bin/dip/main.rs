@@ -18,7 +18,6 @@ mod payload;
 mod progress;
 mod replay;
 mod seed;
-mod shim;
 mod status;
 mod sync;
 mod time;
@@ -67,12 +66,12 @@ async fn run(place: &Place, command: Command) -> Result<(), Failure> {
         Command::Status => status::run(place),
         Command::Log(arguments) => log::run(place, &arguments).await,
         Command::Cat(arguments) => cat::run(place, arguments).await,
-        Command::Export(arguments) => files::export(place, &arguments).await,
+        Command::Export(arguments) => files::export(place, &arguments),
         Command::Import(arguments) => files::import(place, &arguments),
         Command::Replay(arguments) => replay::run(place, &arguments),
         Command::Verify(arguments) => verify::run(place, &arguments).await,
         Command::Compact(arguments) => compact::run(place, &arguments),
-        Command::Wipe(arguments) => wipe::run(place, &arguments).await,
+        Command::Wipe(arguments) => wipe::run(place, &arguments),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man { directory } => manual::pages(directory.as_deref()),
     }

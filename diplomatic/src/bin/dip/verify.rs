@@ -1,11 +1,211 @@
+//! `dip verify`: the store as it is, and every host against it.
+
+use std::collections::HashSet;
+
+use clap::Args;
+use diplomatic::raw::Raw;
+use diplomatic::sync::SyncLog;
+use diplomatic::{Device, HostContents, HostInspector, InspectError, Position, Seed};
+use serde::Serialize;
+
 use crate::device::Place;
 use crate::failure::Failure;
-use clap::Args;
+use crate::hosts::Host;
+use crate::output::{Count, Output, Shown};
+
+/// How many messages are read at once.
+const PAGE: usize = 1_000;
+
+/// How many single places are told of a host.
+const TOLD: usize = 20;
+
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
+    /// Checks the store alone.
     #[arg(long)]
     offline: bool,
 }
-pub(crate) async fn run(_: &Place, _: &VerifyArgs) -> Result<(), Failure> {
-    Ok(())
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    messages: u64,
+    /// What is wrong with the store.
+    problems: Vec<String>,
+    hosts: Vec<HostReport>,
+}
+
+/// A host against the store.
+#[derive(Debug, Serialize)]
+struct HostReport {
+    #[serde(flatten)]
+    host: Host,
+    bags: u64,
+    /// On the host, and not read by this device yet.
+    to_receive: u64,
+    /// In the store, and waiting for the host.
+    to_send: u64,
+    /// Read by this device once, and not in its store.
+    missing_here: u64,
+    /// Sent to the host once, and not there.
+    missing_there: u64,
+    /// Stored at the host more than once, which does no harm.
+    repeated: u64,
+    /// Bags that do not open: their numbers, and why.
+    damaged: Vec<String>,
+    /// Numbers that no bag of the host has.
+    gaps: Vec<String>,
+}
+
+pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Failure> {
+    let seed = place.seed()?;
+    let hosts = if arguments.offline { Vec::new() } else { place.hosts()? };
+    let mut device = place.open(&seed)?;
+    let mut report = check_store(&device, place.output);
+    let mut unreachable = Vec::new();
+    for host in hosts {
+        match check_host(&mut device, &seed, host.clone(), place.output).await? {
+            Ok(checked) => report.hosts.push(checked),
+            Err(error) => unreachable.push(format!("{} at {}: {error}", host.label, host.address)),
+        }
+    }
+    print(place.output, &report)?;
+    let wrong = report.problems.len() + report.hosts.iter().filter(|host| host.is_wrong()).count();
+    if wrong > 0 {
+        return Err(Failure::Found { problems: "something is wrong, as said above".to_owned() });
+    }
+    if unreachable.is_empty() { Ok(()) } else { Err(Failure::NotInSync { hosts: unreachable.join("; ") }) }
+}
+
+/// Reads everything in the store: each value opens under its own key, or it was changed.
+fn check_store(device: &Device<Raw>, output: Output) -> Report {
+    let progress = output.progress("Checking the store");
+    let mut report = Report::default();
+    progress.during(|| {
+        let mut after: Option<Position> = None;
+        loop {
+            match device.history(after.as_ref(), PAGE) {
+                Ok(page) => {
+                    let Some(last) = page.last() else { break };
+                    after = Some(last.position);
+                    report.messages += page.len() as u64;
+                    let counting = page.iter().filter(|entry| entry.overwritten_by.is_none());
+                    let lost = counting.filter(|entry| !is_found(device, entry.position, &entry.meta.entity)).count();
+                    if lost > 0 {
+                        report.problems.push(format!("{} not under their entities", Count(lost as u64, "message")));
+                    }
+                }
+                Err(error) => {
+                    report.problems.push(error.to_string());
+                    break;
+                }
+            }
+        }
+    });
+    report
+}
+
+fn is_found(device: &Device<Raw>, position: Position, entity: &diplomatic::EntityId) -> bool {
+    device.history_of(entity).is_ok_and(|history| history.iter().any(|entry| entry.position == position))
+}
+
+/// The inner error is a host that cannot be read.
+async fn check_host(
+    device: &mut Device<Raw>,
+    seed: &Seed,
+    host: Host,
+    output: Output,
+) -> Result<Result<HostReport, InspectError>, Failure> {
+    let progress = output.progress("Reading the host");
+    let bar = progress.clone();
+    let inspector = match HostInspector::new(seed, &host.label(), &host.address) {
+        Ok(inspector) => inspector,
+        Err(error) => return Ok(Err(error)),
+    };
+    let read = inspector.read(move |done, total| bar.set(done, total)).await;
+    progress.end();
+    Ok(match read {
+        Ok(contents) => Ok(compare(device, host, &contents)?),
+        Err(error) => Err(error),
+    })
+}
+
+fn compare(device: &mut Device<Raw>, host: Host, contents: &HostContents) -> Result<HostReport, Failure> {
+    let link = device.link_host(&host.label())?;
+    let log = device.session_log(link);
+    let (cursor, to_send) = (log.cursor()?, log.pending()?);
+    let (mut to_receive, mut missing_here, mut repeated) = (0, 0, 0);
+    let mut there = HashSet::with_capacity(contents.bags.len());
+    for bags in contents.bags.chunks(PAGE) {
+        let heads: Vec<_> = bags.iter().map(|bag| &bag.head).collect();
+        for (bag, is_here) in bags.iter().zip(log.contains(&heads)?) {
+            if !there.insert(bag.head.hash()) {
+                repeated += 1;
+            } else if !is_here && bag.seq > cursor.seq {
+                to_receive += 1;
+            } else if !is_here {
+                missing_here += 1;
+            }
+        }
+    }
+    let absent = device.messages()?.into_iter().filter(|hash| !there.contains(hash)).count() as u64;
+    Ok(HostReport {
+        host,
+        bags: contents.bags.len() as u64 + contents.damaged.len() as u64,
+        to_receive,
+        to_send: to_send.min(absent),
+        missing_here,
+        missing_there: absent.saturating_sub(to_send),
+        repeated,
+        damaged: contents
+            .damaged
+            .iter()
+            .map(|bag| match &bag.reason {
+                Some(reason) => format!("bag {}: {reason}", bag.seq.number()),
+                None => format!("bag {}: the host does not have its body", bag.seq.number()),
+            })
+            .collect(),
+        gaps: contents.gaps.iter().map(|(from, to)| format!("{} to {}", from.number(), to.number())).collect(),
+    })
+}
+
+impl HostReport {
+    fn is_wrong(&self) -> bool {
+        self.missing_here > 0 || self.missing_there > 0 || !self.damaged.is_empty() || !self.gaps.is_empty()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let Self { host: Host { label, address }, bags, to_receive, to_send, repeated, .. } = self;
+        let name = format!("Host {} at {}", Shown(label), Shown(address));
+        let state = if self.is_wrong() { "not in order" } else { "in order" };
+        let mut lines = vec![format!("{name}: {}, {state}", Count(*bags, "bag"))];
+        let mut tell = |count: u64, what: &str| {
+            if count > 0 {
+                lines.push(format!("  {}", what.replace("{}", &Count(count, "message").to_string())));
+            }
+        };
+        tell(*to_receive, "{} to receive: `dip sync` does it");
+        tell(*to_send, "{} to send: `dip sync` does it");
+        tell(self.missing_here, "{} of the host missing here, though this device has read them once");
+        tell(self.missing_there, "{} missing on the host, though it had them once: `dip sync` sends them again");
+        tell(*repeated, "{} stored there more than once, which does no harm");
+        for (places, what) in [(&self.damaged, "damaged"), (&self.gaps, "numbers without a bag")] {
+            lines.extend(places.iter().take(TOLD).map(|place| format!("  {what}: {place}")));
+            if places.len() > TOLD {
+                lines.push(format!("  {what}: and {} more", places.len() - TOLD));
+            }
+        }
+        lines
+    }
+}
+
+fn print(output: Output, report: &Report) -> Result<(), Failure> {
+    if output.is_json {
+        return output.result(report, "");
+    }
+    let mut out = output.lines();
+    let state = if report.problems.is_empty() { "in order" } else { "damaged" };
+    out.text(format_args!("Store: {}, {state}", Count(report.messages, "message")))?;
+    report.problems.iter().try_for_each(|problem| out.text(format_args!("  {}", Shown(problem))))?;
+    report.hosts.iter().flat_map(HostReport::lines).try_for_each(|line| out.text(line))?;
+    out.flush()
 }

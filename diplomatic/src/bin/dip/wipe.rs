@@ -29,7 +29,7 @@ pub(crate) struct WipeArgs {
     no_export: bool,
 }
 
-pub(crate) async fn run(place: &Place, arguments: &WipeArgs) -> Result<(), Failure> {
+pub(crate) fn run(place: &Place, arguments: &WipeArgs) -> Result<(), Failure> {
     let seed = place.seed()?;
     let store = place.store()?;
     if !store.exists() {
@@ -41,10 +41,7 @@ pub(crate) async fn run(place: &Place, arguments: &WipeArgs) -> Result<(), Failu
         None
     } else {
         let file = arguments.export.clone().unwrap_or_else(|| format!("diplomatic-{}.dpl", today()).into());
-        let client = place.connect(&seed, &[]).await?;
-        let exported = files::write(&client, &file, false, place.output).await;
-        client.close().await;
-        let messages = exported?.messages;
+        let messages = files::write(&mut place.open(&seed)?, &seed, &file, false, place.output)?.messages;
         place.output.tell(format_args!(
             "{} in {}. Only this account's seed opens that file.",
             Count(messages, "message"),
