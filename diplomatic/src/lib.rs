@@ -117,12 +117,14 @@ mod words;
 
 #[cfg(feature = "client")]
 pub use client::{
-    AddressError, Changes, Client, ClientBuilder, HostReport, OpenError, StatusChanges, SyncStatus, TlsError,
+    AddressError, Changes, Client, ClientBuilder, DamagedBag, HostAccount, HostAudit, HostInspector, HostReport,
+    InspectError, OpenError, StatusChanges, SyncStatus, TlsError,
 };
 #[cfg(feature = "client")]
 pub use device::{
     Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, ExportFileError, Exported, Happened, HistoryEntry,
-    ImportError, ImportProgress, ImportReport, Keep, Page, PageStart, Query, TransactError, Undo, UndoError,
+    ImportError, ImportProgress, ImportReport, Keep, Missing, MissingReason, Page, PageStart, Query, TransactError,
+    Undo, UndoError,
 };
 /// # Examples
 ///

@@ -3,6 +3,7 @@
 //! It owns the rule that the two move together. Time and randomness come from the caller; hosts are spoken to by
 //! [`sync`](crate::sync) sessions, to which a device lends its log.
 
+mod audit;
 mod compact;
 #[cfg(all(test, feature = "derive"))]
 mod crash;
@@ -18,6 +19,7 @@ mod undo;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use audit::{Missing, MissingReason};
 pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
 pub use export::{ExportFileError, Exported};

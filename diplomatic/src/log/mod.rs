@@ -92,7 +92,6 @@ impl Log {
         self.backing.open_error(error)
     }
 
-    #[cfg(test)]
     pub(crate) fn links(&self) -> &[Link] {
         &self.links
     }

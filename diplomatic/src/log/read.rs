@@ -44,6 +44,14 @@ impl<'t> LogReader<'t> {
         Ok(self.messages.get(&position.to_bytes())?.is_some())
     }
 
+    /// Hands on the place of every message, in the one order, without opening any.
+    pub(crate) fn each_position(&self, mut act: impl FnMut(Position) -> Result<(), LogError>) -> Result<(), LogError> {
+        for row in self.messages.iter()? {
+            act(Position::from_bytes(row?.0.value()))?;
+        }
+        Ok(())
+    }
+
     /// Tells whether a later message of the entity counts in its place.
     pub(crate) fn is_superseded(&self, position: &Position) -> Result<bool, LogError> {
         Ok(self.transaction.open_table(tables::SUPERSEDED)?.get(&position.to_bytes())?.is_some())
@@ -184,6 +192,11 @@ impl<'t> LogReader<'t> {
     /// Returns how many messages wait for a link's host.
     pub(crate) fn queue_len(&self, link: u32) -> Result<u64, LogError> {
         Ok(self.queue(link)?.len()?)
+    }
+
+    /// Tells whether a message waits for a link's host.
+    pub(crate) fn is_queued(&self, link: u32, position: &Position) -> Result<bool, LogError> {
+        Ok(self.queue(link)?.get(&position.to_bytes())?.is_some())
     }
 
     fn queue(&self, link: u32) -> Result<ReadOnlyTable<&'static [u8; 48], &'static [u8]>, LogError> {
