@@ -18,11 +18,11 @@ fn where_all_is_well_nothing_is_found() {
     laptop.cat("two");
     phone.run(&["sync"]).succeeds();
     let verified = phone.run(&["verify"]);
-    verified.prints(&format!(
-        "Store: 2 messages, in order\nHost host at {}: 2 bags, in order\n",
-        host.url()
-    ));
-    assert_eq!(phone.run(&["verify", "--offline", "--json"]).json(), json!({"messages": 2, "problems": [], "hosts": []}));
+    verified.prints(&format!("Store: 2 messages, in order\nHost host at {}: 2 bags, in order\n", host.url()));
+    assert_eq!(
+        phone.run(&["verify", "--offline", "--json"]).json(),
+        json!({"messages": 2, "problems": [], "hosts": []})
+    );
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! `dip verify`: the store as it is, and every host against it.
 
-use std::collections::HashSet;
-
 use clap::Args;
 use diplomatic::raw::Raw;
 use diplomatic::sync::SyncLog;
-use diplomatic::{Device, HostContents, HostInspector, InspectError, Position, Seed};
+use diplomatic::{Client, Device, HostAudit, HostInspector, InspectError, Missing, MissingReason, Position, Seed};
 use serde::Serialize;
 
 use crate::device::Place;
@@ -61,13 +59,20 @@ pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Fai
     let hosts = if arguments.offline { Vec::new() } else { place.hosts()? };
     let mut device = place.open(&seed)?;
     let mut report = check_store(&device, place.output);
+    let known = hosts.into_iter().map(|host| Known::of(&mut device, host)).collect::<Result<Vec<_>, _>>()?;
+    drop(device);
     let mut unreachable = Vec::new();
-    for host in hosts {
-        match check_host(&mut device, &seed, host.clone(), place.output).await? {
+    // Without the hosts, so that nothing is mended while it is looked at.
+    let client = place.connect(&seed, &[]).await?;
+    for known in known {
+        let host = known.host.clone();
+        match check_host(&client, known, &seed, place.output).await {
             Ok(checked) => report.hosts.push(checked),
+            Err(InspectError::Log(error)) => return Err(error.into()),
             Err(error) => unreachable.push(format!("{} at {}: {error}", host.label, host.address)),
         }
     }
+    client.close().await;
     print(place.output, &report)?;
     let wrong = report.problems.len() + report.hosts.iter().filter(|host| host.is_wrong()).count();
     if wrong > 0 {
@@ -108,64 +113,52 @@ fn is_found(device: &Device<Raw>, position: Position, entity: &diplomatic::Entit
     device.history_of(entity).is_ok_and(|history| history.iter().any(|entry| entry.position == position))
 }
 
-/// The inner error is a host that cannot be read.
+/// Reads a host to its end, and compares it with the store.
 async fn check_host(
-    device: &mut Device<Raw>,
+    client: &Client<Raw>,
+    known: Known,
     seed: &Seed,
-    host: Host,
     output: Output,
-) -> Result<Result<HostReport, InspectError>, Failure> {
+) -> Result<HostReport, InspectError> {
+    let Known { host, seq } = known;
     let progress = output.progress("Reading the host");
     let bar = progress.clone();
-    let inspector = match HostInspector::new(seed, &host.label(), &host.address) {
-        Ok(inspector) => inspector,
-        Err(error) => return Ok(Err(error)),
-    };
-    let read = inspector.read(move |done, total| bar.set(done, total)).await;
+    let inspector = HostInspector::new(seed, &host.label(), &host.address)?;
+    // How much there is shows at the end; what was read before is a good guess.
+    let audited = inspector.audit(client, move |read| bar.set(read, seq.max(read))).await;
     progress.end();
-    Ok(match read {
-        Ok(contents) => Ok(compare(device, host, &contents)?),
-        Err(error) => Err(error),
+    let HostAudit { bags, repeated, damaged, gaps, missing_here, missing_there, .. } = audited?;
+    let unexplained = |missing: &[Missing]| missing.iter().filter(|missing| missing.reason.is_none()).count() as u64;
+    // What the host numbered after the last bag that this device read is new, and not missing.
+    let unread = (bags + gaps.iter().map(|gap| gap.end() - gap.start() + 1).sum::<u64>()).saturating_sub(seq);
+    let to_receive = unexplained(&missing_here).min(unread);
+    Ok(HostReport {
+        host,
+        bags,
+        to_receive,
+        to_send: missing_there.iter().filter(|missing| missing.reason == Some(MissingReason::Queued)).count() as u64,
+        missing_here: unexplained(&missing_here) - to_receive,
+        missing_there: unexplained(&missing_there),
+        repeated,
+        damaged: damaged.iter().map(|bag| format!("bag {}: {}", bag.seq.number(), bag.cause)).collect(),
+        gaps: gaps.iter().map(|gap| format!("{} to {}", gap.start(), gap.end())).collect(),
     })
 }
 
-fn compare(device: &mut Device<Raw>, host: Host, contents: &HostContents) -> Result<HostReport, Failure> {
-    let link = device.link_host(&host.label())?;
-    let log = device.session_log(link);
-    let (cursor, to_send) = (log.cursor()?, log.pending()?);
-    let (mut to_receive, mut missing_here, mut repeated) = (0, 0, 0);
-    let mut there = HashSet::with_capacity(contents.bags.len());
-    for bags in contents.bags.chunks(PAGE) {
-        let heads: Vec<_> = bags.iter().map(|bag| &bag.head).collect();
-        for (bag, is_here) in bags.iter().zip(log.contains(&heads)?) {
-            if !there.insert(bag.head.hash()) {
-                repeated += 1;
-            } else if !is_here && bag.seq > cursor.seq {
-                to_receive += 1;
-            } else if !is_here {
-                missing_here += 1;
-            }
-        }
+/// What this device knows of a host beforehand.
+#[derive(Debug)]
+struct Known {
+    host: Host,
+    /// The number of the last bag that was read there.
+    seq: u64,
+}
+
+impl Known {
+    fn of(device: &mut Device<Raw>, host: Host) -> Result<Self, Failure> {
+        let link = device.link_host(&host.label())?;
+        let seq = device.session_log(link).cursor()?.seq.number();
+        Ok(Self { host, seq })
     }
-    let absent = device.messages()?.into_iter().filter(|hash| !there.contains(hash)).count() as u64;
-    Ok(HostReport {
-        host,
-        bags: contents.bags.len() as u64 + contents.damaged.len() as u64,
-        to_receive,
-        to_send: to_send.min(absent),
-        missing_here,
-        missing_there: absent.saturating_sub(to_send),
-        repeated,
-        damaged: contents
-            .damaged
-            .iter()
-            .map(|bag| match &bag.reason {
-                Some(reason) => format!("bag {}: {reason}", bag.seq.number()),
-                None => format!("bag {}: the host does not have its body", bag.seq.number()),
-            })
-            .collect(),
-        gaps: contents.gaps.iter().map(|(from, to)| format!("{} to {}", from.number(), to.number())).collect(),
-    })
 }
 
 impl HostReport {
