@@ -89,11 +89,8 @@ fn a_host_that_cannot_be_read_has_the_code_of_that() {
 #[test]
 fn a_changed_byte_of_the_store_is_found() {
     let phone = Device::new();
-    for number in 0..200 {
+    for number in 0..30 {
         phone.cat(&format!("message number {number}"));
-        if number == 30 {
-            break;
-        }
     }
     let store = phone.data().join("dip.redb");
     let whole = std::fs::read(&store).unwrap();

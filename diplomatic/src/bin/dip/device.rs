@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use diplomatic::raw::Raw;
-use diplomatic::sync::{Phase, Progress as Reading, SessionConfig};
+use diplomatic::sync::{Phase, Progress as Reading, SessionConfig, Trouble};
 use diplomatic::{Backing, Client, Device, HostReport, Seed, SyncStatus};
 use rand::rngs::StdRng;
 
@@ -17,6 +17,9 @@ use crate::progress::Progress;
 
 /// How long a host may be silent before a command goes on without it.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a host whose list has a gap is asked again.
+const GAPS: usize = 3;
 
 /// Where this device keeps its data, and where it prints.
 #[derive(Debug)]
@@ -122,10 +125,25 @@ pub(crate) async fn sync(client: &Client<Raw>, output: Output) -> Result<SyncSta
         }
         std::future::pending::<()>().await;
     };
+    let syncing = async {
+        let mut status = client.sync().await?;
+        // A host whose list has a gap has lost bags: the next time it gets them again.
+        for _ in 0..GAPS {
+            if !status.hosts().iter().any(has_gap) {
+                break;
+            }
+            status = client.sync().await?;
+        }
+        Ok(status)
+    };
     tokio::select! {
-        status = client.sync() => Ok(status?),
+        status = syncing => status,
         () = watching => unreachable!("it never ends"),
     }
+}
+
+fn has_gap(host: &HostReport) -> bool {
+    matches!(host.status.phase, Phase::Waiting { trouble: Trouble::Gap, .. })
 }
 
 /// The progress of all hosts in one bar.
