@@ -91,11 +91,11 @@ async fn add(place: &Place, host: Host, create: bool) -> Result<(), Failure> {
     }
     let fingerprint = seed.fingerprint();
     let (account, sentence) = match account {
-        HostAccount::Known => ("known", "knows the account"),
-        HostAccount::Empty => ("empty", "has nothing of the account yet"),
-        _ => ("unknown", "does not know the account yet"),
+        HostAccount::Known => ("known", format!("knows the account {fingerprint}")),
+        HostAccount::Empty => ("empty", format!("has nothing of the account {fingerprint} yet")),
+        _ => ("unknown", format!("does not know the account {fingerprint} yet")),
     };
-    let line = format!("{} at {} {sentence} {fingerprint}", Shown(&host.label), Shown(&host.address));
+    let line = format!("{} at {} {sentence}", Shown(&host.label), Shown(&host.address));
     place.output.result(&Added { host: &host, fingerprint: fingerprint.to_string(), account }, line)
 }
 
