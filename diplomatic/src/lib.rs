@@ -118,13 +118,13 @@ mod words;
 #[cfg(feature = "client")]
 pub use client::{
     AddressError, Changes, Client, ClientBuilder, DamagedBag, HostAccount, HostAudit, HostInspector, HostReport,
-    InspectError, OpenError, StatusChanges, SyncStatus, TlsError,
+    InspectError, OpenError, SeedFileError, StatusChanges, SyncStatus, TlsError,
 };
 #[cfg(feature = "client")]
 pub use device::{
     Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, ExportFileError, Exported, Happened, HistoryEntry,
-    ImportError, ImportProgress, ImportReport, Keep, Missing, MissingReason, Page, PageStart, Query, TransactError,
-    Undo, UndoError,
+    ImportError, ImportReport, Keep, Missing, MissingReason, Page, PageStart, Progress, Query, TransactError, Undo,
+    UndoError,
 };
 /// # Examples
 ///
@@ -207,7 +207,7 @@ pub use event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, Even
 #[cfg(feature = "replay")]
 pub use fold::{Quarantined, Unread};
 #[cfg(feature = "client")]
-pub use log::{Backing, LogError, OpenLogError, StorageError};
+pub use log::{Backing, LogError, OpenLogError, StorageError, StoreProblem, StoreProblemKind, StoreReport};
 #[cfg(feature = "engine")]
 pub use order::{Clock, Position, Tick};
 #[cfg(feature = "engine")]

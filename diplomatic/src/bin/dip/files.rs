@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use diplomatic::raw::Raw;
-use diplomatic::{Device, Exported, ImportError, ImportReport, Seed};
+use diplomatic::{Exported, ImportError, ImportReport, Seed};
 use serde::Serialize;
 
 use crate::device::Place;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::output::{Bytes, Count, Output, Shown};
+use crate::output::{Bytes, Count, Shown};
 use crate::replay;
 
 #[derive(Debug, Args)]
@@ -31,11 +30,10 @@ pub(crate) struct ImportArgs {
     recover: bool,
 }
 
-pub(crate) fn export(place: &Place, arguments: &ExportArgs) -> Result<(), Failure> {
+pub(crate) async fn export(place: &Place, arguments: &ExportArgs) -> Result<(), Failure> {
     let ExportArgs { file, force } = arguments;
     let seed = place.seed()?;
-    let exported = write(&mut place.open(&seed)?, &seed, file, *force, place.output);
-    let Exported { messages, bytes, .. } = exported?;
+    let Exported { messages, bytes, .. } = write(place, &seed, file, *force).await?;
     #[derive(Serialize)]
     struct Report<'a> {
         file: &'a Path,
@@ -47,20 +45,22 @@ pub(crate) fn export(place: &Place, arguments: &ExportArgs) -> Result<(), Failur
     place.output.result(&Report { file, messages, bytes }, text)
 }
 
-/// Writes an export file, and shows that it is at work.
-pub(crate) fn write(
-    device: &mut Device<Raw>,
-    seed: &Seed,
-    file: &Path,
-    force: bool,
-    output: Output,
-) -> Result<Exported, Failure> {
+/// Writes an export file of the store that is there, and shows how far it is.
+pub(crate) async fn write(place: &Place, seed: &Seed, file: &Path, force: bool) -> Result<Exported, Failure> {
     if !force && file.symlink_metadata().is_ok() {
         return Err(Failure::FileExists { path: file.display().to_string() });
     }
+    drop(place.open(seed)?);
+    let client = place.connect(seed, &[]).await?;
     let partial = |suffix: &str| PathBuf::from(format!("{}{suffix}", file.display()));
-    let _leftovers = interrupt::remove_on_ctrl_c([partial(".partial"), partial(".index.partial")]);
-    Ok(output.progress("Exporting").during(|| device.export(file, seed))?)
+    let leftovers = interrupt::remove_on_ctrl_c([partial(".partial"), partial(".index.partial")]);
+    let progress = place.output.progress("Exporting");
+    let bar = progress.clone();
+    let exported = client.export_with(file, move |so_far| bar.set(so_far.done, so_far.total)).await;
+    progress.end();
+    drop(leftovers);
+    client.close().await;
+    Ok(exported?)
 }
 
 pub(crate) fn import(place: &Place, arguments: &ImportArgs) -> Result<(), Failure> {

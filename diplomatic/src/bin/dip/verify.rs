@@ -3,16 +3,13 @@
 use clap::Args;
 use diplomatic::raw::Raw;
 use diplomatic::sync::SyncLog;
-use diplomatic::{Client, Device, HostAudit, HostInspector, InspectError, Missing, MissingReason, Position, Seed};
+use diplomatic::{Client, Device, HostAudit, HostInspector, InspectError, Missing, MissingReason, Seed};
 use serde::Serialize;
 
 use crate::device::Place;
 use crate::failure::Failure;
 use crate::hosts::Host;
 use crate::output::{Count, Output, Shown};
-
-/// How many messages are read at once.
-const PAGE: usize = 1_000;
 
 /// How many single places are told of a host.
 const TOLD: usize = 20;
@@ -58,12 +55,12 @@ pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Fai
     let seed = place.seed()?;
     let hosts = if arguments.offline { Vec::new() } else { place.hosts()? };
     let mut device = place.open(&seed)?;
-    let mut report = check_store(&device, place.output);
     let known = hosts.into_iter().map(|host| Known::of(&mut device, host)).collect::<Result<Vec<_>, _>>()?;
     drop(device);
-    let mut unreachable = Vec::new();
     // Without the hosts, so that nothing is mended while it is looked at.
     let client = place.connect(&seed, &[]).await?;
+    let mut report = check_store(&client, place.output).await?;
+    let mut unreachable = Vec::new();
     for known in known {
         let host = known.host.clone();
         match check_host(&client, known, &seed, place.output).await {
@@ -81,36 +78,15 @@ pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Fai
     if unreachable.is_empty() { Ok(()) } else { Err(Failure::NotInSync { hosts: unreachable.join("; ") }) }
 }
 
-/// Reads everything in the store: each value opens under its own key, or it was changed.
-fn check_store(device: &Device<Raw>, output: Output) -> Report {
+/// Has every value, hash and index of the store checked.
+async fn check_store(client: &Client<Raw>, output: Output) -> Result<Report, Failure> {
     let progress = output.progress("Checking the store");
-    let mut report = Report::default();
-    progress.during(|| {
-        let mut after: Option<Position> = None;
-        loop {
-            match device.history(after.as_ref(), PAGE) {
-                Ok(page) => {
-                    let Some(last) = page.last() else { break };
-                    after = Some(last.position);
-                    report.messages += page.len() as u64;
-                    let counting = page.iter().filter(|entry| entry.overwritten_by.is_none());
-                    let lost = counting.filter(|entry| !is_found(device, entry.position, &entry.meta.entity)).count();
-                    if lost > 0 {
-                        report.problems.push(format!("{} not under their entities", Count(lost as u64, "message")));
-                    }
-                }
-                Err(error) => {
-                    report.problems.push(error.to_string());
-                    break;
-                }
-            }
-        }
-    });
-    report
-}
-
-fn is_found(device: &Device<Raw>, position: Position, entity: &diplomatic::EntityId) -> bool {
-    device.history_of(entity).is_ok_and(|history| history.iter().any(|entry| entry.position == position))
+    let bar = progress.clone();
+    let checked = client.verify(move |so_far| bar.set(so_far.done, so_far.total)).await;
+    progress.end();
+    let checked = checked?;
+    let problems = checked.problems.iter().map(ToString::to_string).collect();
+    Ok(Report { messages: checked.messages, problems, hosts: Vec::new() })
 }
 
 /// Reads a host to its end, and compares it with the store.

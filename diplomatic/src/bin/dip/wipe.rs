@@ -29,7 +29,7 @@ pub(crate) struct WipeArgs {
     no_export: bool,
 }
 
-pub(crate) fn run(place: &Place, arguments: &WipeArgs) -> Result<(), Failure> {
+pub(crate) async fn run(place: &Place, arguments: &WipeArgs) -> Result<(), Failure> {
     let seed = place.seed()?;
     let store = place.store()?;
     if !store.exists() {
@@ -41,7 +41,7 @@ pub(crate) fn run(place: &Place, arguments: &WipeArgs) -> Result<(), Failure> {
         None
     } else {
         let file = arguments.export.clone().unwrap_or_else(|| format!("diplomatic-{}.dpl", today()).into());
-        let messages = files::write(&mut place.open(&seed)?, &seed, &file, false, place.output)?.messages;
+        let messages = files::write(place, &seed, &file, false).await?.messages;
         place.output.tell(format_args!(
             "{} in {}. Only this account's seed opens that file.",
             Count(messages, "message"),
