@@ -81,6 +81,9 @@
 //! | `client` (default) | the log on redb, [`Device`], [`Client`] and its transports |
 //! | `testing` | tools for the tests of an app: scenarios, a checker of reducers, simulated devices, a lock on the schema |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
+//! | `words` | a [`Seed`] as the 24 words that people write down, and as the four by which they compare two devices |
+//! | `cli` | no part of the library: the command line tool `dip`, by `cargo install --path diplomatic --features cli` |
+//! | `keyring` | `dip` can keep the seed in the system's keyring |
 
 // The derive macro's code names the crate, also in the crate's own tests.
 #[cfg(test)]
@@ -109,6 +112,8 @@ pub mod standard;
 pub mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "words")]
+mod words;
 
 #[cfg(feature = "client")]
 pub use client::{
@@ -213,6 +218,8 @@ pub use replay::Replay;
 #[cfg(feature = "seal")]
 #[doc(inline)]
 pub use standard::{EntityId, Label, Seed, Timestamp};
+#[cfg(feature = "words")]
+pub use words::{Fingerprint, WordsError};
 
 /// What the derive macro's code names; not for other use.
 #[cfg(feature = "derive")]

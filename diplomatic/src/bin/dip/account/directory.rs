@@ -1,0 +1,88 @@
+//! The directory that this device keeps the seed, its hosts and its messages in.
+
+use std::env;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::AccountError;
+
+/// The data directory. It may not be there yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Directory(PathBuf);
+
+impl Directory {
+    /// Takes the directory that was named, or the usual one.
+    pub(crate) fn find(named: Option<&Path>) -> Result<Self, AccountError> {
+        named.map(Path::to_owned).or_else(usual).map(Self).ok_or(AccountError::NoHome)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn seed(&self) -> PathBuf {
+        self.0.join("seed")
+    }
+
+    pub(crate) fn hosts(&self) -> PathBuf {
+        self.0.join("hosts.json")
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.0.join("dip.redb")
+    }
+
+    /// Makes the directory, for its owner alone, if it is not there.
+    pub(crate) fn make(&self) -> Result<(), AccountError> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.0).map_err(|source| AccountError::Directory { path: self.0.clone(), source })
+    }
+
+    /// Reads a file; `None` if there is none.
+    pub(crate) fn read(file: &Path) -> Result<Option<String>, AccountError> {
+        match fs::read_to_string(file) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(AccountError::File { path: file.to_owned(), source }),
+        }
+    }
+
+    /// Writes a file that is whole from the moment at which it has its name, for its owner alone. `is_new`: never in
+    /// the place of another.
+    pub(crate) fn write(&self, file: &Path, text: &str, is_new: bool) -> Result<(), AccountError> {
+        self.make()?;
+        self.put(file, text, is_new).map_err(|source| AccountError::File { path: file.to_owned(), source })
+    }
+
+    fn put(&self, file: &Path, text: &str, is_new: bool) -> io::Result<()> {
+        // It is made with mode 0600.
+        let mut temporary = NamedTempFile::new_in(&self.0)?;
+        temporary.write_all(text.as_bytes())?;
+        temporary.as_file().sync_all()?;
+        if is_new {
+            temporary.persist_noclobber(file)?;
+        } else {
+            temporary.persist(file)?;
+        }
+        // The name is durable when the directory is. Where directories cannot be opened, it is so without this.
+        File::open(&self.0).and_then(|directory| directory.sync_all()).or(Ok(()))
+    }
+}
+
+/// Where the data of programs is, on this platform.
+fn usual() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || absolute("HOME").or_else(env::home_dir);
+    let usual = || match env::consts::OS {
+        "macos" | "ios" => Some(home()?.join("Library/Application Support")),
+        "windows" => absolute("LOCALAPPDATA"),
+        _ => Some(home()?.join(".local/share")),
+    };
+    Some(absolute("XDG_DATA_HOME").or_else(usual)?.join("diplomatic"))
+}

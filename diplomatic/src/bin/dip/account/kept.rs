@@ -1,0 +1,100 @@
+//! The file `seed` of the data directory: the seed in plain hex digits, sealed by a passphrase, or where it is instead.
+
+use std::path::Path;
+
+use diplomatic::Seed;
+use zeroize::Zeroizing;
+
+use super::directory::Directory;
+use super::sealed::{Sealed, SealedError};
+use super::{AccountError, keyring, passphrase, read_seed, shown};
+
+/// The first line of a file that sends its reader to the keyring.
+const IN_KEYRING: &str = "diplomatic seed in the system's keyring 1";
+
+/// How the seed is kept on this device.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    /// In plain, as the example apps do: 64 hex digits.
+    Plain(Seed),
+    /// Sealed by a passphrase.
+    Sealed(Box<Sealed>),
+    /// In the system's keyring, under its fingerprint.
+    Keyring { fingerprint: String },
+}
+
+/// Why the seed that is kept cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeptError {
+    #[error("the file holds no seed; copy it again from where it was whole, or bring the seed with `dip seed import`")]
+    NotASeed,
+    #[error("{0} is of a newer version: update this program")]
+    Newer(String),
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
+    #[error("the keyring holds another seed than the one that was put there")]
+    KeyringChanged,
+}
+
+impl Kept {
+    /// Reads how the seed is kept; `None` if there is none.
+    pub(crate) fn read(directory: &Directory) -> Result<Option<Self>, AccountError> {
+        let path = directory.seed();
+        let Some(text) = Directory::read(&path)?.map(Zeroizing::new) else { return Ok(None) };
+        Self::parse(&text).map(Some).map_err(|source| AccountError::Kept { path, source })
+    }
+
+    fn parse(text: &str) -> Result<Self, KeptError> {
+        let first = text.lines().next().unwrap_or_default();
+        if let Some(sealed) = Sealed::parse(text)? {
+            Ok(Self::Sealed(Box::new(sealed)))
+        } else if first == IN_KEYRING {
+            let line = text.lines().nth(1).and_then(|line| line.strip_prefix("fingerprint: "));
+            Ok(Self::Keyring { fingerprint: line.ok_or(KeptError::NotASeed)?.to_owned() })
+        } else if first.starts_with("diplomatic ") {
+            Err(KeptError::Newer(shown(first)))
+        } else {
+            read_seed(text).map(Self::Plain).map_err(|_| KeptError::NotASeed)
+        }
+    }
+
+    /// Returns the fingerprint's words; no passphrase is needed for that.
+    pub(crate) fn fingerprint(&self) -> String {
+        match self {
+            Self::Plain(seed) => seed.fingerprint().to_string(),
+            Self::Sealed(sealed) => sealed.fingerprint().to_owned(),
+            Self::Keyring { fingerprint } => fingerprint.clone(),
+        }
+    }
+
+    /// Takes the seed out. It may ask for the passphrase.
+    pub(crate) fn open(self, path: &Path) -> Result<Seed, AccountError> {
+        let problem = |source| AccountError::Kept { path: path.to_owned(), source };
+        let fingerprint = self.fingerprint();
+        let seed = match self {
+            Self::Plain(seed) => return Ok(seed),
+            Self::Sealed(sealed) => {
+                let passphrase = passphrase::ask(path)?;
+                return sealed.open(&passphrase).map_err(|error| problem(error.into()));
+            }
+            Self::Keyring { .. } => keyring::get(&fingerprint)?,
+        };
+        if seed.fingerprint().to_string() == fingerprint { Ok(seed) } else { Err(problem(KeptError::KeyringChanged)) }
+    }
+
+    /// Keeps a new seed, sealed by a passphrase that it asks for, or in the keyring. It never takes another's place.
+    pub(crate) fn keep(directory: &Directory, seed: &Seed, in_keyring: bool) -> Result<(), AccountError> {
+        let path = directory.seed();
+        if let Some(kept) = Self::read(directory)? {
+            return Err(AccountError::Exists { path, fingerprint: kept.fingerprint() });
+        }
+        let fingerprint = seed.fingerprint().to_string();
+        let text = if in_keyring {
+            keyring::put(&fingerprint, seed)?;
+            format!("{IN_KEYRING}\nfingerprint: {fingerprint}\n")
+        } else {
+            Sealed::seal(seed, &passphrase::choose(&path)?).to_text()
+        };
+        directory.write(&path, &text, true)
+    }
+}

@@ -1,0 +1,62 @@
+//! Seeds in the keyring of the system: the Secret Service, macOS's Keychain or Windows's Credential Manager.
+
+use diplomatic::Seed;
+
+/// Why the keyring cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyringError {
+    #[cfg(not(feature = "keyring"))]
+    #[error("this dip was built without keyrings: install it with `--features cli,keyring`, or leave out --keyring")]
+    NotBuilt,
+    #[cfg(feature = "keyring")]
+    #[error("the system's keyring cannot be used; unlock it, or keep the seed in a file")]
+    Unusable(#[source] keyring::Error),
+    #[cfg(feature = "keyring")]
+    #[error("the system's keyring has no seed with this fingerprint any more: bring it with `dip seed import`")]
+    Gone,
+    #[cfg(feature = "keyring")]
+    #[error("what the system's keyring holds is no seed")]
+    NotASeed,
+}
+
+#[cfg(feature = "keyring")]
+mod system {
+    use keyring::{Entry, Error};
+    use zeroize::Zeroizing;
+
+    use super::{KeyringError, Seed};
+
+    /// The name under which the keyring lists the seeds.
+    const SERVICE: &str = "diplomatic";
+
+    pub(crate) fn get(fingerprint: &str) -> Result<Seed, KeyringError> {
+        let secret = entry(fingerprint)?.get_password().map(Zeroizing::new).map_err(|error| match error {
+            Error::NoEntry => KeyringError::Gone,
+            error => KeyringError::Unusable(error),
+        })?;
+        secret.parse().map_err(|_| KeyringError::NotASeed)
+    }
+
+    pub(crate) fn put(fingerprint: &str, seed: &Seed) -> Result<(), KeyringError> {
+        entry(fingerprint)?.set_password(&seed.expose_hex()).map_err(KeyringError::Unusable)
+    }
+
+    fn entry(fingerprint: &str) -> Result<Entry, KeyringError> {
+        Entry::new(SERVICE, fingerprint).map_err(KeyringError::Unusable)
+    }
+}
+
+#[cfg(not(feature = "keyring"))]
+mod system {
+    use super::{KeyringError, Seed};
+
+    pub(crate) const fn get(_: &str) -> Result<Seed, KeyringError> {
+        Err(KeyringError::NotBuilt)
+    }
+
+    pub(crate) const fn put(_: &str, _: &Seed) -> Result<(), KeyringError> {
+        Err(KeyringError::NotBuilt)
+    }
+}
+
+pub(super) use system::{get, put};

@@ -1,0 +1,59 @@
+//! `dip cat`: standard input becomes one message.
+
+use std::io::{self, Read};
+
+use clap::Args;
+use diplomatic::Target;
+use diplomatic::raw::RawEvent;
+use serde::Serialize;
+
+use crate::device::{self, Place};
+use crate::failure::Failure;
+use crate::payload;
+
+#[derive(Debug, Args)]
+pub(crate) struct CatArgs {
+    /// Takes the input as JSON, the payload of an event of this type, such as todo.added.
+    #[arg(long = "type", value_name = "NAME")]
+    type_name: Option<String>,
+}
+
+pub(crate) async fn run(place: &Place, arguments: CatArgs) -> Result<(), Failure> {
+    let seed = place.seed()?;
+    let event = event(arguments.type_name)?;
+    let client = place.connect_to_all(&seed, false).await?;
+    let entity = client.emit(event).await?;
+    let status = if client.status().hosts().is_empty() {
+        place.output.tell("There is no host: the message is queued for the first that `dip host add` brings.");
+        None
+    } else {
+        let status = device::sync(&client, place.output).await?;
+        device::tell_troubles(&status, place.output);
+        Some(status)
+    };
+    client.close().await;
+    let queued = status.is_none_or(|status| status.pending() > 0);
+    if queued && !place.hosts()?.is_empty() {
+        place.output.tell("The message is queued: the next command that reaches the host delivers it.");
+    }
+    #[derive(Serialize)]
+    struct Written {
+        entity: String,
+        queued: bool,
+    }
+    let entity = entity.to_string();
+    place.output.result(&Written { entity: entity.clone(), queued }, entity)
+}
+
+fn event(type_name: Option<String>) -> Result<RawEvent, Failure> {
+    let mut input = Vec::new();
+    io::stdin().read_to_end(&mut input).map_err(Failure::Input)?;
+    let text = String::from_utf8(input).map_err(|_| Failure::NotText)?;
+    Ok(match type_name {
+        Some(type_name) => {
+            let payload = payload::from_json(&text).map_err(Failure::NotJson)?;
+            RawEvent::Typed { type_name, target: Target::Fresh, payload, group: None, parent: None }
+        }
+        None => RawEvent::Bare { body: payload::from_text(&text) },
+    })
+}

@@ -1,0 +1,192 @@
+//! This device: its store, and the hosts as far as there are any.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use diplomatic::raw::Raw;
+use diplomatic::sync::{Phase, Progress as Reading, SessionConfig, Trouble};
+use diplomatic::{Backing, Client, Device, HostReport, Seed, SyncStatus};
+use rand::rngs::StdRng;
+
+use crate::account::{self, Directory};
+use crate::failure::Failure;
+use crate::host::check_account;
+use crate::hosts::{self, Host, Hosts};
+use crate::output::{Output, Shown};
+use crate::progress::Progress;
+
+/// How long a host may be silent before a command goes on without it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a host whose list has a gap is asked again.
+const GAPS: usize = 3;
+
+/// Where this device keeps its data, and where it prints.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) store: Option<PathBuf>,
+    pub(crate) output: Output,
+}
+
+impl Place {
+    pub(crate) fn directory(&self) -> Result<Directory, Failure> {
+        Ok(Directory::find(self.data.as_deref())?)
+    }
+
+    /// Finds the seed. It may ask for the passphrase.
+    pub(crate) fn seed(&self) -> Result<Seed, Failure> {
+        Ok(account::find(&self.directory()?)?)
+    }
+
+    /// Returns where the messages are.
+    pub(crate) fn store(&self) -> Result<PathBuf, Failure> {
+        match &self.store {
+            Some(store) => Ok(store.clone()),
+            None => Ok(self.directory()?.store()),
+        }
+    }
+
+    /// Returns the hosts to sync with.
+    pub(crate) fn hosts(&self) -> Result<Vec<Host>, Failure> {
+        match hosts::given()? {
+            Some(host) => Ok(vec![host]),
+            None => Ok(Hosts::read(&self.directory()?)?.hosts),
+        }
+    }
+
+    /// Opens the store that is there, for work without the network.
+    pub(crate) fn open(&self, seed: &Seed) -> Result<Device<Raw>, Failure> {
+        let path = self.store()?;
+        if !path.exists() {
+            return Err(Failure::NoStore { path });
+        }
+        Ok(Device::open(Backing::file(path), seed, rand::make_rng::<StdRng>())?)
+    }
+
+    /// Does so, and makes the store if need be.
+    pub(crate) fn open_or_make(&self, seed: &Seed) -> Result<Device<Raw>, Failure> {
+        Ok(Device::open(Backing::file(self.future_store()?), seed, rand::make_rng::<StdRng>())?)
+    }
+
+    /// Returns where the store is or is to be made.
+    fn future_store(&self) -> Result<PathBuf, Failure> {
+        let path = self.store()?;
+        if self.store.is_none() {
+            self.directory()?.make()?;
+        } else if !path.exists() {
+            // A new file under a name that was mistyped helps nobody.
+            return Err(Failure::NoStore { path });
+        }
+        Ok(path)
+    }
+
+    /// Opens the store, which is made if need be, and starts sync with these hosts.
+    pub(crate) async fn connect(&self, seed: &Seed, hosts: &[Host]) -> Result<Client<Raw>, Failure> {
+        let path = self.future_store()?;
+        let mut config = SessionConfig::default();
+        config.request_timeout = PATIENCE;
+        let builder = Client::builder(seed.clone()).store(path).session_config(config);
+        let builder = hosts.iter().fold(builder, |builder, host| builder.host_as(host.label(), &host.address));
+        Ok(builder.open().await?)
+    }
+
+    /// Does so with all hosts. A host that only `DIP_HOST` names is asked first whether it knows the account, unless
+    /// the store has synced with it before.
+    pub(crate) async fn connect_to_all(&self, seed: &Seed, create: bool) -> Result<Client<Raw>, Failure> {
+        if let Some(host) = hosts::given()?
+            && !self.has_synced(seed, &host)?
+        {
+            check_account(seed, &host, create).await?;
+        }
+        self.connect(seed, &self.hosts()?).await
+    }
+
+    fn has_synced(&self, seed: &Seed, host: &Host) -> Result<bool, Failure> {
+        match self.open(seed) {
+            Ok(mut device) => {
+                let link = device.link_host(&host.label())?;
+                Ok(device.is_first_synced(link))
+            }
+            Err(Failure::NoStore { .. }) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+/// Syncs until every host has everything, or cannot be used, and shows how far it is meanwhile.
+pub(crate) async fn sync(client: &Client<Raw>, output: Output) -> Result<SyncStatus, Failure> {
+    let bar = Bar { progress: output.progress("Looking for news"), most_pending: 0 };
+    let mut changes = client.status_changes();
+    let watching = async {
+        let mut bar = bar;
+        while let Some(status) = changes.next().await {
+            bar.show(&status);
+        }
+        std::future::pending::<()>().await;
+    };
+    let syncing = async {
+        let mut status = client.sync().await?;
+        // A host whose list has a gap has lost bags: the next time it gets them again.
+        for _ in 0..GAPS {
+            if !status.hosts().iter().any(has_gap) {
+                break;
+            }
+            status = client.sync().await?;
+        }
+        Ok(status)
+    };
+    tokio::select! {
+        status = syncing => status,
+        () = watching => unreachable!("it never ends"),
+    }
+}
+
+fn has_gap(host: &HostReport) -> bool {
+    matches!(host.status.phase, Phase::Waiting { trouble: Trouble::Gap, .. })
+}
+
+/// The progress of all hosts in one bar.
+struct Bar {
+    progress: Progress,
+    most_pending: u64,
+}
+
+impl Bar {
+    fn show(&mut self, status: &SyncStatus) {
+        let reading = status.hosts().iter().filter_map(|host| match host.status.phase {
+            Phase::FirstSync(reading) | Phase::CatchingUp(reading) => Some(reading),
+            _ => None,
+        });
+        let (done, total) =
+            reading.fold((0, 0), |(done, total), reading: Reading| (done + reading.done, total + reading.total));
+        if done < total {
+            self.progress.turn_to("Receiving");
+            self.progress.set(done, total);
+            return;
+        }
+        let pending = status.hosts().iter().map(|host| host.status.pending).sum::<u64>();
+        self.most_pending = self.most_pending.max(pending);
+        if pending > 0 {
+            self.progress.turn_to("Sending");
+            self.progress.set(self.most_pending - pending, self.most_pending);
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.progress.end();
+    }
+}
+
+/// Says how it went with a host, in a line.
+pub(crate) fn line(host: &HostReport) -> String {
+    Shown(&host.to_string()).to_string()
+}
+
+/// Tells the person of every host that does not have everything, or is not all right.
+pub(crate) fn tell_troubles(status: &SyncStatus, output: Output) {
+    let troubled = |host: &&HostReport| !host.is_caught_up() || host.status.clock_offset.is_some();
+    status.hosts().iter().filter(troubled).for_each(|host| output.tell(format_args!("{}.", line(host))));
+}

@@ -1,0 +1,185 @@
+//! One message, as it is printed.
+
+use std::fmt;
+
+use diplomatic::raw::RawEvent;
+use diplomatic::replay::Replayed;
+use diplomatic::{EntityId, Happened, HistoryEntry, Meta, Origin, Position};
+use serde::{Serialize, Serializer};
+
+use crate::failure::Failure;
+use crate::output::{Lines, Output, Shown};
+use crate::payload::{self, AsJson, hex};
+use crate::time::{Local, rfc3339};
+
+/// How many hex digits of an entity id are printed for people: enough to tell two apart, and to ask for one.
+const SHORT: usize = 12;
+
+/// One message, as it is printed.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) position: Position,
+    pub(crate) meta: Meta,
+    what: What,
+    /// How it came to this device; none where no device is concerned.
+    origin: Option<Origin>,
+    counts: bool,
+}
+
+#[derive(Debug)]
+enum What {
+    /// The type is empty for a body that has none.
+    Content {
+        type_name: String,
+        payload: Vec<u8>,
+        group: Option<String>,
+        parent: Option<EntityId>,
+    },
+    Deleted,
+    Unreadable {
+        reason: String,
+    },
+}
+
+impl Entry {
+    pub(crate) fn from_history(entry: HistoryEntry<RawEvent>) -> Self {
+        let HistoryEntry { position, meta, what, overwritten_by, .. } = entry;
+        let what = match what {
+            Happened::Event(event) => What::of(event),
+            Happened::Deleted => What::Deleted,
+            Happened::Unreadable { reason } => What::Unreadable { reason },
+            _ => What::Unreadable { reason: "it is of a kind that this program does not know".to_owned() },
+        };
+        let origin = Some(meta.origin.clone());
+        Self { position, meta, what, origin, counts: overwritten_by.is_none() }
+    }
+
+    pub(crate) fn from_file(replayed: Replayed<RawEvent>) -> Self {
+        let Replayed { event, meta, position, counts, .. } = replayed;
+        Self { position, meta, what: What::of(event), origin: None, counts }
+    }
+
+    /// Returns the type's name; empty for a delete, and for a body that has none.
+    pub(crate) fn type_name(&self) -> &str {
+        match &self.what {
+            What::Content { type_name, .. } => type_name,
+            What::Deleted | What::Unreadable { .. } => "",
+        }
+    }
+
+    pub(crate) const fn is_delete(&self) -> bool {
+        matches!(self.what, What::Deleted)
+    }
+
+    pub(crate) fn print(&self, out: &mut Lines, output: Output) -> Result<(), Failure> {
+        if output.is_json { out.json(self) } else { out.text(self) }
+    }
+}
+
+impl What {
+    fn of(event: RawEvent) -> Self {
+        match event {
+            RawEvent::Typed { type_name, payload, group, parent, .. } => {
+                Self::Content { type_name, payload, group, parent }
+            }
+            RawEvent::Bare { body } => {
+                Self::Content { type_name: String::new(), payload: body, group: None, parent: None }
+            }
+            RawEvent::Deleted { .. } => Self::Deleted,
+            _ => Self::Unreadable { reason: "it is of a kind that this program does not know".to_owned() },
+        }
+    }
+}
+
+/// One line for people.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entity = self.meta.entity.to_string();
+        let short = entity.get(..SHORT).unwrap_or(&entity);
+        write!(f, "{}  {short:SHORT$}  ", Local(self.meta.changed))?;
+        match &self.what {
+            What::Content { type_name, payload, .. } => {
+                let type_name = if type_name.is_empty() { "-" } else { type_name };
+                let payload = match payload::read(payload) {
+                    Some(value) => payload::json(&AsJson(&value)),
+                    None => format!("\"{}\"", hex(payload)),
+                };
+                write!(f, "{}  {payload}", Shown(type_name))?;
+            }
+            What::Deleted => f.write_str("deleted")?,
+            What::Unreadable { reason } => write!(f, "unreadable: {}", Shown(reason))?,
+        }
+        match &self.origin {
+            Some(Origin::Host(label)) => write!(f, "  from {}", Shown(&label.to_string()))?,
+            Some(Origin::File) => f.write_str("  from a file")?,
+            _ => {}
+        }
+        if self.counts { Ok(()) } else { f.write_str("  (overwritten)") }
+    }
+}
+
+/// One document for scripts.
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize, Default)]
+        struct Document<'a> {
+            time: Option<String>,
+            millis: u64,
+            counter: u64,
+            hash: String,
+            entity: String,
+            #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+            type_name: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            payload: Option<AsJson<'a>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            bytes: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            group: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            parent: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            unreadable: Option<&'a str>,
+            deleted: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            from: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            host: Option<String>,
+            counts: bool,
+        }
+        let Self { position, meta, what, origin, counts } = self;
+        let mut document = Document {
+            time: rfc3339(meta.changed),
+            millis: meta.changed.as_millis(),
+            counter: position.counter,
+            hash: hex(position.hash.as_bytes()),
+            entity: meta.entity.to_string(),
+            counts: *counts,
+            ..Document::default()
+        };
+        document.from = origin.as_ref().map(|origin| match origin {
+            Origin::Host(_) => "host",
+            Origin::File => "file",
+            _ => "here",
+        });
+        if let Some(Origin::Host(label)) = origin {
+            document.host = Some(label.to_string());
+        }
+        let value;
+        match what {
+            What::Content { type_name, payload, group, parent } => {
+                document.type_name = Some(type_name.as_str()).filter(|name| !name.is_empty());
+                value = payload::read(payload);
+                match &value {
+                    Some(value) => document.payload = Some(AsJson(value)),
+                    None => document.bytes = Some(hex(payload)),
+                }
+                document.group = group.as_deref();
+                document.parent = parent.as_ref().map(EntityId::to_string);
+            }
+            What::Deleted => document.deleted = true,
+            What::Unreadable { reason } => document.unreadable = Some(reason),
+        }
+        document.serialize(serializer)
+    }
+}

@@ -1,0 +1,181 @@
+//! Why a command did not do what it was asked to, and the exit code that says so to a script.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use diplomatic::replay::ReplayError;
+use diplomatic::{EmitError, ExportFileError, ImportError, LogError, OpenError, OpenLogError};
+
+use crate::account::AccountError;
+use crate::host::HostError;
+use crate::hosts::HostsError;
+
+/// The exit codes, as `dip --help` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Failed = 1,
+    Usage = 2,
+    Seed = 3,
+    Host = 4,
+    Found = 5,
+    UnknownAccount = 6,
+    Store = 7,
+}
+
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed, for a reason that is not below
+  2  wrong usage
+  3  no seed, another seed, or a wrong passphrase
+  4  a host could not be reached, or refused
+  5  `verify` found something wrong
+  6  the host does not know the account: say --create if the seed is right
+  7  the store is in use, damaged, or newer than this program";
+
+/// Why a command did not do what it was asked to: one sentence, with the mend.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    #[error(transparent)]
+    Hosts(#[from] HostsError),
+    #[error(transparent)]
+    Host(#[from] HostError),
+    #[error(transparent)]
+    Open(OpenError),
+    #[error("there is no store at {} yet: `dip sync` or `dip cat` makes the usual one", .path.display())]
+    NoStore { path: PathBuf },
+    #[error("there is no host to sync with: add one by `dip host add`, or set DIP_HOST")]
+    NoHost,
+    #[error(transparent)]
+    OpenLog(#[from] OpenLogError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+    #[error(transparent)]
+    Export(#[from] ExportFileError),
+    #[error("{path} is there already: name another file, or say --force to replace it")]
+    FileExists { path: String },
+    #[error("{path}: {}", Told(.error))]
+    Replay { path: String, error: ReplayError },
+    #[error(transparent)]
+    Import(ImportError),
+    #[error("{hosts}")]
+    NotInSync { hosts: String },
+    #[error("{problems}")]
+    Found { problems: String },
+    #[error("{0}")]
+    Usage(&'static str),
+    #[error("the input is not UTF-8 text: `dip cat` takes text, or JSON with --type")]
+    NotText,
+    #[error("the input is not JSON")]
+    NotJson(#[source] serde_json::Error),
+    #[error("the input cannot be read")]
+    Input(#[source] io::Error),
+    #[error("the output cannot be written")]
+    Output(#[source] io::Error),
+    #[error("{path} cannot be written")]
+    File { path: String, source: io::Error },
+    #[error("the program could not be set up")]
+    System(#[source] io::Error),
+    #[error("nothing was done")]
+    Declined,
+}
+
+/// What the library says of an export file, with this tool's word for the mend.
+struct Told<'a>(&'a ReplayError);
+
+impl std::fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            ReplayError::Io(error) => write!(f, "the file cannot be read: {error}"),
+            ReplayError::Damaged(damage) => write!(f, "the file is damaged ({damage}); --recover reads the rest"),
+            ReplayError::WrongSeed => f.write_str("the file was written with another seed; set DIP_SEED to that one"),
+            error => error.fmt(f),
+        }
+    }
+}
+
+impl Failure {
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Account(error) => error.exit(),
+            Self::Host(error) => error.exit(),
+            Self::NotInSync { .. } => Exit::Host,
+            Self::Found { .. } => Exit::Found,
+            Self::Usage(_) => Exit::Usage,
+            Self::Open(OpenError::OpenLog(error)) | Self::OpenLog(error) => exit_of_open(error),
+            Self::Replay { error: ReplayError::WrongSeed, .. } => Exit::Seed,
+            failure => failure.log_error().map_or(Exit::Failed, exit_of),
+        }
+    }
+
+    const fn log_error(&self) -> Option<&LogError> {
+        match self {
+            Self::Log(error)
+            | Self::Open(OpenError::Log(error))
+            | Self::Emit(EmitError::Log(error))
+            | Self::Export(ExportFileError::Log(error))
+            | Self::Import(ImportError::Log(error)) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Tells whether another program has the store.
+    pub(crate) const fn is_in_use(&self) -> bool {
+        matches!(self, Self::OpenLog(OpenLogError::InUse { .. }))
+    }
+
+    /// Tells whether nobody reads the output any more.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Says it in one line, with what lies behind it.
+    pub(crate) fn sentence(&self) -> String {
+        let mut sentence = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            sentence = format!("{sentence}: {error}");
+            cause = error.source();
+        }
+        match self.log_error() {
+            Some(LogError::Storage(_)) => sentence + "; what was done before is safe: make room, and do it again",
+            _ => sentence,
+        }
+    }
+}
+
+const fn exit_of_open(error: &OpenLogError) -> Exit {
+    match error {
+        OpenLogError::WrongSeed { .. } => Exit::Seed,
+        OpenLogError::InUse { .. }
+        | OpenLogError::NotALog { .. }
+        | OpenLogError::NewerFormat { .. }
+        | OpenLogError::Damaged { .. } => Exit::Store,
+        _ => Exit::Failed,
+    }
+}
+
+const fn exit_of(error: &LogError) -> Exit {
+    match error {
+        LogError::Damaged | LogError::DamagedValue { .. } => Exit::Store,
+        _ => Exit::Failed,
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,91 @@
+//! `dip export` and `dip import`: messages in files.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use diplomatic::{Exported, ImportError, ImportReport, Seed};
+use serde::Serialize;
+
+use crate::device::Place;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::output::{Bytes, Count, Shown};
+use crate::replay;
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The export file, such as backup.dpl.
+    file: PathBuf,
+    /// Replaces a file of that name.
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The export file.
+    file: PathBuf,
+    /// Takes what is left of a damaged file, and says what is damaged.
+    #[arg(long)]
+    recover: bool,
+}
+
+pub(crate) async fn export(place: &Place, arguments: &ExportArgs) -> Result<(), Failure> {
+    let ExportArgs { file, force } = arguments;
+    let seed = place.seed()?;
+    let Exported { messages, bytes, .. } = write(place, &seed, file, *force).await?;
+    #[derive(Serialize)]
+    struct Report<'a> {
+        file: &'a Path,
+        messages: u64,
+        bytes: u64,
+    }
+    let name = file.display().to_string();
+    let text = format!("{}: {}, {}", Shown(&name), Count(messages, "message"), Bytes(bytes));
+    place.output.result(&Report { file, messages, bytes }, text)
+}
+
+/// Writes an export file of the store that is there, and shows how far it is.
+pub(crate) async fn write(place: &Place, seed: &Seed, file: &Path, force: bool) -> Result<Exported, Failure> {
+    if !force && file.symlink_metadata().is_ok() {
+        return Err(Failure::FileExists { path: file.display().to_string() });
+    }
+    drop(place.open(seed)?);
+    let client = place.connect(seed, &[]).await?;
+    let partial = |suffix: &str| PathBuf::from(format!("{}{suffix}", file.display()));
+    let leftovers = interrupt::remove_on_ctrl_c([partial(".partial"), partial(".index.partial")]);
+    let progress = place.output.progress("Exporting");
+    let bar = progress.clone();
+    let exported = client.export_with(file, move |so_far| bar.set(so_far.done, so_far.total)).await;
+    progress.end();
+    drop(leftovers);
+    client.close().await;
+    Ok(exported?)
+}
+
+pub(crate) fn import(place: &Place, arguments: &ImportArgs) -> Result<(), Failure> {
+    let ImportArgs { file, recover } = arguments;
+    let seed = place.seed()?;
+    let from = replay::open(file, &seed, *recover, place.output)?;
+    let mut device = place.open_or_make(&seed)?;
+    let progress = place.output.progress("Importing");
+    let imported = device.import_from(from, |so_far| progress.set(so_far.done, so_far.total));
+    progress.end();
+    let ImportReport { new, known, unreadable, .. } = imported.map_err(|error| match error {
+        ImportError::Replay(error) => replay::failure(file, error),
+        error => Failure::Import(error),
+    })?;
+    replay::tell_damage(&unreadable, place.output);
+    #[derive(Serialize)]
+    struct Report {
+        new: u64,
+        known: u64,
+        unreadable: u64,
+    }
+    let report = Report { new, known, unreadable: unreadable.count() };
+    place.output.result(&report, format_args!("{} new here, {known} known before", Count(new, "message")))?;
+    if new > 0 && !place.hosts()?.is_empty() {
+        place.output.tell("`dip sync` brings what is new to the hosts.");
+    }
+    Ok(())
+}

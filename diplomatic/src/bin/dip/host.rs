@@ -1,0 +1,129 @@
+//! `dip host`: which hosts this device syncs with.
+
+use clap::Subcommand;
+use diplomatic::{AddressError, Fingerprint, HostAccount, HostInspector, InspectError, Label, Seed};
+use serde::Serialize;
+
+use crate::device::Place;
+use crate::failure::{Exit, Failure};
+use crate::hosts::{Host, Hosts};
+use crate::output::Shown;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HostCommand {
+    /// Adds a host, after asking it whether it knows the account.
+    ///
+    /// A host that does not know it, or has nothing of it, is refused unless --create is given: if you have other
+    /// devices, the seed, the label or the address is wrong then.
+    Add {
+        /// The host's address, such as http://localhost:31337 or https://host.example.org.
+        #[arg(value_name = "URL")]
+        address: String,
+        /// Your name for the host. It fixes the keys: use the same on every device, and in every app.
+        #[arg(long, default_value_t = Label::default().name().to_owned())]
+        label: String,
+        /// Goes on though the host has nothing of this account: it is the account's first device there.
+        #[arg(long)]
+        create: bool,
+    },
+    /// Lists the hosts.
+    List,
+    /// Forgets a host. What the host has stays there.
+    Remove {
+        /// The label that it was added under.
+        label: String,
+    },
+}
+
+/// Why a host is not used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HostError {
+    #[error(transparent)]
+    Address(AddressError),
+    #[error("{} could not be asked for the account, and nothing was written: try again when it can be reached", Shown(.address))]
+    Unreachable { address: String, source: InspectError },
+    #[error(
+        "{} has nothing of the account {fingerprint} under the label {}, and nothing was written: if another device \
+         uses it, compare fingerprint, label and address with that one (`dip status`); if this is the first device, \
+         say --create", Shown(.address), Shown(.label)
+    )]
+    UnknownAccount { address: String, label: String, fingerprint: Fingerprint },
+}
+
+impl HostError {
+    pub(crate) const fn exit(&self) -> Exit {
+        match self {
+            Self::Address(_) => Exit::Usage,
+            Self::Unreachable { .. } => Exit::Host,
+            Self::UnknownAccount { .. } => Exit::UnknownAccount,
+        }
+    }
+}
+
+pub(crate) async fn run(place: &Place, command: HostCommand) -> Result<(), Failure> {
+    let directory = place.directory()?;
+    match command {
+        HostCommand::Add { address, label, create } => add(place, Host { label, address }, create).await,
+        HostCommand::List => list(place, &Hosts::read(&directory)?),
+        HostCommand::Remove { label } => {
+            let mut hosts = Hosts::read(&directory)?;
+            let host = hosts.remove(&label)?;
+            hosts.write(&directory)?;
+            place.output.result(&host, format_args!("{} at {} is forgotten", Shown(&host.label), Shown(&host.address)))
+        }
+    }
+}
+
+async fn add(place: &Place, host: Host, create: bool) -> Result<(), Failure> {
+    let directory = place.directory()?;
+    let mut hosts = Hosts::read(&directory)?;
+    hosts.add(host.clone())?;
+    let seed = place.seed()?;
+    let account = check_account(&seed, &host, create).await?;
+    hosts.write(&directory)?;
+
+    #[derive(Serialize)]
+    struct Added<'a> {
+        #[serde(flatten)]
+        host: &'a Host,
+        fingerprint: String,
+        account: &'a str,
+    }
+    let fingerprint = seed.fingerprint();
+    let (account, sentence) = match account {
+        HostAccount::Known => ("known", format!("knows the account {fingerprint}")),
+        HostAccount::Empty => ("empty", format!("has nothing of the account {fingerprint} yet")),
+        _ => ("unknown", format!("does not know the account {fingerprint} yet")),
+    };
+    let line = format!("{} at {} {sentence}", Shown(&host.label), Shown(&host.address));
+    place.output.result(&Added { host: &host, fingerprint: fingerprint.to_string(), account }, line)
+}
+
+/// Asks a host whether it knows the account, and refuses one that has nothing of it unless that is what is wanted.
+pub(crate) async fn check_account(seed: &Seed, host: &Host, create: bool) -> Result<HostAccount, HostError> {
+    let problem = |error| match error {
+        InspectError::Address(error) => HostError::Address(error),
+        source => HostError::Unreachable { address: host.address.clone(), source },
+    };
+    let inspector = HostInspector::new(seed, &host.label(), &host.address).map_err(problem)?;
+    let account = inspector.account().await.map_err(problem)?;
+    if account == HostAccount::Known || create {
+        return Ok(account);
+    }
+    let Host { label, address } = host.clone();
+    Err(HostError::UnknownAccount { address, label, fingerprint: seed.fingerprint() })
+}
+
+fn list(place: &Place, hosts: &Hosts) -> Result<(), Failure> {
+    if place.output.is_json {
+        return place.output.result(hosts, "");
+    }
+    if hosts.hosts.is_empty() {
+        place.output.tell("There is no host: add one by `dip host add`.");
+    }
+    let mut out = place.output.lines();
+    for Host { label, address } in &hosts.hosts {
+        out.text(format_args!("{}\t{}", Shown(label), Shown(address)))?;
+    }
+    out.flush()
+}

@@ -1,0 +1,143 @@
+//! `dip log`: what happened.
+
+use std::collections::HashSet;
+use std::pin::pin;
+use std::time::Instant;
+
+use clap::Args;
+use diplomatic::raw::{Raw, RawEvent};
+use diplomatic::standard::HeadHash;
+use diplomatic::{Client, Device, EntityId, HistoryEntry, Position, Timestamp};
+
+use crate::device::{self, Place};
+use crate::entry::Entry;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::output::{Lines, Output};
+use crate::payload::AS_JSON;
+use crate::time::moment;
+
+/// How many messages are read at once.
+const PAGE: usize = 1_000;
+
+#[derive(Debug, Args)]
+#[command(after_long_help = AS_JSON, after_help = "See --help for how payloads are shown.")]
+pub(crate) struct LogArgs {
+    /// Prints messages of this type alone.
+    #[arg(long = "type", value_name = "TYPE")]
+    type_name: Option<String>,
+    /// Prints messages about this entity alone, named by its hex digits or the first of them.
+    #[arg(long, value_name = "HEX", value_parser = digits)]
+    entity: Option<String>,
+    /// Prints what happened at this time or later: 2026-11-23, 2026-11-23T18:30:00Z, or a time ago, such as 2h or 3d.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Timestamp>,
+    /// Syncs, and prints what comes until Ctrl-C; a change that was made earlier elsewhere is printed when it comes.
+    #[arg(long)]
+    follow: bool,
+}
+
+fn digits(text: &str) -> Result<String, &'static str> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("an entity is named by hex digits, as `dip log` prints them")
+    }
+}
+
+pub(crate) async fn run(place: &Place, arguments: &LogArgs) -> Result<(), Failure> {
+    let seed = place.seed()?;
+    if arguments.follow {
+        let client = place.connect_to_all(&seed, false).await?;
+        let followed = follow(&client, arguments, place.output).await;
+        client.close().await;
+        followed
+    } else {
+        print(&place.open(&seed)?, arguments, place.output)
+    }
+}
+
+fn print(device: &Device<Raw>, wanted: &LogArgs, output: Output) -> Result<(), Failure> {
+    let mut out = output.lines();
+    // An entity that is named in full is found at once.
+    if let Some(entity) = wanted.entity.as_deref().and_then(|digits| digits.parse::<EntityId>().ok()) {
+        show(device.history_of(&entity)?, wanted, &mut out, output)?;
+        return out.flush();
+    }
+    let mut after = wanted.start();
+    loop {
+        let page = device.history(after.as_ref(), PAGE)?;
+        let Some(last) = page.last() else { return out.flush() };
+        after = Some(last.position);
+        show(page, wanted, &mut out, output)?;
+    }
+}
+
+fn show(page: Vec<HistoryEntry<RawEvent>>, wanted: &LogArgs, out: &mut Lines, output: Output) -> Result<(), Failure> {
+    let entries = page.into_iter().map(Entry::from_history);
+    entries.filter(|entry| wanted.wants(entry)).try_for_each(|entry| entry.print(out, output))
+}
+
+async fn follow(client: &Client<Raw>, wanted: &LogArgs, output: Output) -> Result<(), Failure> {
+    let mut end = pin!(interrupt::regular_end());
+    let mut changes = client.changes();
+    let mut printed = HashSet::new();
+    if client.status().hosts().is_empty() {
+        output.tell("There is no host: nothing will come.");
+    }
+    let mut troubles = pin!(async {
+        if let Ok(status) = client.sync().await {
+            device::tell_troubles(&status, output);
+        }
+        std::future::pending::<()>().await;
+    });
+    loop {
+        let started = Instant::now();
+        tokio::select! {
+            biased;
+            () = &mut end => return Ok(()),
+            printing = print_new(client, wanted, &mut printed, output) => printing?,
+        }
+        // A pass looks at the whole log, since what comes may be older than what was printed: in a large log, no more
+        // than half of the time goes there.
+        let pause = tokio::time::sleep(started.elapsed());
+        tokio::select! {
+            () = &mut end => return Ok(()),
+            () = &mut troubles => {}
+            change = async { pause.await; changes.next().await } => if change.is_none() { return Ok(()) },
+        }
+    }
+}
+
+async fn print_new(
+    client: &Client<Raw>,
+    wanted: &LogArgs,
+    printed: &mut HashSet<HeadHash>,
+    output: Output,
+) -> Result<(), Failure> {
+    let mut after = wanted.start();
+    loop {
+        let mut page = client.history(after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.position);
+        page.retain(|entry| printed.insert(entry.position.hash));
+        let mut out = output.lines();
+        show(page, wanted, &mut out, output)?;
+        out.flush()?;
+    }
+}
+
+impl LogArgs {
+    /// Returns the last place in the order before what is wanted.
+    fn start(&self) -> Option<Position> {
+        let before = self.since?.as_millis().checked_sub(1)?;
+        let hash = HeadHash::from_bytes([0xff; 32]);
+        Some(Position { changed: Timestamp::from_millis(before), counter: u64::MAX, hash })
+    }
+
+    fn wants(&self, entry: &Entry) -> bool {
+        self.since.is_none_or(|since| entry.meta.changed >= since)
+            && self.type_name.as_deref().is_none_or(|name| entry.type_name() == name)
+            && self.entity.as_deref().is_none_or(|digits| entry.meta.entity.to_string().starts_with(digits))
+    }
+}

@@ -1,0 +1,78 @@
+//! `dip`: any DIPLOMATIC account's data at the command line.
+
+mod account;
+mod cat;
+mod command;
+mod compact;
+mod device;
+mod entry;
+mod failure;
+mod files;
+mod host;
+mod hosts;
+mod interrupt;
+mod log;
+mod manual;
+mod output;
+mod payload;
+mod progress;
+mod replay;
+mod seed;
+mod status;
+mod sync;
+mod time;
+mod verify;
+mod wipe;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::command::{Command, Line};
+use crate::device::Place;
+use crate::failure::Failure;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let Line { data, store, json, quiet, command } = Line::parse();
+    let output = Output::new(json, quiet);
+    let place = Place { data, store, output };
+    match start(&place, command) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has seen enough, as in `dip log | head -1`.
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.error(&failure);
+            failure.exit().into()
+        }
+    }
+}
+
+fn start(place: &Place, command: Command) -> Result<(), Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.enable_all().build().map_err(Failure::System)?;
+    runtime.spawn(interrupt::end_on_ctrl_c());
+    let outcome = runtime.block_on(run(place, command));
+    // The look-up of a host's name may go on for a while, and nobody waits for it any more.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run(place: &Place, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Seed { command } => seed::run(place, command),
+        Command::Host { command } => host::run(place, command).await,
+        Command::Sync(arguments) => sync::run(place, &arguments).await,
+        Command::Status => status::run(place),
+        Command::Log(arguments) => log::run(place, &arguments).await,
+        Command::Cat(arguments) => cat::run(place, arguments).await,
+        Command::Export(arguments) => files::export(place, &arguments).await,
+        Command::Import(arguments) => files::import(place, &arguments),
+        Command::Replay(arguments) => replay::run(place, &arguments),
+        Command::Verify(arguments) => verify::run(place, &arguments).await,
+        Command::Compact(arguments) => compact::run(place, &arguments),
+        Command::Wipe(arguments) => wipe::run(place, &arguments).await,
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { directory } => manual::pages(directory.as_deref()),
+    }
+}

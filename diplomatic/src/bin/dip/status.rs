@@ -1,0 +1,111 @@
+//! `dip status`: what this device has, and what it knows of its hosts.
+
+use std::fs;
+use std::path::PathBuf;
+
+use diplomatic::raw::Raw;
+use diplomatic::sync::SyncLog;
+use diplomatic::{Device, Seed};
+use serde::Serialize;
+
+use crate::device::Place;
+use crate::failure::Failure;
+use crate::hosts::Host;
+use crate::output::{Bytes, Count, Shown};
+
+#[derive(Debug, Serialize)]
+struct Status {
+    fingerprint: String,
+    store: PathBuf,
+    /// None where there is no store yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<Kept>,
+    hosts: Vec<Known>,
+}
+
+#[derive(Debug, Serialize)]
+struct Kept {
+    messages: u64,
+    bytes: u64,
+}
+
+/// What this device knows of a host.
+#[derive(Debug, Serialize)]
+struct Known {
+    #[serde(flatten)]
+    host: Host,
+    /// Whether it was read to its end at least once.
+    synced: bool,
+    /// The number of the last bag that was read there.
+    seq: u64,
+    pending: u64,
+    skipped: u64,
+}
+
+pub(crate) fn run(place: &Place) -> Result<(), Failure> {
+    let seed = place.seed()?;
+    let status = status(place, &seed)?;
+    if place.output.is_json {
+        return place.output.result(&status, "");
+    }
+    let Status { fingerprint, store, kept, hosts } = &status;
+    let mut out = place.output.lines();
+    out.text(format_args!("Fingerprint: {fingerprint}"))?;
+    let path = store.display().to_string();
+    match kept {
+        Some(Kept { messages, bytes }) => {
+            out.text(format_args!("Store: {} ({}, {})", Shown(&path), Count(*messages, "message"), Bytes(*bytes)))?;
+        }
+        None => out.text(format_args!("Store: {} (not there yet)", Shown(&path)))?,
+    }
+    hosts.iter().try_for_each(|known| out.text(known.line()))?;
+    if hosts.is_empty() {
+        place.output.tell("There is no host: add one by `dip host add`.");
+    }
+    out.flush()
+}
+
+fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
+    let (fingerprint, store, hosts) = (seed.fingerprint().to_string(), place.store()?, place.hosts()?);
+    let mut device = match place.open(seed) {
+        Ok(device) => device,
+        Err(Failure::NoStore { .. }) => {
+            let unknown = |host| Known { host, synced: false, seq: 0, pending: 0, skipped: 0 };
+            return Ok(Status { fingerprint, store, kept: None, hosts: hosts.into_iter().map(unknown).collect() });
+        }
+        Err(failure) => return Err(failure),
+    };
+    let mut messages = 0;
+    device.each_message(|_| messages += 1)?;
+    let bytes = fs::metadata(&store).map_or(0, |file| file.len());
+    let hosts = hosts.into_iter().map(|host| known(&mut device, host)).collect::<Result<_, _>>()?;
+    Ok(Status { fingerprint, store, kept: Some(Kept { messages, bytes }), hosts })
+}
+
+fn known(device: &mut Device<Raw>, host: Host) -> Result<Known, Failure> {
+    let link = device.link_host(&host.label())?;
+    let log = device.session_log(link);
+    let (cursor, pending, skipped) = (log.cursor()?, log.pending()?, log.skipped()?.len() as u64);
+    Ok(Known { host, synced: cursor.caught_up, seq: cursor.seq.number(), pending, skipped })
+}
+
+impl Known {
+    fn line(&self) -> String {
+        let Self { host: Host { label, address }, synced, seq, pending, skipped } = self;
+        let read = match (synced, seq) {
+            (true, seq) => format!("read to its end, up to bag {seq}"),
+            (false, 0) => "never reached yet".to_owned(),
+            (false, seq) => format!("read in part, up to bag {seq}"),
+        };
+        let pending = match pending {
+            0 => "nothing waits to be sent".to_owned(),
+            1 => "1 message waits to be sent".to_owned(),
+            pending => format!("{pending} messages wait to be sent"),
+        };
+        let skipped = match skipped {
+            0 => String::new(),
+            skipped => format!("; {} could not be read", Count(*skipped, "bag")),
+        };
+        format!("Host {} at {}: {read}; {pending}{skipped}", Shown(label), Shown(address))
+    }
+}

@@ -1,0 +1,69 @@
+//! `dip sync`: everything there is, in both directions.
+
+use clap::Args;
+use diplomatic::{HostReport, SyncStatus};
+use serde::Serialize;
+
+use crate::device::{self, Place, line};
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    /// Goes on though the host in DIP_HOST has nothing of this account: it is the account's first device there.
+    #[arg(long)]
+    create: bool,
+}
+
+/// How it went with one host.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    label: String,
+    address: &'a str,
+    in_sync: bool,
+    phase: String,
+    pending: u64,
+    refused: u64,
+    skipped: u64,
+    clock_offset_ms: Option<i64>,
+}
+
+pub(crate) async fn run(place: &Place, arguments: &SyncArgs) -> Result<(), Failure> {
+    if place.hosts()?.is_empty() {
+        return Err(Failure::NoHost);
+    }
+    let seed = place.seed()?;
+    let client = place.connect_to_all(&seed, arguments.create).await?;
+    let synced = device::sync(&client, place.output).await;
+    client.close().await;
+    let status = synced?;
+    print(place, &status)?;
+    let missed: Vec<String> = status.hosts().iter().filter(|host| !host.is_caught_up()).map(line).collect();
+    if missed.is_empty() { Ok(()) } else { Err(Failure::NotInSync { hosts: missed.join("; ") }) }
+}
+
+fn print(place: &Place, status: &SyncStatus) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Reports<'a> {
+        hosts: Vec<Report<'a>>,
+    }
+    if place.output.is_json {
+        return place.output.result(&Reports { hosts: status.hosts().iter().map(report).collect() }, "");
+    }
+    let mut out = place.output.lines();
+    // The others are in the error.
+    status.hosts().iter().filter(|host| host.is_caught_up()).try_for_each(|host| out.text(line(host)))?;
+    out.flush()
+}
+
+fn report(host: &HostReport) -> Report<'_> {
+    Report {
+        label: host.label.to_string(),
+        address: &host.address,
+        in_sync: host.is_caught_up(),
+        phase: host.status.phase.to_string(),
+        pending: host.status.pending,
+        refused: host.status.refused,
+        skipped: host.status.skipped,
+        clock_offset_ms: host.status.clock_offset.map(|offset| offset.as_millis()),
+    }
+}

@@ -1,0 +1,180 @@
+//! `dip verify`: the store as it is, and every host against it.
+
+use clap::Args;
+use diplomatic::raw::Raw;
+use diplomatic::sync::SyncLog;
+use diplomatic::{Client, Device, HostAudit, HostInspector, InspectError, Missing, MissingReason, Seed};
+use serde::Serialize;
+
+use crate::device::Place;
+use crate::failure::Failure;
+use crate::hosts::Host;
+use crate::output::{Count, Output, Shown};
+
+/// How many single places are told of a host.
+const TOLD: usize = 20;
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Checks the store alone.
+    #[arg(long)]
+    offline: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    messages: u64,
+    /// What is wrong with the store.
+    problems: Vec<String>,
+    hosts: Vec<HostReport>,
+}
+
+/// A host against the store.
+#[derive(Debug, Serialize)]
+struct HostReport {
+    #[serde(flatten)]
+    host: Host,
+    bags: u64,
+    /// On the host, and not read by this device yet.
+    to_receive: u64,
+    /// In the store, and waiting for the host.
+    to_send: u64,
+    /// Read by this device once, and not in its store.
+    missing_here: u64,
+    /// Sent to the host once, and not there.
+    missing_there: u64,
+    /// Stored at the host more than once, which does no harm.
+    repeated: u64,
+    /// Bags that do not open: their numbers, and why.
+    damaged: Vec<String>,
+    /// Numbers that no bag of the host has.
+    gaps: Vec<String>,
+}
+
+pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Failure> {
+    let seed = place.seed()?;
+    let hosts = if arguments.offline { Vec::new() } else { place.hosts()? };
+    let mut device = place.open(&seed)?;
+    let known = hosts.into_iter().map(|host| Known::of(&mut device, host)).collect::<Result<Vec<_>, _>>()?;
+    drop(device);
+    // Without the hosts, so that nothing is mended while it is looked at.
+    let client = place.connect(&seed, &[]).await?;
+    let mut report = check_store(&client, place.output).await?;
+    let mut unreachable = Vec::new();
+    for known in known {
+        let host = known.host.clone();
+        match check_host(&client, known, &seed, place.output).await {
+            Ok(checked) => report.hosts.push(checked),
+            Err(InspectError::Log(error)) => return Err(error.into()),
+            Err(error) => unreachable.push(format!("{} at {}: {error}", host.label, host.address)),
+        }
+    }
+    client.close().await;
+    print(place.output, &report)?;
+    let wrong = report.problems.len() + report.hosts.iter().filter(|host| host.is_wrong()).count();
+    if wrong > 0 {
+        return Err(Failure::Found { problems: "something is wrong, as said above".to_owned() });
+    }
+    if unreachable.is_empty() { Ok(()) } else { Err(Failure::NotInSync { hosts: unreachable.join("; ") }) }
+}
+
+/// Has every value, hash and index of the store checked.
+async fn check_store(client: &Client<Raw>, output: Output) -> Result<Report, Failure> {
+    let progress = output.progress("Checking the store");
+    let bar = progress.clone();
+    let checked = client.verify(move |so_far| bar.set(so_far.done, so_far.total)).await;
+    progress.end();
+    let checked = checked?;
+    let problems = checked.problems.iter().map(ToString::to_string).collect();
+    Ok(Report { messages: checked.messages, problems, hosts: Vec::new() })
+}
+
+/// Reads a host to its end, and compares it with the store.
+async fn check_host(
+    client: &Client<Raw>,
+    known: Known,
+    seed: &Seed,
+    output: Output,
+) -> Result<HostReport, InspectError> {
+    let Known { host, seq } = known;
+    let progress = output.progress("Reading the host");
+    let bar = progress.clone();
+    let inspector = HostInspector::new(seed, &host.label(), &host.address)?;
+    // How much there is shows at the end; what was read before is a good guess.
+    let audited = inspector.audit(client, move |read| bar.set(read, seq.max(read))).await;
+    progress.end();
+    let HostAudit { bags, repeated, damaged, gaps, missing_here, missing_there, .. } = audited?;
+    let unexplained = |missing: &[Missing]| missing.iter().filter(|missing| missing.reason.is_none()).count() as u64;
+    // What the host numbered after the last bag that this device read is new, and not missing.
+    let unread = (bags + gaps.iter().map(|gap| gap.end() - gap.start() + 1).sum::<u64>()).saturating_sub(seq);
+    let to_receive = unexplained(&missing_here).min(unread);
+    Ok(HostReport {
+        host,
+        bags,
+        to_receive,
+        to_send: missing_there.iter().filter(|missing| missing.reason == Some(MissingReason::Queued)).count() as u64,
+        missing_here: unexplained(&missing_here) - to_receive,
+        missing_there: unexplained(&missing_there),
+        repeated,
+        damaged: damaged.iter().map(|bag| format!("bag {}: {}", bag.seq.number(), bag.cause)).collect(),
+        gaps: gaps.iter().map(|gap| format!("{} to {}", gap.start(), gap.end())).collect(),
+    })
+}
+
+/// What this device knows of a host beforehand.
+#[derive(Debug)]
+struct Known {
+    host: Host,
+    /// The number of the last bag that was read there.
+    seq: u64,
+}
+
+impl Known {
+    fn of(device: &mut Device<Raw>, host: Host) -> Result<Self, Failure> {
+        let link = device.link_host(&host.label())?;
+        let seq = device.session_log(link).cursor()?.seq.number();
+        Ok(Self { host, seq })
+    }
+}
+
+impl HostReport {
+    fn is_wrong(&self) -> bool {
+        self.missing_here > 0 || self.missing_there > 0 || !self.damaged.is_empty() || !self.gaps.is_empty()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let Self { host: Host { label, address }, bags, to_receive, to_send, repeated, .. } = self;
+        let name = format!("Host {} at {}", Shown(label), Shown(address));
+        let state = if self.is_wrong() { "not in order" } else { "in order" };
+        let mut lines = vec![format!("{name}: {}, {state}", Count(*bags, "bag"))];
+        let mut tell = |count: u64, what: &str| {
+            if count > 0 {
+                lines.push(format!("  {}", what.replace("{}", &Count(count, "message").to_string())));
+            }
+        };
+        tell(*to_receive, "{} to receive: `dip sync` does it");
+        tell(*to_send, "{} to send: `dip sync` does it");
+        tell(self.missing_here, "{} of the host missing here, though this device has read them once");
+        tell(self.missing_there, "{} missing on the host, though it had them once: `dip sync` sends them again");
+        tell(*repeated, "{} stored there more than once, which does no harm");
+        for (places, what) in [(&self.damaged, "damaged"), (&self.gaps, "numbers without a bag")] {
+            lines.extend(places.iter().take(TOLD).map(|place| format!("  {what}: {place}")));
+            if places.len() > TOLD {
+                lines.push(format!("  {what}: and {} more", places.len() - TOLD));
+            }
+        }
+        lines
+    }
+}
+
+fn print(output: Output, report: &Report) -> Result<(), Failure> {
+    if output.is_json {
+        return output.result(report, "");
+    }
+    let mut out = output.lines();
+    let state = if report.problems.is_empty() { "in order" } else { "damaged" };
+    out.text(format_args!("Store: {}, {state}", Count(report.messages, "message")))?;
+    report.problems.iter().try_for_each(|problem| out.text(format_args!("  {}", Shown(problem))))?;
+    report.hosts.iter().flat_map(HostReport::lines).try_for_each(|line| out.text(line))?;
+    out.flush()
+}
