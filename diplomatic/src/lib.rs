@@ -157,12 +157,14 @@ pub mod testing;
 
 #[cfg(feature = "client")]
 pub use client::{
-    AddressError, Changes, Client, ClientBuilder, HostReport, OpenError, StatusChanges, SyncStatus, TlsError,
+    AddressError, Changes, Client, ClientBuilder, DamagedBag, HostAccount, HostAudit, HostInspector, HostReport,
+    InspectError, OpenError, SeedFileError, StatusChanges, SyncStatus, TlsError,
 };
 #[cfg(feature = "client")]
 pub use device::{
     Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, ExportFileError, Exported, Happened, HistoryEntry,
-    ImportError, ImportProgress, ImportReport, Keep, Page, PageStart, Query, TransactError, Undo, UndoError,
+    ImportError, ImportReport, Keep, Missing, MissingReason, Page, PageStart, Progress, Query, TransactError, Undo,
+    UndoError,
 };
 /// # Examples
 ///
@@ -245,7 +247,7 @@ pub use event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, Even
 #[cfg(feature = "replay")]
 pub use fold::{Quarantined, Unread};
 #[cfg(feature = "client")]
-pub use log::{Backing, LogError, OpenLogError, StorageError};
+pub use log::{Backing, LogError, OpenLogError, StorageError, StoreProblem, StoreProblemKind, StoreReport};
 #[cfg(feature = "engine")]
 pub use order::{Clock, Position, Tick};
 #[cfg(feature = "engine")]

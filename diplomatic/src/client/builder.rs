@@ -197,7 +197,7 @@ fn check_hosts(hosts: Vec<(Label, String)>) -> Result<Vec<(Label, Address)>, Ope
     Ok(checked)
 }
 
-fn system_time() -> Timestamp {
+pub(super) fn system_time() -> Timestamp {
     // A clock before 1970 counts as 1970.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::EPOCH.plus(since)

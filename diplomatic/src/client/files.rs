@@ -1,16 +1,18 @@
-//! Export and import beside sync.
+//! Export, import and checks beside sync.
 
+use std::io::{Read, Seek};
 use std::panic::resume_unwind;
 use std::path::PathBuf;
 
 use tokio::task::spawn_blocking;
 
 use super::Client;
-use crate::device::{ExportFileError, Exported, Import, ImportError, ImportReport};
-use crate::log::LogError;
+use crate::device::{ExportFileError, Exported, Import, ImportError, ImportReport, Progress};
+use crate::log::{LogError, StoreReport};
 use crate::reducer::Reducer;
 use crate::replay::Replay;
 use crate::standard::export::usual_label;
+use crate::standard::{HostKeys, Label};
 
 impl<R: Reducer> Client<R> {
     /// Writes every message to an export file (`.dpl`), as [`Device::export`](crate::Device::export) does. The file has
@@ -46,9 +48,23 @@ impl<R: Reducer> Client<R> {
     ///
     /// If the future is dropped, the export goes on to its end.
     pub async fn export(&self, path: impl Into<PathBuf>) -> Result<Exported, ExportFileError> {
+        self.export_with(path, |_| ()).await
+    }
+
+    /// Exports as [`export`](Self::export) does, and tells `watch` how far it is, after every message: it has to be
+    /// quick.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportFileError`].
+    pub async fn export_with(
+        &self,
+        path: impl Into<PathBuf>,
+        watch: impl FnMut(Progress) + Send + 'static,
+    ) -> Result<Exported, ExportFileError> {
         let (path, seed) = (path.into(), self.seed.clone());
         let export = self.shared.with_device(move |device| device.start_export(&seed, &usual_label())).await??;
-        blocking(move || export.write(&path)).await?
+        blocking(move || export.write(&path, watch)).await?
     }
 
     /// Merges an export file of this account, as [`Device::import`](crate::Device::import) does. Emitting and sync go
@@ -77,6 +93,23 @@ impl<R: Reducer> Client<R> {
     ///
     /// As for [`import`](Self::import).
     pub async fn import_from(&self, replay: Replay) -> Result<ImportReport, ImportError> {
+        self.import_with(replay, |_| ()).await
+    }
+
+    /// Merges a file as [`import_from`](Self::import_from) does, wherever it is, and tells `watch` how far it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`import`](Self::import).
+    pub async fn import_with<F: Read + Seek + Send + 'static>(
+        &self,
+        replay: Replay<F>,
+        mut watch: impl FnMut(Progress),
+    ) -> Result<ImportReport, ImportError> {
         let mut import = Import::new(replay);
         loop {
             let step = self.shared.with_device(move |device| {
@@ -88,8 +121,30 @@ impl<R: Reducer> Client<R> {
             if !goes_on? {
                 return Ok(import.into_report());
             }
+            watch(import.progress());
             self.shared.something_is_pending(None);
         }
+    }
+
+    /// Checks the store: that every value opens under its key, every body has its hash, every bag that waits to be
+    /// sent its signature, and that what is noted of which message counts, and of lists and queues, is right. `watch` is
+    /// told how far it is. Emitting and sync go on meanwhile, but for the moment in which the file itself is checked.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`], when the store cannot be read at all.
+    pub async fn verify(&self, mut watch: impl FnMut(Progress) + Send + 'static) -> Result<StoreReport, LogError> {
+        let (is_well, log) = self.shared.with_device(|device| device.start_verify()).await??;
+        let seed = self.seed.clone();
+        let verify = move || {
+            let keys = |label: &Label| HostKeys::derive(&seed, label);
+            log.read(|reader| reader.verify(keys, |done, total| watch(Progress { done, total })))
+        };
+        let mut report = blocking(verify).await??;
+        if !is_well {
+            report.add_damaged_file();
+        }
+        Ok(report)
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::Device;
+use super::{Device, Progress};
 use crate::log::{LogError, LogSnapshot, sync_folder};
 use crate::reducer::Reducer;
 use crate::standard::export::{Frame, IndexWriter, usual_label};
@@ -74,7 +74,7 @@ impl<R: Reducer> Device<R> {
         seed: &Seed,
         label: &Label,
     ) -> Result<Exported, ExportFileError> {
-        self.start_export(seed, label)?.write(path.as_ref())
+        self.start_export(seed, label)?.write(path.as_ref(), |_| ())
     }
 
     /// Takes the log as of now, to be written elsewhere while the device goes on.
@@ -95,13 +95,13 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    /// Writes the file.
-    pub(crate) fn write(self, path: &Path) -> Result<Exported, ExportFileError> {
+    /// Writes the file. Every message is passed twice, and `watch` is told of the second time.
+    pub(crate) fn write(self, path: &Path, watch: impl FnMut(Progress)) -> Result<Exported, ExportFileError> {
         let scratch = Scratch::create(beside(path, ".index.partial"))?;
         let partial = Scratch::create(beside(path, ".partial"))?;
         let Self { log, index, mut rng } = self;
         let (frame, messages) = write_index(&log, index, &scratch, &mut rng)?;
-        let bytes = write_file(&log, &frame, &scratch, &partial, &mut rng)?;
+        let bytes = write_file(&log, (&frame, messages), &scratch, &partial, &mut rng, watch)?;
         partial.keep_as(path)?;
         Ok(Exported { messages, bytes })
     }
@@ -139,10 +139,11 @@ fn write_index(
 /// Writes the whole file, and returns its length.
 fn write_file(
     log: &LogSnapshot,
-    frame: &Frame,
+    (frame, total): (&Frame, u64),
     scratch: &Scratch,
     partial: &Scratch,
     rng: &mut StdRng,
+    mut watch: impl FnMut(Progress),
 ) -> Result<u64, ExportFileError> {
     let mut out = partial.writer();
     partial.done(out.write_all(&frame.before_index))?;
@@ -150,11 +151,15 @@ fn write_file(
     let index_len = partial.done(io::copy(&mut index, &mut out))?;
     partial.done(out.write_all(&frame.before_bodies))?;
     let mut bytes = frame.before_index.len() as u64 + index_len + frame.before_bodies.len() as u64;
+    let mut done = 0;
     log.read(|reader| {
         reader.each_after(None, true, |stored| {
             let body = frame.sealer.seal(&stored.message, rng);
             bytes += body.as_bytes().len() as u64;
-            partial.done(out.write_all(body.as_bytes()))
+            partial.done(out.write_all(body.as_bytes()))?;
+            done += 1;
+            watch(Progress { done, total });
+            Ok::<_, ExportFileError>(())
         })
     })?;
     partial.done(out.flush())?;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
-use super::Device;
+use super::{Device, Progress};
 use crate::log::{A_FILE, LogError};
 use crate::reducer::Reducer;
 use crate::replay::{DamageReport, Replay, ReplayError};
@@ -23,16 +23,6 @@ pub struct ImportReport {
     pub known: u64,
     /// What could not be read.
     pub unreadable: DamageReport,
-}
-
-/// How far an import is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ImportProgress {
-    /// How many messages were looked at: they are durable.
-    pub done: u64,
-    /// How many there are.
-    pub total: u64,
 }
 
 /// Why an import stopped. What was stored before stays, and importing again goes on from there.
@@ -72,7 +62,7 @@ impl<R: Reducer> Device<R> {
     pub fn import_from<F: Read + Seek>(
         &mut self,
         replay: Replay<F>,
-        mut watch: impl FnMut(ImportProgress),
+        mut watch: impl FnMut(Progress),
     ) -> Result<ImportReport, ImportError> {
         let mut import = Import::new(replay);
         while import.step(self)? {
@@ -136,8 +126,8 @@ impl<F: Read + Seek> Import<F> {
         Ok(true)
     }
 
-    pub(crate) fn progress(&self) -> ImportProgress {
-        ImportProgress { done: self.next as u64, total: self.replay.len() as u64 }
+    pub(crate) fn progress(&self) -> Progress {
+        Progress { done: self.next as u64, total: self.replay.len() as u64 }
     }
 
     pub(crate) fn into_report(self) -> ImportReport {

@@ -3,6 +3,7 @@
 //! It owns the rule that the two move together. Time and randomness come from the caller; hosts are spoken to by
 //! [`sync`](crate::sync) sessions, to which a device lends its log.
 
+mod audit;
 mod compact;
 #[cfg(all(test, feature = "derive"))]
 mod crash;
@@ -18,20 +19,21 @@ mod undo;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use audit::{Missing, MissingReason};
 pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
 pub use export::{ExportFileError, Exported};
 use fold::Fold;
 pub use history::{Diff, Happened, HistoryEntry};
 pub(crate) use import::Import;
-pub use import::{ImportError, ImportProgress, ImportReport};
+pub use import::{ImportError, ImportReport};
 pub use index::{Page, PageStart, Query};
 pub use link::DeviceLink;
 use rand_core::CryptoRng;
 pub use undo::{Undo, UndoError};
 
 use crate::fold::Unread;
-use crate::log::{Backing, Change, Log, LogError, LogFailure, LogWriter, OpenLogError};
+use crate::log::{Backing, Change, Log, LogError, LogFailure, LogSnapshot, LogWriter, OpenLogError};
 use crate::order::Clock;
 use crate::reducer::Reducer;
 use crate::standard::{EntityId, HeadHash, Label, Message, Seed, Timestamp};
@@ -101,6 +103,16 @@ impl Default for DeviceConfig {
     fn default() -> Self {
         Self { clock: Clock::default(), snapshot_events: 2_000 }
     }
+}
+
+/// How far an import, an export or a check is, in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// How many were looked at; those of an import are durable.
+    pub done: u64,
+    /// How many there are.
+    pub total: u64,
 }
 
 /// Why a transaction came to nothing.
@@ -238,6 +250,12 @@ impl<R: Reducer> Device<R> {
     /// Tells whether a linked host was read to its end at least once.
     pub fn is_first_synced(&self, link: u32) -> bool {
         self.log.link(link).is_some_and(|link| link.cursor.caught_up)
+    }
+
+    /// Takes the log as of now, to be checked elsewhere while the device goes on; and has the database check its file
+    /// before, which tells whether all of it is well.
+    pub(crate) fn start_verify(&self) -> Result<(bool, LogSnapshot), LogError> {
+        Ok((self.log.check_file()?, self.log.snapshot()?))
     }
 
     /// Lends the log to the session of a linked host.

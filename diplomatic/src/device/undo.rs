@@ -5,7 +5,7 @@ use super::emit::{EmitError, write_events};
 use super::fold::origin_of;
 use crate::event::DiplomaticEvent;
 use crate::fold::Reading;
-use crate::log::LogError;
+use crate::log::{LogError, LogWriter, StoredMessage, Winner};
 use crate::reducer::{Meta, Reducer};
 use crate::standard::{EntityId, Timestamp};
 
@@ -111,7 +111,22 @@ where
             let (entities, changes) = write_events(writer, clock, now, &inverse)?;
             writer.mark_undone(&stored.position)?;
             changes.iter().try_for_each(|change| writer.mark_undone(&change.position))?;
+            if stored.message.head().is_delete() {
+                mark_tombstones_undone(writer, &stored)?;
+            }
             Ok((entities, changes))
         })?)
     }
+}
+
+/// The tombstones of registers that came with a delete do not stand in the way of undoing what those registers said.
+fn mark_tombstones_undone(writer: &mut LogWriter<'_>, delete: &StoredMessage) -> Result<(), LogError> {
+    for register in writer.registers_of(delete.message.head().entity())? {
+        if let Some(Winner { position, type_name: None }) = writer.winner(&register)?
+            && position > delete.position
+        {
+            writer.mark_undone(&position)?;
+        }
+    }
+    Ok(())
 }

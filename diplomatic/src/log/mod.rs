@@ -16,6 +16,7 @@ mod snapshot;
 mod stump;
 mod tables;
 mod vault;
+mod verify;
 mod write;
 
 use std::cell::{Cell, RefCell};
@@ -35,6 +36,7 @@ pub(crate) use disk::Disk;
 pub(crate) use index::{Bucket, Order, Place};
 pub(crate) use read::{LogReader, StoredMessage};
 pub(crate) use snapshot::LogSnapshot;
+pub use verify::{StoreProblem, StoreProblemKind, StoreReport};
 pub(crate) use write::{Change, LogWriter, Winner};
 
 use crate::standard::{Label, Seed};
@@ -92,7 +94,6 @@ impl Log {
         self.backing.open_error(error)
     }
 
-    #[cfg(test)]
     pub(crate) fn links(&self) -> &[Link] {
         &self.links
     }

@@ -17,7 +17,7 @@ use crate::sync::{Cursor, Outgoing, PushLimits, Skipped};
 pub(crate) struct LogReader<'t> {
     pub(super) transaction: &'t ReadTransaction,
     pub(super) vault: &'t Vault,
-    messages: ReadOnlyTable<&'static [u8; 48], &'static [u8]>,
+    pub(super) messages: ReadOnlyTable<&'static [u8; 48], &'static [u8]>,
 }
 
 /// A message as the log has it.
@@ -42,6 +42,14 @@ impl<'t> LogReader<'t> {
 
     pub(crate) fn contains(&self, position: &Position) -> Result<bool, LogError> {
         Ok(self.messages.get(&position.to_bytes())?.is_some())
+    }
+
+    /// Hands on the place of every message, in the one order, without opening any.
+    pub(crate) fn each_position(&self, mut act: impl FnMut(Position) -> Result<(), LogError>) -> Result<(), LogError> {
+        for row in self.messages.iter()? {
+            act(Position::from_bytes(row?.0.value()))?;
+        }
+        Ok(())
     }
 
     /// Tells whether a later message of the entity counts in its place.
@@ -164,7 +172,7 @@ impl<'t> LogReader<'t> {
         Ok(positions)
     }
 
-    fn open_message(&self, key: &[u8; 48], sealed: &[u8]) -> Result<StoredMessage, LogError> {
+    pub(super) fn open_message(&self, key: &[u8; 48], sealed: &[u8]) -> Result<StoredMessage, LogError> {
         let (origin, message) = decode_message(&self.vault.open("messages-1", key, sealed)?)?;
         Ok(StoredMessage { position: Position::from_bytes(key), message, origin })
     }
@@ -175,10 +183,13 @@ impl<'t> LogReader<'t> {
             .iter()?
             .map(|row| {
                 let (key, sealed) = row?;
-                let key = key.value();
-                decode_link(u32::from_be_bytes(*key), &self.vault.open("links-1", key, sealed.value())?)
+                self.open_link(key.value(), sealed.value())
             })
             .collect()
+    }
+
+    pub(super) fn open_link(&self, key: &[u8; 4], sealed: &[u8]) -> Result<Link, LogError> {
+        decode_link(u32::from_be_bytes(*key), &self.vault.open("links-1", key, sealed)?)
     }
 
     /// Returns how many messages wait for a link's host.
@@ -186,7 +197,12 @@ impl<'t> LogReader<'t> {
         Ok(self.queue(link)?.len()?)
     }
 
-    fn queue(&self, link: u32) -> Result<ReadOnlyTable<&'static [u8; 48], &'static [u8]>, LogError> {
+    /// Tells whether a message waits for a link's host.
+    pub(crate) fn is_queued(&self, link: u32, position: &Position) -> Result<bool, LogError> {
+        Ok(self.queue(link)?.get(&position.to_bytes())?.is_some())
+    }
+
+    pub(super) fn queue(&self, link: u32) -> Result<ReadOnlyTable<&'static [u8; 48], &'static [u8]>, LogError> {
         Ok(self.transaction.open_table(tables::queue(&tables::queue_name(link)))?)
     }
 

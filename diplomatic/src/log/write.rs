@@ -332,7 +332,7 @@ pub(super) fn split_snapshot_key(key: &[u8; 56]) -> (Position, u64) {
 }
 
 /// Of the type name, one byte comes first, so that the empty name of an opaque body differs from a delete.
-fn encode_winner(position: &Position, type_name: Option<&str>) -> Vec<u8> {
+pub(super) fn encode_winner(position: &Position, type_name: Option<&str>) -> Vec<u8> {
     let mut value = position.to_bytes().to_vec();
     if let Some(type_name) = type_name {
         value.push(1);

@@ -26,6 +26,11 @@ mod status;
 mod stream;
 mod window;
 
+#[cfg(feature = "client")]
+pub(crate) use reading::MAX_LISTED;
+#[cfg(feature = "client")]
+pub(crate) use stream::ResponseStream;
+
 pub use action::{Action, Failure, LiveEvent, RequestId};
 pub use config::{Now, SessionConfig};
 pub use log::{Arrival, Cursor, Mark, Outgoing, PushLimits, Received, Skipped, SyncLog};

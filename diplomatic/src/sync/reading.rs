@@ -23,7 +23,7 @@ use crate::standard::{BagHead, DecodeError, Encode, MAX_SAFE, OpenError, SealedB
 /// How many heads are opened at once: their signatures are checked together.
 const BATCH: usize = 256;
 /// The most bytes that a listed bag may take; a head is some hundred.
-const MAX_LISTED: usize = 1 << 20;
+pub(crate) const MAX_LISTED: usize = 1 << 20;
 /// Up to this many bags, a list that is nothing but bad signatures is taken for bad bags and not for a bad host.
 const FEW: usize = 8;
 /// How many bags that were read are listed again by each PEEK, to see whether the host is still the one that was read.

@@ -10,30 +10,30 @@ const MAX_HEAD: usize = 1 + 8 * 8;
 ///
 /// Never holds much more than one item and one chunk.
 #[derive(Debug, Default)]
-pub(super) struct ResponseStream {
+pub(crate) struct ResponseStream {
     bytes: Vec<u8>,
     taken: usize,
 }
 
 impl ResponseStream {
-    pub(super) fn extend(&mut self, chunk: &[u8]) {
+    pub(crate) fn extend(&mut self, chunk: &[u8]) {
         self.bytes.drain(..std::mem::take(&mut self.taken));
         self.bytes.extend_from_slice(chunk);
     }
 
     /// Tells whether every byte that came was decoded.
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.taken == self.bytes.len()
     }
 
-    pub(super) fn head(&mut self) -> Result<Option<ResponseHead>, DecodeError> {
+    pub(crate) fn head(&mut self) -> Result<Option<ResponseHead>, DecodeError> {
         self.item(MAX_HEAD)
     }
 
     /// Decodes the next item; `None` when its end has not come yet.
     ///
     /// An item of more than `limit` bytes is an error, so that a length that is a lie fills no memory.
-    pub(super) fn item<T: Decode>(&mut self, limit: usize) -> Result<Option<T>, DecodeError> {
+    pub(crate) fn item<T: Decode>(&mut self, limit: usize) -> Result<Option<T>, DecodeError> {
         let left = &self.bytes[self.taken..];
         let mut reader = Reader::new(left);
         match T::read(&mut reader) {

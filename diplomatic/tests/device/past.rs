@@ -130,6 +130,19 @@ fn a_removal_is_undone_with_the_title_it_had() {
 }
 
 #[test]
+fn a_removal_that_is_undone_does_not_stand_in_the_way_of_undoing_more() {
+    let mut device = device();
+    let todo = device.emit(at(1), &added("milk")).unwrap();
+    device.emit(at(2), &renamed(&todo, "bread")).unwrap();
+    device.emit(at(3), &Event::Removed { todo }).unwrap();
+    // The removal, the new title, and that there was a todo at all.
+    for time in 4..7 {
+        device.undo(at(time)).unwrap();
+    }
+    assert!(matches!(device.undo(at(7)).unwrap_err(), UndoError::Nothing));
+}
+
+#[test]
 fn undo_says_why_it_refuses() {
     let mut device = device();
     assert!(matches!(device.undo(at(1)).unwrap_err(), UndoError::Nothing));

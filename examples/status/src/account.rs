@@ -1,13 +1,12 @@
 //! Whose status it is, and where this device keeps it.
 
 use std::env::{self, VarError};
-use std::fs::{self, DirBuilder};
-use std::io::{self, Write};
+use std::fs::DirBuilder;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use diplomatic::Seed;
 use diplomatic::standard::SeedParseError;
-use tempfile::NamedTempFile;
+use diplomatic::{Seed, SeedFileError};
 
 use crate::tell;
 
@@ -25,8 +24,8 @@ pub(crate) enum AccountError {
     NoHome,
     #[error("the data directory {} cannot be used; mend that, or name another with --data", .path.display())]
     Directory { path: PathBuf, source: io::Error },
-    #[error("the seed in {} cannot be used; mend that, or name another directory with --data", .path.display())]
-    SeedFile { path: PathBuf, source: io::Error },
+    #[error("the seed cannot be used; mend that, or name another directory with --data")]
+    SeedFile(#[source] SeedFileError),
     #[error("{} holds no seed; copy the file again from another device", .path.display())]
     KeptSeed { path: PathBuf, source: SeedParseError },
     #[error("DIP_SEED holds no seed; copy all of it from where the first device keeps it")]
@@ -65,6 +64,15 @@ impl Account {
     }
 }
 
+impl From<SeedFileError> for AccountError {
+    fn from(error: SeedFileError) -> Self {
+        match error {
+            SeedFileError::NoSeed { path, source } => Self::KeptSeed { path, source },
+            error => Self::SeedFile(error),
+        }
+    }
+}
+
 fn log_in(directory: &Path) -> PathBuf {
     directory.join("status.redb")
 }
@@ -94,35 +102,20 @@ fn make_private(directory: &Path) -> io::Result<()> {
 }
 
 fn kept_seed(file: &Path) -> Result<Option<Seed>, AccountError> {
-    match fs::read_to_string(file) {
-        Ok(text) => {
-            let seed = text.trim().parse();
-            seed.map(Some).map_err(|source| AccountError::KeptSeed { path: file.to_owned(), source })
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(AccountError::SeedFile { path: file.to_owned(), source }),
+    match Seed::load(file) {
+        Ok(seed) => Ok(Some(seed)),
+        Err(SeedFileError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
 fn make_seed(file: &Path) -> Result<Seed, AccountError> {
     let seed = Seed::random();
-    write_seed(file, &seed).map_err(|source| AccountError::SeedFile { path: file.to_owned(), source })?;
+    seed.store_new(file)?;
     tell(&format!(
         "This device has made a seed and keeps it in {file}. Whoever has the seed can read and change your status.\n\
          To use it on another device, copy that file into the data directory there, or set DIP_SEED to what is in it.",
         file = file.display()
     ));
     Ok(seed)
-}
-
-/// Writes the seed so that the file is whole from the moment at which it has its name, and never another's to read.
-fn write_seed(file: &Path, seed: &Seed) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    // It is made with mode 0600.
-    let mut temporary = NamedTempFile::new_in(folder)?;
-    writeln!(temporary, "{}", *seed.expose_hex())?;
-    temporary.as_file().sync_all()?;
-    // Fails if another first run was quicker. The name becomes durable with that of the log, which follows.
-    temporary.persist_noclobber(file)?;
-    Ok(())
 }

@@ -7,6 +7,7 @@ mod faults;
 mod foreign;
 mod host;
 mod hosts;
+mod inspect;
 mod kill;
 mod offline;
 mod proxy;

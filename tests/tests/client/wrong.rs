@@ -49,7 +49,7 @@ async fn clock_that_is_an_hour_off_is_told_and_holds_up_nothing() {
 }
 
 /// Something that is no host: it answers every request with what `answer` gives, and hangs up.
-async fn impostor(answer: impl Fn(u64) -> Vec<u8> + Send + 'static) -> (SocketAddr, JoinSet<()>) {
+pub(crate) async fn impostor(answer: impl Fn(u64) -> Vec<u8> + Send + 'static) -> (SocketAddr, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut tasks = JoinSet::new();
@@ -67,7 +67,7 @@ async fn impostor(answer: impl Fn(u64) -> Vec<u8> + Send + 'static) -> (SocketAd
     (address, tasks)
 }
 
-fn page(status: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn page(status: &str, body: &[u8]) -> Vec<u8> {
     let mut page = format!(
         "HTTP/1.1 {status}\r\ncontent-type: text/html\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()

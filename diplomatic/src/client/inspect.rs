@@ -1,0 +1,353 @@
+//! Looking at what a host has, without changing anything there or here.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::{ControlFlow, RangeInclusive};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::address::{Address, AddressError};
+use super::builder::system_time;
+use super::http::{HttpClient, HttpEvent};
+use super::tls::TlsError;
+use super::{Client, tls};
+use crate::device::Missing;
+use crate::log::LogError;
+use crate::reducer::Reducer;
+use crate::standard::calls::{Call, PeekItem, PeekRequest};
+use crate::standard::{
+    BagHead, ClockOffset, Encode, HostKeys, Label, OpenError, OpenedHead, Seed, Seq, Status, Timestamp,
+};
+use crate::sync::{Failure, MAX_LISTED, ResponseStream};
+
+/// How long a host may be silent.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many heads are opened together.
+const BATCH: usize = 1_000;
+
+/// Looks at what a host has of an account, and changes nothing there.
+///
+/// A tool asks it before it joins an account, since a mistyped seed is an account like any other that nobody ever used:
+///
+/// ```no_run
+/// use diplomatic::{HostAccount, HostInspector, Label, Seed};
+///
+/// # async fn example(seed: Seed) -> Result<(), Box<dyn std::error::Error>> {
+/// let inspector = HostInspector::new(&seed, &Label::default(), "https://host.example.org")?;
+/// if inspector.account().await? != HostAccount::Known {
+///     println!("The host has nothing of this account: is the seed the right one?");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct HostInspector {
+    keys: HostKeys,
+    label: Label,
+    address: Address,
+    http: HttpClient,
+}
+
+/// What a host has of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HostAccount {
+    /// The host does not know the account.
+    Unknown,
+    /// The host has nothing of the account. Hosts that do not check whether an account is registered say so of any.
+    Empty,
+    /// The host has something of the account.
+    Known,
+}
+
+/// What a host has, beside what a device has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostAudit {
+    /// How many bags the host has.
+    pub bags: u64,
+    /// How many messages they hold.
+    pub messages: u64,
+    /// How many bags hold a message that another bag holds already, as hosts may store them.
+    pub repeated: u64,
+    /// The bags whose signature does not hold, or whose head does not open.
+    pub damaged: Vec<DamagedBag>,
+    /// The numbers that the host leaves out: it lost bags there.
+    pub gaps: Vec<RangeInclusive<u64>>,
+    /// What the host has and this device does not.
+    pub missing_here: Vec<Missing>,
+    /// What this device has and the host does not.
+    pub missing_there: Vec<Missing>,
+}
+
+impl HostAudit {
+    /// Tells whether nothing is damaged, and nothing missing without a reason.
+    pub fn is_complete(&self) -> bool {
+        let Self { damaged, gaps, missing_here, missing_there, .. } = self;
+        let is_explained = |missing: &Missing| missing.reason.is_some();
+        damaged.is_empty()
+            && gaps.is_empty()
+            && missing_here.iter().all(is_explained)
+            && missing_there.iter().all(is_explained)
+    }
+}
+
+/// A bag that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedBag {
+    /// Its number at the host.
+    pub seq: Seq,
+    /// What is wrong with it.
+    pub cause: OpenError,
+}
+
+/// Why a host cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InspectError {
+    /// An address that cannot be used.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// Encrypted connections cannot be set up on this machine.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// There is no connection to the host, or it broke.
+    #[error("there is no connection to {address}, or it broke: check the address and the network")]
+    Unreachable {
+        /// The host's address.
+        address: String,
+    },
+    /// The host does not answer.
+    #[error("{address} does not answer")]
+    Timeout {
+        /// The host's address.
+        address: String,
+    },
+    /// What answers is no DIPLOMATIC host.
+    #[error("what answers at {address} is no DIPLOMATIC host: check the address")]
+    NotAHost {
+        /// The host's address.
+        address: String,
+    },
+    /// The host answers with an HTTP status.
+    #[error("{address} answers with HTTP status {status}: check the address and whatever guards the way to it")]
+    HttpStatus {
+        /// The host's address.
+        address: String,
+        /// The status.
+        status: u16,
+    },
+    /// The host refuses.
+    #[error("{address} refuses: {status}")]
+    Refused {
+        /// The host's address.
+        address: String,
+        /// Why.
+        status: Status,
+    },
+    /// The device's log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+impl HostInspector {
+    /// Prepares to look at the host at `address`; nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError::Address`] or [`InspectError::Tls`].
+    pub fn new(seed: &Seed, label: &Label, address: &str) -> Result<Self, InspectError> {
+        let address = Address::parse(address)?;
+        let http = HttpClient::new(tls::config(address.is_https())?)?;
+        Ok(Self { keys: HostKeys::derive(seed, label), label: label.clone(), address, http })
+    }
+
+    /// Asks what the host has of the account.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`].
+    pub async fn account(&self) -> Result<HostAccount, InspectError> {
+        let mut account = HostAccount::Empty;
+        let listed = self.list(|_| {
+            account = HostAccount::Known;
+            ControlFlow::Break(())
+        });
+        match listed.await {
+            Ok(()) => Ok(account),
+            Err(InspectError::Refused { status: Status::USER_NOT_REGISTERED, .. }) => Ok(HostAccount::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the host's list to its end, opens every head, and compares it with what the client's device has. `watch`
+    /// is told how many bags were looked at so far.
+    ///
+    /// What is emitted or arrives meanwhile may count as missing.
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`].
+    pub async fn audit<R: Reducer>(
+        &self,
+        client: &Client<R>,
+        mut watch: impl FnMut(u64),
+    ) -> Result<HostAudit, InspectError> {
+        let (sender, mut listed) = mpsc::unbounded_channel();
+        let listing = self.list(|item| match sender.send(item) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        });
+        let mut listing = std::pin::pin!(listing);
+        let mut is_listing = true;
+        let (mut audit, mut seen) = (HostAudit::default(), HashSet::new());
+        let mut last = Seq::ZERO;
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            if is_listing {
+                tokio::select! {
+                    biased;
+                    outcome = &mut listing => {
+                        outcome?;
+                        is_listing = false;
+                    }
+                    count = listed.recv_many(&mut batch, BATCH) => debug_assert!(count > 0, "it is still listing"),
+                }
+            } else {
+                while batch.len() < BATCH
+                    && let Ok(item) = listed.try_recv()
+                {
+                    batch.push(item);
+                }
+                if batch.is_empty() {
+                    break;
+                }
+            }
+            audit.count(&batch, &mut last);
+            let heads = self.open(std::mem::take(&mut batch), &mut audit).await?;
+            let new: Vec<_> = heads.into_iter().filter(|opened| seen.insert(opened.head().hash())).collect();
+            audit.messages = seen.len() as u64;
+            audit.repeated = audit.bags - audit.damaged.len() as u64 - audit.messages;
+            let missing = client.shared.with_device(move |device| device.missing_here(&new)).await??;
+            audit.missing_here.extend(missing);
+            watch(audit.bags);
+        }
+        let label = self.label.clone();
+        let missing = client.shared.with_device(move |device| device.missing_there(&label, &seen)).await??;
+        audit.missing_there = missing;
+        Ok(audit)
+    }
+
+    /// Opens heads, off the async threads; notes those that do not.
+    async fn open(&self, items: Vec<PeekItem>, audit: &mut HostAudit) -> Result<Vec<OpenedHead>, InspectError> {
+        let keys = self.keys.clone();
+        let opening = tokio::task::spawn_blocking(move || {
+            let heads: Vec<&BagHead> = items.iter().map(|item| &item.head).collect();
+            let opened = keys.open_heads(heads);
+            items.iter().map(|item| item.seq).zip(opened).collect::<Vec<_>>()
+        });
+        let opened = match opening.await {
+            Ok(opened) => opened,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime is shutting down.
+            Err(_) => return Err(LogError::Closed.into()),
+        };
+        Ok(opened
+            .into_iter()
+            .filter_map(|(seq, opened)| opened.map_err(|cause| audit.damaged.push(DamagedBag { seq, cause })).ok())
+            .collect())
+    }
+
+    /// Lists the host's bags from the first on, until `each` has seen enough. A host with another clock is asked once
+    /// more, with its own time.
+    async fn list(&self, mut each: impl FnMut(PeekItem) -> ControlFlow<()>) -> Result<(), InspectError> {
+        let mut offset = ClockOffset::from_millis(0);
+        let mut is_corrected = false;
+        loop {
+            let sent = system_time();
+            match self.peek(offset.apply(sent), sent, &mut each).await? {
+                Peeked::Listed => return Ok(()),
+                Peeked::Refused(Status::CLOCK_OUT_OF_SYNC, measured) if !is_corrected => {
+                    (offset, is_corrected) = (measured, true);
+                }
+                Peeked::Refused(status, _) => {
+                    return Err(InspectError::Refused { address: self.address.to_string(), status });
+                }
+            }
+        }
+    }
+
+    async fn peek(
+        &self,
+        host_now: Timestamp,
+        sent: Timestamp,
+        each: &mut impl FnMut(PeekItem) -> ControlFlow<()>,
+    ) -> Result<Peeked, InspectError> {
+        let address = || self.address.to_string();
+        let garbled = |_| InspectError::NotAHost { address: address() };
+        let mut body = self.keys.authenticate(host_now).to_bytes();
+        PeekRequest { after: Seq::ZERO }.encode(&mut body);
+        let (sender, mut events) = mpsc::channel(8);
+        // It ends with the channel.
+        tokio::spawn(self.http.clone().post(self.address.call(Call::Peek), body, sender));
+        let mut stream = ResponseStream::default();
+        let mut has_head = false;
+        loop {
+            let event = tokio::time::timeout(PATIENCE, events.recv()).await;
+            let event = event.map_err(|_| InspectError::Timeout { address: address() })?;
+            match event.unwrap_or(HttpEvent::Failed(Failure::Cut)) {
+                HttpEvent::Chunk(bytes) => stream.extend(&bytes),
+                HttpEvent::End if has_head && stream.is_empty() => return Ok(Peeked::Listed),
+                HttpEvent::End | HttpEvent::Failed(Failure::HttpStatus(404 | 405 | 410)) => {
+                    return Err(InspectError::NotAHost { address: address() });
+                }
+                HttpEvent::Failed(Failure::HttpStatus(status)) => {
+                    return Err(InspectError::HttpStatus { address: address(), status });
+                }
+                HttpEvent::Failed(Failure::Timeout) => return Err(InspectError::Timeout { address: address() }),
+                HttpEvent::Failed(_) => return Err(InspectError::Unreachable { address: address() }),
+            }
+            if !has_head {
+                let Some(head) = stream.head().map_err(garbled)? else { continue };
+                if head.status != Status::SUCCESS {
+                    let offset = ClockOffset::measure(sent, head.received, head.sent, system_time());
+                    return Ok(Peeked::Refused(head.status, offset));
+                }
+                has_head = true;
+            }
+            while let Some(item) = stream.item(MAX_LISTED).map_err(garbled)? {
+                if each(item).is_break() {
+                    return Ok(Peeked::Listed);
+                }
+            }
+        }
+    }
+}
+
+/// What came of a PEEK.
+enum Peeked {
+    Listed,
+    Refused(Status, ClockOffset),
+}
+
+impl HostAudit {
+    /// Counts bags, and notes the numbers that are left out before and between them.
+    fn count(&mut self, items: &[PeekItem], last: &mut Seq) {
+        for PeekItem { seq, .. } in items {
+            if seq.number() > last.number() + 1 {
+                self.gaps.push(last.number() + 1..=seq.number() - 1);
+            }
+            *last = (*last).max(*seq);
+            self.bags += 1;
+        }
+    }
+}
+
+impl fmt::Debug for HostInspector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { keys: _, label, address, http: _ } = self;
+        f.debug_struct("HostInspector").field("label", label).field("address", address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,77 @@
+//! What a host has and this device has not, and the other way round.
+
+use std::collections::HashSet;
+
+use super::Device;
+use crate::log::{LogError, LogReader};
+use crate::order::Position;
+use crate::reducer::Reducer;
+use crate::standard::{EntityId, Head, HeadHash, Label, OpenedHead, Timestamp};
+
+/// A message that one side has and the other does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Missing {
+    /// What it is about.
+    pub entity: EntityId,
+    /// When it happened.
+    pub changed: Timestamp,
+    /// Which message it is.
+    pub hash: HeadHash,
+    /// Why it is not there; `None` if there is no good reason.
+    pub reason: Option<MissingReason>,
+}
+
+/// A good reason for a message not to be where another has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MissingReason {
+    /// A later message of the entity is there, and counts in its place: compacting drops such messages.
+    Overwritten,
+    /// It waits to be sent.
+    Queued,
+}
+
+impl<R: Reducer> Device<R> {
+    /// Returns those of a host's messages that this device does not have.
+    pub(crate) fn missing_here(&self, on_host: &[OpenedHead]) -> Result<Vec<Missing>, LogError> {
+        self.log.read(|reader| {
+            let mut missing = Vec::new();
+            for head in on_host.iter().map(OpenedHead::head) {
+                if !reader.contains(&Position::of(head))? {
+                    missing.push(missing_message(
+                        head,
+                        is_overwritten(reader, head)?.then_some(MissingReason::Overwritten),
+                    ));
+                }
+            }
+            Ok(missing)
+        })
+    }
+
+    /// Returns those of this device's messages that a host does not have.
+    pub(crate) fn missing_there(&self, label: &Label, on_host: &HashSet<HeadHash>) -> Result<Vec<Missing>, LogError> {
+        let link = self.log.links().iter().find(|link| *link.label == *label).map(|link| link.number);
+        self.log.read(|reader| {
+            let mut missing = Vec::new();
+            reader.each_position(|position| {
+                if on_host.contains(&position.hash) {
+                    return Ok(());
+                }
+                let Some(stored) = reader.message(&position)? else { return Ok(()) };
+                let is_queued = link.map_or(Ok(false), |link| reader.is_queued(link, &position))?;
+                missing.push(missing_message(stored.message.head(), is_queued.then_some(MissingReason::Queued)));
+                Ok(())
+            })?;
+            Ok(missing)
+        })
+    }
+}
+
+fn missing_message(head: &Head, reason: Option<MissingReason>) -> Missing {
+    Missing { entity: head.entity().clone(), changed: head.changed(), hash: head.hash(), reason }
+}
+
+fn is_overwritten(reader: &LogReader<'_>, head: &Head) -> Result<bool, LogError> {
+    Ok(reader.winner(head.entity())?.is_some_and(|winner| winner.position > Position::of(head)))
+}

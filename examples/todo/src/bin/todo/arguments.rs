@@ -1,0 +1,46 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Lists of things to do, the same on all of your devices.
+///
+/// The host that relays them between the devices cannot read them.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = ENVIRONMENT)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) act: Act,
+}
+
+const ENVIRONMENT: &str = "\
+Environment of serve:
+  DIP_HOST  The host's address, such as http://localhost:31337. Without it, the device works offline
+  DIP_SEED  Whose lists they are: 64 hex digits, the same on all devices. Without it, the first run makes a seed and
+            keeps it in the data directory";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Act {
+    /// Serves this device's lists as a page for the browser on this machine, until Ctrl-C.
+    ///
+    /// The page's address stays the same from run to run, so it can be a bookmark. Whoever has the address and can use
+    /// this machine can read and change the lists.
+    #[command(after_help = ENVIRONMENT)]
+    Serve {
+        /// Where this device keeps its data; one directory a device, made if it is not there.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The page's port; without it, the one of the last run [default: any that is free].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+        port: Option<u16>,
+    },
+    /// Shows two devices side by side in one page, and a host between them, all of them in this process.
+    ///
+    /// It needs nothing, and leaves nothing behind.
+    Demo {
+        /// The page's port [default: any that is free].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+        port: Option<u16>,
+    },
+}

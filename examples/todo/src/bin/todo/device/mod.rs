@@ -1,0 +1,62 @@
+//! A device: its client, what it shows, and what it does when it is asked.
+
+mod log;
+mod request;
+mod sync;
+mod view;
+
+use std::env;
+use std::path::PathBuf;
+
+use diplomatic::{AddressError, Client, OpenError, OpenLogError};
+use todo::Todos;
+
+pub(crate) use self::log::Line;
+pub(crate) use self::request::{Answer, answer};
+pub(crate) use self::sync::Sync;
+pub(crate) use self::view::View;
+use crate::account::Account;
+use crate::tell;
+
+/// A device.
+#[derive(Debug)]
+pub(crate) struct Device {
+    /// Its name in addresses and on the page.
+    pub(crate) name: &'static str,
+    pub(crate) client: Client<Todos>,
+    /// Whether the page shows its event log.
+    pub(crate) has_log: bool,
+}
+
+/// Why this device cannot work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenDeviceError {
+    #[error("DIP_HOST cannot be used")]
+    Host(#[source] AddressError),
+    #[error(
+        "another `todo` is at work on {}: end it, or give each device a directory of its own with --data",
+        .directory.display()
+    )]
+    InUse { directory: PathBuf },
+    #[error(transparent)]
+    Open(OpenError),
+}
+
+impl Device {
+    /// Opens the device that this process is, with the host that `DIP_HOST` names.
+    pub(crate) async fn open(account: Account) -> Result<Self, OpenDeviceError> {
+        let log = account.log();
+        let Account { seed, directory } = account;
+        let mut builder = Client::builder(seed).store(log);
+        match env::var("DIP_HOST") {
+            Ok(address) if !address.trim().is_empty() => builder = builder.host(address.trim()),
+            _ => tell("DIP_HOST is not set, so this device works offline."),
+        }
+        let client = builder.open().await.map_err(|error| match error {
+            OpenError::Address(error) => OpenDeviceError::Host(error),
+            OpenError::OpenLog(OpenLogError::InUse { .. }) => OpenDeviceError::InUse { directory },
+            error => OpenDeviceError::Open(error),
+        })?;
+        Ok(Self { name: "this", client, has_log: false })
+    }
+}

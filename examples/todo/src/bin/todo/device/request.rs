@@ -1,0 +1,118 @@
+//! What the page asks for, and the answer.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use diplomatic::{EmitError, EntityId, Timestamp, TransactError, UndoError};
+use serde::{Deserialize, Serialize};
+use todo::{Command, Refusal};
+
+use super::Device;
+use crate::with_causes;
+
+/// A request of the page: `{"id": 7, "do": "rename", "item": "…", "title": "milk"}`.
+#[derive(Debug, Deserialize)]
+struct Request {
+    id: u64,
+    #[serde(flatten)]
+    wish: Wish,
+}
+
+/// What the page asks for: something of the lists, or of the device.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Wish {
+    OfDevice(DeviceWish),
+    OfLists(Command),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase")]
+enum DeviceWish {
+    Undo,
+    GoOffline,
+    GoOnline,
+}
+
+/// The answer to a request.
+#[derive(Debug, Serialize)]
+pub(crate) struct Answer {
+    /// The request's; none if it had none.
+    id: Option<u64>,
+    /// What was made or changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    entities: Vec<EntityId>,
+    /// Why nothing was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Why a request is not granted.
+#[derive(Debug, thiserror::Error)]
+enum RequestError {
+    #[error("the page asked for something that this program does not know: load the page again")]
+    Unknown,
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("there is nothing to undo: what came from other devices is undone there")]
+    NothingToUndo,
+    #[error("this cannot be undone any more: something newer has taken its place")]
+    Overtaken,
+    #[error(transparent)]
+    Undo(UndoError),
+    #[error("this device cannot keep it")]
+    Emit(#[from] EmitError),
+}
+
+/// Does what the page asks for. Whatever comes in, there is an answer.
+pub(crate) async fn answer(device: &Device, request: &str) -> Answer {
+    let Ok(Request { id, wish }) = serde_json::from_str(request) else {
+        #[derive(Deserialize)]
+        struct Numbered {
+            id: u64,
+        }
+        let id = serde_json::from_str(request).ok().map(|Numbered { id }| id);
+        return Answer { id, entities: Vec::new(), error: Some(sentence(&RequestError::Unknown)) };
+    };
+    let (entities, error) = match grant(device, wish).await {
+        Ok(entities) => (entities, None),
+        Err(error) => (Vec::new(), Some(sentence(&error))),
+    };
+    Answer { id: Some(id), entities, error }
+}
+
+async fn grant(device: &Device, wish: Wish) -> Result<Vec<EntityId>, RequestError> {
+    let client = &device.client;
+    match wish {
+        Wish::OfDevice(DeviceWish::GoOffline) => client.go_offline(),
+        Wish::OfDevice(DeviceWish::GoOnline) => client.go_online(),
+        Wish::OfDevice(DeviceWish::Undo) => {
+            return client.undo().await.map_err(|error| match error {
+                UndoError::Nothing => RequestError::NothingToUndo,
+                UndoError::Overtaken { .. } => RequestError::Overtaken,
+                error => RequestError::Undo(error),
+            });
+        }
+        Wish::OfLists(command) => {
+            let new = EntityId::fresh(&mut rand::rng(), now());
+            return client.transact(move |todos| command.decide(todos, new)).await.map_err(|error| match error {
+                TransactError::Refused(refusal) => refusal.into(),
+                TransactError::Emit(error) => error.into(),
+                // `TransactError` may get more variants.
+                _ => RequestError::Unknown,
+            });
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn now() -> Timestamp {
+    Timestamp::EPOCH.plus(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// Makes a sentence of an error.
+fn sentence(error: &RequestError) -> String {
+    let words = with_causes(error);
+    let mut letters = words.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).chain(['.']).collect()
+}

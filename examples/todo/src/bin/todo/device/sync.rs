@@ -1,0 +1,58 @@
+//! How sync goes, in a few words.
+
+use diplomatic::sync::Phase;
+use serde::Serialize;
+
+use super::Device;
+
+/// How sync goes, in a few words.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Sync {
+    sentence: String,
+    pending: u64,
+    offline: bool,
+    mood: Mood,
+}
+
+/// How much the person has to care.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Mood {
+    Calm,
+    Alone,
+    Busy,
+    Waiting,
+    Trouble,
+}
+
+impl Sync {
+    pub(crate) fn of(device: &Device) -> Self {
+        let status = device.client.status();
+        let (pending, offline) = (status.pending(), device.client.is_offline());
+        let (words, mood) = match status.hosts().first() {
+            None => ("No host".to_owned(), Mood::Alone),
+            Some(_) if offline => ("Offline".to_owned(), Mood::Waiting),
+            Some(host) => match &host.status.phase {
+                _ if host.is_caught_up() && host.status.refused == 0 => ("In sync".to_owned(), Mood::Calm),
+                Phase::Blocked { cause, .. } => (format!("No sync: {cause}"), Mood::Trouble),
+                Phase::Waiting { trouble, .. } => (format!("No sync: {trouble}"), Mood::Waiting),
+                Phase::FirstSync(progress) if progress.total > 0 => {
+                    (format!("First sync: {} of {}", progress.done, progress.total), Mood::Busy)
+                }
+                Phase::CaughtUp if host.status.refused > 0 => ("The host refused changes".to_owned(), Mood::Trouble),
+                _ if pending > 0 => (String::new(), Mood::Busy),
+                _ => ("Syncing".to_owned(), Mood::Busy),
+            },
+        };
+        Self { sentence: with_pending(words, pending), pending, offline, mood }
+    }
+}
+
+fn with_pending(words: String, pending: u64) -> String {
+    let waits = match pending {
+        0 => return words,
+        1 => "1 change waits".to_owned(),
+        more => format!("{more} changes wait"),
+    };
+    if words.is_empty() { waits } else { format!("{words}, {waits}") }
+}

@@ -1,0 +1,62 @@
+//! `todo`: lists of things to do, the same on all of a person's devices.
+//!
+//! The process is one device (or two, in the demo). It serves a page to the browser on the same machine, pushes the
+//! state there as it changes, and does what the page asks for.
+
+mod account;
+mod arguments;
+mod demo;
+mod device;
+mod page;
+mod serve;
+mod server;
+mod shutdown;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime::Runtime;
+
+use crate::arguments::{Act, Arguments};
+
+fn main() -> ExitCode {
+    match start(Arguments::parse().act) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&format!("error: {}", with_causes(&*error)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(act: Act) -> Result<(), Box<dyn Error>> {
+    let runtime = Runtime::new()?;
+    let outcome = runtime.block_on(async {
+        match act {
+            Act::Serve { data, port } => serve::serve(data, port).await,
+            Act::Demo { port } => demo::demo(port).await,
+        }
+    });
+    // The look-up of a host's name may go on for a while, and nobody waits for it any more.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Says what went wrong, and why.
+fn with_causes(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
+/// Says something to the person.
+fn tell(sentence: &str) {
+    // If standard error is closed, nobody is there to tell.
+    let _ = writeln!(io::stderr(), "{sentence}");
+}

@@ -1,0 +1,85 @@
+//! The live channel: pushes what a device shows, and takes what the page asks for.
+
+use axum::extract::ws::{Message, WebSocket};
+use serde::Serialize;
+
+use crate::device::{Answer, Device, Line, Sync, View, answer};
+
+/// The longest request; more than the longest notes need.
+pub(super) const MAX_REQUEST: usize = 1 << 20;
+
+/// What the page gets. Each part is whole, and left out while it is what the page has already.
+#[derive(Debug, Serialize)]
+struct Push<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<&'a View>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sync: Option<&'a Sync>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<&'a [Line]>,
+    /// It comes with what the request led to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Answer>,
+}
+
+/// What a page has already.
+#[derive(Debug, Default)]
+struct Shown {
+    view: Option<View>,
+    sync: Option<Sync>,
+    log: Option<Vec<Line>>,
+}
+
+/// Serves one page until it goes, or the program ends.
+pub(super) async fn talk(mut socket: WebSocket, device: &Device, closed: impl Future<Output = ()>) {
+    tokio::select! {
+        _ = converse(&mut socket, device) => {}
+        () = closed => {
+            // If it does not arrive, the page finds out by itself.
+            let _ = socket.send(Message::Close(None)).await;
+        }
+    }
+}
+
+/// Returns when the page, or the device, is gone.
+async fn converse(socket: &mut WebSocket, device: &Device) -> Option<()> {
+    let (mut changes, mut statuses) = (device.client.changes(), device.client.status_changes());
+    let mut shown = Shown::default();
+    let mut answered = None;
+    loop {
+        let push = shown.catch_up(device, answered.take()).await?;
+        socket.send(push).await.ok()?;
+        tokio::select! {
+            change = changes.next() => change?,
+            change = statuses.next() => drop(change?),
+            message = socket.recv() => match message?.ok()? {
+                Message::Text(request) => answered = Some(answer(device, &request).await),
+                // No page of ours sends any.
+                Message::Binary(_) => answered = Some(answer(device, "").await),
+                Message::Close(_) => return None,
+                Message::Ping(_) | Message::Pong(_) => {}
+            },
+        }
+    }
+}
+
+impl Shown {
+    async fn catch_up(&mut self, device: &Device, answer: Option<Answer>) -> Option<Message> {
+        let log = match device.has_log {
+            true => news(&mut self.log, device.log().await.ok()?),
+            false => None,
+        };
+        let push = Push {
+            view: news(&mut self.view, device.client.read(View::of)),
+            sync: news(&mut self.sync, Sync::of(device)),
+            log: log.map(Vec::as_slice),
+            answer,
+        };
+        Some(Message::text(serde_json::to_string(&push).ok()?))
+    }
+}
+
+/// Notes what is so now, and returns it if that is news.
+fn news<T: PartialEq>(shown: &mut Option<T>, now: T) -> Option<&T> {
+    if shown.as_ref() == Some(&now) { None } else { Some(shown.insert(now)) }
+}

@@ -1,0 +1,155 @@
+//! A window with one device in it, and what a person sees there.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use fantoccini::Client;
+use fantoccini::wd::WindowHandle;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::browser::{Browser, Extension, wait};
+use super::view::{self, View};
+
+/// No test waits longer for anything.
+pub(crate) const LONGEST: Duration = Duration::from_secs(20);
+/// Between two looks at the page.
+pub(super) const PAUSE: Duration = Duration::from_millis(15);
+
+pub(crate) struct Page<'a> {
+    pub(crate) browser: &'a Browser,
+    window: WindowHandle,
+    device: String,
+}
+
+impl<'a> Page<'a> {
+    pub(super) fn new(browser: &'a Browser, window: WindowHandle, device: &str) -> Self {
+        Self { browser, window, device: device.to_owned() }
+    }
+
+    /// Returns another device on the same page.
+    pub(crate) fn device(&self, device: &str) -> Self {
+        Self { browser: self.browser, window: self.window.clone(), device: device.to_owned() }
+    }
+
+    /// Does something with the browser while this window is the one that it goes to.
+    pub(super) fn in_front<T>(&self, act: impl AsyncFnOnce(&Client) -> T) -> T {
+        let client = &self.browser.client;
+        wait(async {
+            client.switch_to_window(self.window.clone()).await.expect("the window is open");
+            act(client).await
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn goto(&self, address: &str) {
+        self.in_front(async |client| client.goto(address).await).expect("the page loads");
+    }
+
+    #[track_caller]
+    pub(crate) fn reload(&self) {
+        self.in_front(async |client| client.refresh().await).expect("the page loads again");
+    }
+
+    pub(crate) fn screenshot(&self) -> Vec<u8> {
+        self.in_front(async |client| client.screenshot().await).expect("a picture can be taken")
+    }
+
+    /// Runs the body of a function on the page, with these `arguments`.
+    #[track_caller]
+    pub(crate) fn run<T: DeserializeOwned>(&self, script: &str, arguments: &[Value]) -> T {
+        let result = self.in_front(async |client| client.execute(script, arguments.to_vec()).await);
+        serde_json::from_value(result.expect("the script runs")).expect("it returns what the test wants")
+    }
+
+    /// Runs the body of a function where the window's first frame is.
+    #[track_caller]
+    pub(crate) fn run_in_first_frame<T: DeserializeOwned>(&self, script: &str) -> T {
+        let result = self.in_front(async |client| {
+            client.enter_frame(0).await?;
+            let result = client.execute(script, Vec::new()).await;
+            client.enter_parent_frame().await?;
+            result
+        });
+        serde_json::from_value(result.expect("the script runs")).expect("it returns what the test wants")
+    }
+
+    /// Gives a command of the Chrome DevTools Protocol.
+    #[track_caller]
+    pub(crate) fn cdp(&self, command: &str, parameters: Value) -> Value {
+        let body = json!({ "cmd": command, "params": parameters });
+        let result = self.in_front(async |client| client.issue_cmd(Extension { path: "goog/cdp/execute", body }).await);
+        result.expect("the browser knows the command")
+    }
+
+    /// Becomes as narrow as a phone, and is touched instead of clicked.
+    pub(crate) fn become_phone(&self) {
+        self.cdp("Emulation.setTouchEmulationEnabled", json!({ "enabled": true }));
+        let screen = json!({ "width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": true });
+        self.cdp("Emulation.setDeviceMetricsOverride", screen);
+    }
+
+    /// Becomes a window of this size in CSS pixels, each of them of `scale` pixels.
+    pub(crate) fn resize(&self, width: u32, height: u32, scale: u32) {
+        let screen = json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": false });
+        self.cdp("Emulation.setDeviceMetricsOverride", screen);
+    }
+
+    /// Switches between the bright and the dark scheme of colours.
+    pub(crate) fn prefer(&self, scheme: &str) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.cdp("Emulation.setEmulatedMedia", json!({ "features": features }));
+    }
+
+    /// Returns the CSS selector of something in this device.
+    pub(crate) fn within(&self, selector: &str) -> String {
+        format!("section[data-device=\"{}\"] {selector}", self.device)
+    }
+}
+
+/// Looking.
+impl Page<'_> {
+    /// Returns what the page shows, where it shows the device.
+    pub(crate) fn look(&self) -> Option<View> {
+        self.run(view::READ, &[json!(self.device)])
+    }
+
+    /// Waits until the device is as `is` wants it. `what` says it in words.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, is: impl Fn(&View) -> bool) -> View {
+        let start = Instant::now();
+        loop {
+            let view = self.look();
+            match view {
+                Some(view) if is(&view) => return view,
+                view if start.elapsed() > LONGEST => {
+                    self.browser.keep_evidence();
+                    panic!("{} does not come to {what}: {view:#?}", self.device);
+                }
+                _ => sleep(PAUSE),
+            }
+        }
+    }
+
+    /// Waits until the items are these, in this order; see [`Item`](super::view::Item) for how they are written.
+    #[track_caller]
+    pub(crate) fn shows<const N: usize>(&self, lines: [&str; N]) -> View {
+        self.until(&format!("show {lines:?}"), |view| view.lines() == lines)
+    }
+
+    /// Waits until nothing is on its way to a host.
+    #[track_caller]
+    pub(crate) fn is_in_sync(&self) -> View {
+        self.until("be in sync", |view| view.pending == Some(0) && view.status == "In sync")
+    }
+
+    #[track_caller]
+    pub(crate) fn focuses(&self, name: &str) -> View {
+        self.until(&format!("have the focus on {name:?}"), |view| view.focus == name)
+    }
+
+    #[track_caller]
+    pub(crate) fn complains_of(&self, part: &str) -> View {
+        self.until(&format!("complain of {part:?}"), |view| view.alert.contains(part))
+    }
+}
