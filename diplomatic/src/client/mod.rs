@@ -199,7 +199,7 @@ impl<R: Reducer> Client<R> {
     /// # let client = builder.host("http://localhost:9").open().await?;
     /// client.go_offline();
     /// client.emit(TodoEvent::Added { title: "milk".into() }).await?;
-    /// assert!(client.is_offline() && client.status().pending() == 1);
+    /// client.status_changes().until(|status| status.pending() == 1).await?;
     /// client.go_online();
     /// # Ok(())
     /// # }

@@ -17,10 +17,12 @@ impl<R: Reducer> Client<R> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
+    /// use std::io;
+    ///
     /// # let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
     /// let renamed = client.transact(move |todos| match todos.titles.get(&milk) {
     ///     Some(title) => Ok(vec![TodoEvent::Renamed { todo: milk, title: title.to_uppercase() }]),
-    ///     None => Err("it is gone"),
+    ///     None => Err(io::Error::other("it is gone")),
     /// });
     /// renamed.await?;
     /// assert!(client.read(|todos| todos.titles.values().eq(["MILK"])));
