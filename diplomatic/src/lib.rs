@@ -2,7 +2,10 @@
 //!
 //! An app says what can happen, as an enum, and what it makes of it, as a [`Reducer`]. The rest is done here: a durable
 //! encrypted log on the device, offline work, end-to-end encrypted sync between the user's devices through any
-//! DIPLOMATIC host, which can read nothing of it, and a state that comes out the same on every device.
+//! DIPLOMATIC host, and a state that comes out the same on every device. A host stores and passes on what it cannot
+//! read, and the user owns everything by one secret, the [`Seed`].
+//!
+//! # A program
 //!
 //! ```no_run
 //! use std::collections::BTreeMap;
@@ -59,15 +62,57 @@
 //! # }
 //! ```
 //!
-//! Where to go on:
+//! The README of the repository builds an app step by step, from `cargo new` to its tests.
 //!
-//! - [`DiplomaticEvent`](derive@DiplomaticEvent): the shapes that an event can have, and their attributes.
-//! - [`Reducer`]: what a state promises, and what it may rely on.
-//! - [`Client`]: emitting, reading, waiting for changes, and how sync goes.
+//! # How an event becomes a message
+//!
+//! Each variant becomes a message of a type of its own, `todo.added` for one, with its fields as a MessagePack map.
+//! What the message is about, its *entity*, depends on the variant's shape. Of several messages about one entity the
+//! latest counts, so that the shape decides what can overwrite what:
+//!
+//! | shape | attribute | it is about | so |
+//! | --- | --- | --- | --- |
+//! | fact | none | a new entity, whose id `emit` returns and [`Meta::entity`] names | every one counts |
+//! | register | `overwrites = "todo"`, or several fields | an id that every device derives from the type and the fields | the latest for each key counts; a rename here and a tick there both survive |
+//! | entity | `entity = "todo"` | the entity in the field | the whole of an entity is written at once, and the latest counts |
+//! | delete | `deletes = "todo"` | the entity in the field | it is gone, and the registers that hang on it with it |
+//! | singleton | `singleton` | an id that every device derives from the type | there is one value for the account |
+//!
+//! [`DiplomaticEvent`](derive@DiplomaticEvent) has all attributes, also those that read what older builds wrote.
+//!
+//! # How the state is made
+//!
+//! Messages have one order, which all devices agree on: by the time of the change, a counter and a hash (see
+//! [`Position`]). The state is the fold of those that count, in this order, and of nothing else: not of when they
+//! arrived, how often the app was restarted, or which host brought them. What a device emits comes after all that it
+//! has seen, even if its clock is slow. What is new goes on top of the state; what comes late goes in its place, from
+//! a snapshot before it. [`Reducer`] says what the fold relies on, and `testing::check_reducer` whether it may.
+//!
+//! # How sync goes
+//!
+//! [`Client`] keeps a queue for each host on disk. It reads what the host has and is new, sends what waits, and then
+//! listens for news, each host on its own; one that cannot be reached is tried again, at growing intervals. How it goes
+//! is a value to read or watch ([`SyncStatus`]), with a reason and a remedy where something is wrong. A host knows keys,
+//! sizes and times of arrival. It sees neither contents nor types nor which messages belong together, and it can forge
+//! or change nothing: every message is signed, and checked before it is believed.
+//!
+//! # What is promised
+//!
+//! - When `emit` returns, the event is on disk, applied, and in the queue of every host: all of it or nothing.
+//! - No crash loses a message, applies it twice, or forgets it in a queue.
+//! - Devices that have the same messages have the same state.
+//! - An event that this build does not know or cannot read is kept and passed on, and holds up no other.
+//! - No bytes from a host, a file or another device make the library panic.
+//!
+//! # Where to go on
+//!
+//! - [`Client`]: emitting, reading, waiting for changes, history, undo, backups.
 //! - [`Device`]: the same without network and async, for tools and simulations.
 //! - [`Replay`]: what a state was at any time, from an export file alone.
+//! - [`raw`]: any account of any app, without its types.
 //! - `testing` (with the feature of that name): whether a reducer keeps its promises, devices converge, and old messages
 //!   still read, each in a test of ten lines.
+//! - [`sync`]: the sync engine without I/O, for other transports.
 //! - [`standard`]: the wire format, in pure functions.
 //!
 //! # Features

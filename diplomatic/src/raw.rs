@@ -102,6 +102,23 @@ impl DiplomaticEvent for RawEvent {
 ///
 /// A log that is open with it may be an app's: what the app keeps of its state stays good, or goes where new messages
 /// spoil it.
+///
+/// ```
+/// use diplomatic::raw::Raw;
+/// use diplomatic::{Client, Seed};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // A backup of any app's account.
+/// # let folder = tempfile::tempdir()?;
+/// # let (seed, backup) = (Seed::random(), folder.path().join("backup.dpl"));
+/// let client = Client::<Raw>::builder(seed).in_memory().open().await?;
+/// client.sync().await?;
+/// let exported = client.export(backup).await?;
+/// println!("{} messages", exported.messages);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Raw;
 

@@ -26,6 +26,36 @@ use crate::standard::{EntityId, Label, Timestamp};
 ///
 /// `diplomatic::testing::check_reducer` finds out whether a reducer keeps them. An event over which `apply` panics is
 /// refused when it is emitted here; one from elsewhere is put into quarantine, and the state is what it is without it.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use diplomatic::{DiplomaticEvent, EntityId, Meta, Reducer, Timestamp};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(DiplomaticEvent)]
+/// enum NoteEvent {
+///     #[diplomatic(entity = "note")]
+///     Written { note: EntityId, text: String },
+///     #[diplomatic(deletes = "note")]
+///     Removed { note: EntityId },
+/// }
+///
+/// /// The notes, and when each was written last.
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Notes(BTreeMap<EntityId, (String, Timestamp)>);
+///
+/// impl Reducer for Notes {
+///     type Event = NoteEvent;
+///
+///     fn apply(&mut self, event: &NoteEvent, at: &Meta) {
+///         match event {
+///             NoteEvent::Written { note, text } => drop(self.0.insert(note.clone(), (text.clone(), at.changed))),
+///             NoteEvent::Removed { note } => drop(self.0.remove(note)),
+///         }
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a state: implement `diplomatic::Reducer` for it")]
 pub trait Reducer: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What can happen.
@@ -44,6 +74,21 @@ pub trait Reducer: Default + Serialize + DeserializeOwned + Send + Sync + 'stati
 }
 
 /// What is known of an event beside its fields.
+///
+/// ```
+/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+/// # use app::*;
+/// use diplomatic::{EntityId, Meta, Origin, Reducer, Timestamp};
+///
+/// // A test may call a reducer by hand; `diplomatic::testing` has more for it.
+/// let today = Timestamp::from_millis(1_764_000_000_000);
+/// let milk = EntityId::new(b"milkmilk", today);
+/// let at = Meta::new(milk.clone(), today, "todo.added", Origin::ThisDevice);
+/// let mut todos = Todos::default();
+/// todos.apply(&TodoEvent::Added { title: "milk".into() }, &at);
+/// assert_eq!(todos.titles[&milk], "milk");
+/// assert_eq!(at.created(), today);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Meta {

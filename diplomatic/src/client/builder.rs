@@ -22,6 +22,25 @@ use crate::standard::{HostKeys, Label, Seed, Timestamp};
 use crate::sync::{Session, SessionConfig};
 
 /// Describes a client before it is opened.
+///
+/// ```no_run
+/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+/// # use app::*;
+/// # use diplomatic::{Client, Seed};
+/// use diplomatic::Label;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = Client::<Todos>::builder("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".parse()?)
+///     .store("todo.redb")
+///     .host("http://localhost:31337")
+///     // A second host, under another name: what one does not have, the other has.
+///     .host_as(Label::new("home"), "https://host.example.org")
+///     .open()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct ClientBuilder<R> {
     seed: Seed,
     backing: Option<Backing>,

@@ -8,6 +8,22 @@ use crate::log::LogError;
 /// Tells when the state changes.
 ///
 /// Changes that come while nobody waits are told of once: what counts is the state as it is by then.
+///
+/// ```
+/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+/// # use app::*;
+/// # use diplomatic::{Client, Seed};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
+/// let mut changes = client.changes();
+/// client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+/// // An app shows the state anew here, and waits again.
+/// changes.next().await;
+/// assert_eq!(client.read(|todos| todos.titles.len()), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Changes(watch::Receiver<u64>);
 
@@ -28,6 +44,22 @@ impl Changes {
 }
 
 /// Tells when the status changes.
+///
+/// ```
+/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+/// # use app::*;
+/// # use diplomatic::{Client, Seed};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let builder = Client::<Todos>::builder(Seed::random()).in_memory();
+/// # let client = builder.host("http://localhost:9").open().await?;
+/// let mut changes = client.status_changes();
+/// client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+/// let status = changes.until(|status| status.pending() > 0).await?;
+/// println!("{} changes wait to be sent", status.pending());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct StatusChanges(watch::Receiver<SyncStatus>);
 

@@ -18,6 +18,28 @@ impl<R: Reducer> Client<R> {
     /// Writes every message to an export file (`.dpl`), as [`Device::export`](crate::Device::export) does. The file has
     /// what the client has now, and emitting and sync go on meanwhile.
     ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let seed = Seed::random();
+    /// # let client = Client::<Todos>::builder(seed.clone()).in_memory().open().await?;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let backup = folder.path().join("backup.dpl");
+    /// client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+    /// assert_eq!(client.export(&backup).await?.messages, 1);
+    ///
+    /// // On a device that has nothing yet:
+    /// # client.close().await;
+    /// # let client = Client::<Todos>::builder(seed).in_memory().open().await?;
+    /// assert_eq!(client.import(&backup).await?.new, 1);
+    /// assert_eq!(client.read(|todos| todos.titles.len()), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ExportFileError`].

@@ -110,6 +110,20 @@ impl<R: Reducer> Client<R> {
 
     /// Writes events in their order, all or none, in one transaction.
     ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
+    /// let added = ["milk", "bread"].map(|title| TodoEvent::Added { title: title.into() });
+    /// let todos = client.emit_all(added.to_vec()).await?;
+    /// assert_eq!(todos.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`EmitError`]; nothing is stored then.
@@ -174,6 +188,22 @@ impl<R: Reducer> Client<R> {
 
     /// Stops sync, for a switch that the user can turn: what is on its way is broken off, and nothing is sent or fetched
     /// until [`go_online`](Self::go_online). Emitting goes on as ever, and what is emitted waits.
+    ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let builder = Client::<Todos>::builder(Seed::random()).in_memory();
+    /// # let client = builder.host("http://localhost:9").open().await?;
+    /// client.go_offline();
+    /// client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+    /// client.status_changes().until(|status| status.pending() == 1).await?;
+    /// client.go_online();
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn go_offline(&self) {
         self.shared.go_offline();
     }

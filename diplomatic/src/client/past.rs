@@ -10,6 +10,26 @@ use crate::standard::{EntityId, Timestamp};
 impl<R: Reducer> Client<R> {
     /// Lets `decide` look at the state and say what is to happen, and writes that, all or none. Nothing comes between.
     ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
+    /// use std::io;
+    ///
+    /// # let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+    /// let renamed = client.transact(move |todos| match todos.titles.get(&milk) {
+    ///     Some(title) => Ok(vec![TodoEvent::Renamed { todo: milk, title: title.to_uppercase() }]),
+    ///     None => Err(io::Error::other("it is gone")),
+    /// });
+    /// renamed.await?;
+    /// assert!(client.read(|todos| todos.titles.values().eq(["MILK"])));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// What `decide` refuses with, or [`EmitError`]; nothing is stored then.
@@ -41,6 +61,25 @@ impl<R: Reducer> Client<R> {
 
     /// Returns everything that happened to one entity, in the one order.
     ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
+    /// use diplomatic::Happened;
+    ///
+    /// let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+    /// client.emit(TodoEvent::Removed { todo: milk.clone() }).await?;
+    /// let history = client.history_of(milk.clone()).await?;
+    /// assert_eq!(history[0].what, Happened::Event(TodoEvent::Added { title: "milk".into() }));
+    /// assert_eq!(history[1].what, Happened::Event(TodoEvent::Removed { todo: milk }));
+    /// assert_eq!(history[0].overwritten_by, Some(history[1].position));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`LogError`].
@@ -63,6 +102,23 @@ impl<R: Reducer> Client<R> {
 
     /// Returns the state as it is without the messages after `time`. It folds the log from the start.
     ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
+    /// let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+    /// let then = client.history_of(milk.clone()).await?[0].meta.changed;
+    /// # std::thread::sleep(std::time::Duration::from_millis(2));
+    /// client.emit(TodoEvent::Removed { todo: milk }).await?;
+    /// assert_eq!(client.state_at(then).await?.titles.len(), 1);
+    /// assert_eq!(client.read(|todos| todos.titles.len()), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`LogError`].
@@ -82,6 +138,23 @@ impl<R: Reducer> Client<R> {
 
     /// Drops overwritten and deleted messages from this device, and makes the log smaller; see
     /// [`Device::compact`](crate::Device::compact).
+    ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
+    /// use diplomatic::Keep;
+    ///
+    /// # let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+    /// client.emit(TodoEvent::Removed { todo: milk }).await?;
+    /// // What was added goes; that it was deleted stays, for the devices that do not know yet.
+    /// assert_eq!(client.compact(Keep::Latest).await?.dropped, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -7,6 +7,22 @@ use crate::standard::Label;
 use crate::sync::{HostStatus, Phase};
 
 /// How sync goes, host by host.
+///
+/// ```
+/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+/// # use app::*;
+/// # use diplomatic::{Client, Seed};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // Nobody listens on port 9.
+/// let client = Client::<Todos>::builder(Seed::random()).in_memory().host("http://localhost:9").open().await?;
+/// client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+/// let status = client.sync().await?;
+/// assert!(!status.is_caught_up());
+/// assert_eq!(status.pending(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncStatus {
     hosts: Vec<HostReport>,
@@ -38,6 +54,24 @@ impl SyncStatus {
 }
 
 /// How it goes with one host.
+///
+/// As text it is one line for a person:
+///
+/// ```
+/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+/// # use app::*;
+/// # use diplomatic::{Client, Seed};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = Client::<Todos>::builder(Seed::random()).in_memory().host("http://localhost:9").open().await?;
+/// # client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+/// let status = client.sync().await?;
+/// let host = &status.hosts()[0];
+/// assert!(!host.is_caught_up());
+/// assert!(host.to_string().ends_with("waiting, there is no connection to the host; 1 change waits to be sent"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostReport {

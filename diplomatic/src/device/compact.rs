@@ -9,6 +9,18 @@ use crate::standard::Timestamp;
 const BATCH: usize = 4_096;
 
 /// What compacting leaves.
+///
+/// ```
+/// use std::time::{Duration, SystemTime, UNIX_EPOCH};
+///
+/// use diplomatic::{Keep, Timestamp};
+///
+/// // What was overwritten or deleted in the last year can still be looked up.
+/// let a_year_ago = SystemTime::now() - Duration::from_secs(365 * 24 * 3600);
+/// let keep = Keep::Since(Timestamp::EPOCH.plus(a_year_ago.duration_since(UNIX_EPOCH)?));
+/// # let _ = keep;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Keep {

@@ -45,6 +45,29 @@ pub enum Happened<E> {
 }
 
 /// What lies between two states; for [`Device::diff`].
+///
+/// ```
+/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+/// # use app::*;
+/// # use diplomatic::{Backing, Device, Diff, Seed, Timestamp};
+/// # let rng: rand::rngs::StdRng = rand::make_rng();
+/// # let mut device = Device::<Todos>::open(Backing::memory(), &Seed::random(), rng)?;
+/// impl Diff for Todos {
+///     type Difference = Vec<String>;
+///
+///     fn diff(&self, later: &Self) -> Vec<String> {
+///         let new = later.titles.iter().filter(|(todo, _)| !self.titles.contains_key(todo));
+///         new.map(|(_, title)| format!("new: {title}")).collect()
+///     }
+/// }
+///
+/// let monday = Timestamp::from_millis(1_764_000_000_000);
+/// let tuesday = Timestamp::from_millis(1_764_086_400_000);
+/// device.emit(monday, &TodoEvent::Added { title: "milk".into() })?;
+/// device.emit(tuesday, &TodoEvent::Added { title: "bread".into() })?;
+/// assert_eq!(device.diff(monday, tuesday)?, ["new: bread"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Diff {
     /// What differs, in the app's words.
     type Difference;

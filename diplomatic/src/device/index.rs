@@ -85,6 +85,26 @@ impl Query {
 }
 
 /// A part of a list.
+///
+/// ```
+/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+/// # use app::*;
+/// # use diplomatic::{Backing, Device, Query, Seed, Timestamp};
+/// # let rng: rand::rngs::StdRng = rand::make_rng();
+/// # let mut device = Device::<Todos>::open(Backing::memory(), &Seed::random(), rng)?;
+/// let now = Timestamp::from_millis(1_764_000_000_000);
+/// for title in ["milk", "bread", "cheese"] {
+///     device.emit(now, &TodoEvent::Added { title: title.into() })?;
+/// }
+/// let query = Query::of_type("todo.added").limit(2);
+/// let mut page = device.list(&query, None)?;
+/// assert_eq!(page.entries.len(), 2);
+/// while let Some(next) = page.next {
+///     page = device.list(&query, Some(&next))?;
+///     assert_eq!(page.entries.len(), 1);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Page<E> {

@@ -82,6 +82,14 @@ pub struct Device<R: Reducer> {
 }
 
 /// Settings of a [`Device`].
+///
+/// ```
+/// use diplomatic::DeviceConfig;
+///
+/// let mut config = DeviceConfig::default();
+/// // Opens faster, and writes more.
+/// config.snapshot_events = 500;
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct DeviceConfig {

@@ -22,6 +22,22 @@ const CACHE_BYTES: usize = 32 << 20;
 const CHECK: &[u8] = b"diplomatic log";
 
 /// Where a log's bytes are: in a file, or in memory.
+///
+/// ```
+/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+/// # use app::*;
+/// # use diplomatic::{Backing, Device, Seed, Timestamp};
+/// # let rng = || rand::make_rng::<rand::rngs::StdRng>();
+/// # let (seed, now) = (Seed::random(), Timestamp::from_millis(1_764_000_000_000));
+/// // A test of what a restart leaves; `Backing::file("todo.redb")` is the real thing.
+/// let backing = Backing::memory();
+/// let mut device = Device::<Todos>::open(backing.clone(), &seed, rng())?;
+/// device.emit(now, &TodoEvent::Added { title: "milk".into() })?;
+/// drop(device);
+/// let device = Device::<Todos>::open(backing, &seed, rng())?;
+/// assert_eq!(device.read(|todos| todos.titles.len()), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Backing(Kind);
 

@@ -20,6 +20,15 @@ use super::signature::write_hex;
 /// Usually the id is eight random bytes. Registers and singletons have an id that is derived from what they are
 /// about, and no creation time (0). In MessagePack an entity id is the bin of its bytes; in text formats, and as
 /// [`Display`](fmt::Display), their hex digits.
+///
+/// ```
+/// use diplomatic::standard::{EntityId, Timestamp};
+///
+/// let milk = EntityId::new(b"milkmilk", Timestamp::from_millis(1_764_000_000_000));
+/// assert_eq!(milk.created(), Timestamp::from_millis(1_764_000_000_000));
+/// // Every device derives the same name for the account's one value of a type.
+/// assert_eq!(EntityId::singleton("status").created(), Timestamp::EPOCH);
+/// ```
 #[derive(Clone)]
 pub struct EntityId {
     id: Id,

@@ -13,6 +13,13 @@ use super::{Head, Kdm, PublicKey, Seed, Signature, Timestamp};
 ///
 /// The label, not the address, fixes the keys, so that every client of one user must use the same label for the same
 /// host. The standard's tools use `host` and 0.
+///
+/// ```
+/// use diplomatic::standard::Label;
+///
+/// assert_eq!(Label::default(), Label::new("host"));
+/// assert_ne!(Label::new("home"), Label::with_index("home", 1));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label {
     name: String,

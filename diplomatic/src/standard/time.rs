@@ -6,6 +6,17 @@ use std::time::Duration;
 use super::bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, put_varint};
 
 /// A moment: milliseconds since the Unix epoch, at most 2^56 - 1 of them (some two million years).
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use diplomatic::standard::Timestamp;
+///
+/// let noon = Timestamp::from_millis(1_764_000_000_000);
+/// let later = noon.plus(Duration::from_secs(90));
+/// assert_eq!(later.since(noon), Duration::from_secs(90));
+/// assert!(noon < later);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "engine", derive(serde::Serialize))]
 pub struct Timestamp(u64);

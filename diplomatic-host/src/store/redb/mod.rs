@@ -30,6 +30,16 @@ use super::{BagStore, Done, OpenStoreError, Placed, StoreError};
 /// Writes of many callers share commits. After an I/O error, such as a full disk, the file is opened again, so that
 /// reads go on, and writes are tried anew. The file is locked against other processes until the store is dropped;
 /// dropping it finishes the writes that wait.
+///
+/// ```
+/// use diplomatic_host::{Host, RedbStore};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let data = folder.path().join("host.redb");
+/// let host = Host::new(RedbStore::open(data)?);
+/// # let _ = host;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct RedbStore {
     shared: Arc<Shared>,
