@@ -79,21 +79,39 @@ where
     ///
     /// # Errors
     ///
-    /// [`UndoError`], the reason why nothing was done.
+    /// [`UndoError`], the reason why nothing was done. What is overtaken or irreversible is passed over from then on, so
+    /// that the next call takes back what came before it.
     pub fn undo(&mut self, now: Timestamp) -> Result<Vec<EntityId>, UndoError> {
         self.mend()?;
-        let last = self.log.read(|reader| {
-            let Some(stored) = reader.last_to_undo()? else { return Ok(None) };
-            let winner = reader.winner(stored.message.head().entity())?;
+        let stored = self.log.read(|reader| reader.last_to_undo())?.ok_or(UndoError::Nothing)?;
+        let inverse = match self.inverse_of(&stored) {
+            Err(error @ (UndoError::Overtaken { .. } | UndoError::Irreversible { .. })) => {
+                self.log.write(|writer| writer.mark_undone(&stored.position))?;
+                return Err(error);
+            }
+            inverse => inverse?,
+        };
+        Ok(self.emit_by(|writer, clock| {
+            let (entities, changes) = write_events(writer, clock, now, &inverse)?;
+            writer.mark_undone(&stored.position)?;
+            changes.iter().try_for_each(|change| writer.mark_undone(&change.position))?;
+            if stored.message.head().is_delete() {
+                mark_tombstones_undone(writer, &stored)?;
+            }
+            Ok((entities, changes))
+        })?)
+    }
+
+    /// Returns the events that take a message back.
+    fn inverse_of(&self, stored: &StoredMessage) -> Result<Vec<R::Event>, UndoError> {
+        let entity = stored.message.head().entity().clone();
+        let counts = self.log.read(|reader| {
             // What an undo emitted since does not stand in the way of undoing more.
-            let counts = match winner.map(|winner| winner.position) {
+            Ok(match reader.winner(&entity)?.map(|winner| winner.position) {
                 Some(winner) => winner == stored.position || reader.is_undone(&winner)?,
                 None => false,
-            };
-            Ok(Some((counts, stored)))
+            })
         })?;
-        let (counts, stored) = last.ok_or(UndoError::Nothing)?;
-        let entity = stored.message.head().entity().clone();
         if !counts {
             return Err(UndoError::Overtaken { entity });
         }
@@ -105,17 +123,7 @@ where
         let before = self.state_of(|position| *position < stored.position)?;
         let origin = origin_of(&self.log, stored.origin);
         let meta = Meta::new(entity.clone(), stored.position.changed, event_type, origin);
-        let inverse = event.inverse(&meta, &before).ok_or(UndoError::Irreversible { entity })?;
-
-        Ok(self.emit_by(|writer, clock| {
-            let (entities, changes) = write_events(writer, clock, now, &inverse)?;
-            writer.mark_undone(&stored.position)?;
-            changes.iter().try_for_each(|change| writer.mark_undone(&change.position))?;
-            if stored.message.head().is_delete() {
-                mark_tombstones_undone(writer, &stored)?;
-            }
-            Ok((entities, changes))
-        })?)
+        event.inverse(&meta, &before).ok_or(UndoError::Irreversible { entity })
     }
 }
 

@@ -152,6 +152,17 @@ fn undo_says_why_it_refuses() {
 }
 
 #[test]
+fn what_cannot_be_undone_does_not_stand_in_the_way_of_undoing_more() {
+    let mut device = device();
+    device.emit(at(1), &added("milk")).unwrap();
+    device.emit(at(2), &Event::Status("away".into())).unwrap();
+    assert!(matches!(device.undo(at(3)).unwrap_err(), UndoError::Irreversible { .. }));
+    device.undo(at(4)).unwrap();
+    assert!(device.read(|todos| todos.items.is_empty()));
+    assert!(matches!(device.undo(at(5)).unwrap_err(), UndoError::Nothing));
+}
+
+#[test]
 fn a_transaction_decides_on_the_state_and_writes_all_or_nothing() {
     let mut device = device();
     let add_once = |todos: &Todos| match todos.items.len() {
