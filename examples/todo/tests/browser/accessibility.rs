@@ -64,6 +64,7 @@ fn what_has_the_focus_can_be_seen() {
         let page = browser.open(device.address(), "this");
         page.add("Report");
         page.open_details("Report");
+        page.prefer("light");
         page.run::<()>(NOTE_LOOKS, &[]);
         let mut seen = BTreeSet::new();
         for _ in 0..25 {
@@ -84,13 +85,11 @@ const NOTE_LOOKS: &str = "document.activeElement.blur();
         const { outlineStyle, outlineWidth, outlineColor, borderColor, boxShadow } = getComputedStyle(node);
         return [outlineStyle === 'none' ? '' : outlineWidth + outlineColor, borderColor, boxShadow];
     }));
-    for (const animation of document.getAnimations()) animation.finish();
     window.before = new Map([...document.querySelectorAll('main *')].map((node) => [node, looks(node)]));";
 
 /// Returns the name of what has the focus, and whether it looks other than without.
 const FOCUS_LOOKS: &str = "const node = document.activeElement;
     const name = node.getAttribute('aria-label') ?? node.querySelector('[data-title]')?.textContent ?? node.textContent.trim();
-    for (const animation of document.getAnimations()) animation.finish();
     return node === document.body ? ['BODY', false] : [name, before.get(node) !== looks(node)];";
 
 #[track_caller]

@@ -55,8 +55,6 @@ fn text_stands_out_in_the_light_and_in_the_dark() {
         for scheme in ["light", "dark"] {
             for page in [&page, &phone] {
                 page.prefer(scheme);
-                // Colours may take a moment to change.
-                page.until("have settled", |_| page.run("return document.getAnimations().length === 0", &[]));
                 let faint = faint_texts(page);
                 assert!(faint.is_empty(), "in the {scheme}: {faint:#?}");
             }

@@ -95,10 +95,18 @@ impl<'a> Page<'a> {
         self.cdp("Emulation.setDeviceMetricsOverride", screen);
     }
 
-    /// Switches between the bright and the dark scheme of colours.
+    /// Switches between the light and the dark scheme of colours, without the colours in between.
+    #[track_caller]
     pub(crate) fn prefer(&self, scheme: &str) {
-        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
         self.cdp("Emulation.setEmulatedMedia", json!({ "features": features }));
+        // The page takes it over a moment later.
+        let is_so =
+            format!("return matchMedia('(prefers-color-scheme: {scheme}) and (prefers-reduced-motion)').matches");
+        self.until(&format!("be {scheme}"), |_| self.run(&is_so, &[]));
     }
 
     /// Returns the CSS selector of something in this device.
