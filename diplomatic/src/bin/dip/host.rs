@@ -16,7 +16,7 @@ pub(crate) enum HostCommand {
     /// A host that does not know it, or has nothing of it, is refused unless --create is given: if you have other
     /// devices, the seed, the label or the address is wrong then.
     Add {
-        /// The host's address, such as http://localhost:31337 or https://host.example.org.
+        /// The host's address, such as http://localhost:31337.
         #[arg(value_name = "URL")]
         address: String,
         /// Your name for the host. It fixes the keys: use the same on every device, and in every app.
