@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use redb::{ReadableTable, ReadableTableMetadata};
+use redb::{DatabaseError, ReadableTable, ReadableTableMetadata, StorageError as RedbError};
 
 use super::error::LogError;
 use super::index::rows;
@@ -73,9 +73,14 @@ impl fmt::Display for StoreProblem {
 }
 
 impl Log {
-    /// Has the database check its own pages; false if it found any damaged.
+    /// Has the database check its own pages; false if it found any damaged and could mend them.
     pub(crate) fn check_file(&self) -> Result<bool, LogError> {
-        with_database(&self.backing, &self.database, &self.is_suspect, |database| Ok(database.check_integrity()?))
+        with_database(&self.backing, &self.database, &self.is_suspect, |database| match database.check_integrity() {
+            Err(DatabaseError::Storage(RedbError::Corrupted(_)) | DatabaseError::RepairAborted) => {
+                Err(LogError::Damaged)
+            }
+            outcome => Ok(outcome?),
+        })
     }
 }
 
