@@ -58,6 +58,8 @@ pub enum RawEvent {
     },
 }
 
+// Who forgot to derive an enum is not helped by this one.
+#[diagnostic::do_not_recommend]
 impl DiplomaticEvent for RawEvent {
     const TYPES: &'static [EventType] = &[];
     const READS_ALL: bool = true;
