@@ -127,8 +127,6 @@
 //! | `testing` | tools for the tests of an app: scenarios, a checker of reducers, simulated devices, a lock on the schema |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
 //! | `words` | a [`Seed`] as the 24 words that people write down, and as the four by which they compare two devices |
-//! | `cli` | no part of the library: the command line tool `dip`, by `cargo install --path diplomatic --features cli` |
-//! | `keyring` | `dip` can keep the seed in the system's keyring |
 
 // The derive macro's code names the crate, also in the crate's own tests.
 #[cfg(test)]
