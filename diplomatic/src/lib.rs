@@ -137,13 +137,13 @@ mod client;
 #[cfg(feature = "client")]
 mod device;
 #[cfg(feature = "engine")]
-mod event;
+pub mod event;
 #[cfg(feature = "replay")]
 mod fold;
 #[cfg(feature = "client")]
 mod log;
 #[cfg(feature = "engine")]
-mod order;
+pub mod order;
 #[cfg(feature = "engine")]
 pub mod raw;
 #[cfg(feature = "engine")]
@@ -159,21 +159,14 @@ pub mod testing;
 mod words;
 
 #[cfg(feature = "client")]
-pub use client::{
-    AddressError, Changes, Client, ClientBuilder, DamagedBag, HostAccount, HostAudit, HostInspector, HostReport,
-    InspectError, OpenError, SeedFileError, StatusChanges, SyncStatus, TlsError,
-};
+pub use client::{Client, ClientBuilder, HostReport, OpenError, SyncStatus};
 #[cfg(feature = "client")]
-pub use device::{
-    Compacted, Device, DeviceConfig, DeviceLink, Diff, EmitError, ExportFileError, Exported, Happened, HistoryEntry,
-    ImportError, ImportReport, Keep, Missing, MissingReason, Page, PageStart, Progress, Query, TransactError, Undo,
-    UndoError,
-};
+pub use device::{Device, DeviceConfig, DeviceLink, EmitError, TransactError, Undo, UndoError};
 /// # Examples
 ///
 /// ```
-/// use diplomatic::standard::{EntityId, Timestamp};
-/// use diplomatic::{DiplomaticEvent, Draft, EncodeEventError, Target};
+/// use diplomatic::event::{Draft, EncodeEventError, Target};
+/// use diplomatic::{DiplomaticEvent, EntityId, Timestamp};
 ///
 /// #[derive(DiplomaticEvent)]
 /// #[diplomatic(prefix = "todo")]
@@ -208,8 +201,8 @@ pub use device::{
 /// A later build, which reads what that one wrote:
 ///
 /// ```
-/// use diplomatic::standard::{EntityId, Timestamp};
-/// use diplomatic::{DecodeEventError, DiplomaticEvent, Stored};
+/// use diplomatic::event::{DecodeEventError, Stored};
+/// use diplomatic::{DiplomaticEvent, EntityId, Timestamp};
 /// use serde::Deserialize;
 ///
 /// #[derive(DiplomaticEvent)]
@@ -246,13 +239,13 @@ pub use device::{
 #[doc(inline)]
 pub use diplomatic_derive::DiplomaticEvent;
 #[cfg(feature = "engine")]
-pub use event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, EventType, Shape, Stored, Target};
-#[cfg(feature = "replay")]
-pub use fold::{Quarantined, Unread};
+#[doc(inline)]
+pub use event::DiplomaticEvent;
 #[cfg(feature = "client")]
-pub use log::{Backing, LogError, OpenLogError, StorageError, StoreProblem, StoreProblemKind, StoreReport};
+pub use log::{Backing, LogError, OpenLogError};
 #[cfg(feature = "engine")]
-pub use order::{Clock, Position, Tick};
+#[doc(inline)]
+pub use order::Position;
 #[cfg(feature = "engine")]
 pub use reducer::{Meta, Origin, Reducer};
 #[cfg(feature = "replay")]
@@ -262,7 +255,63 @@ pub use replay::Replay;
 #[doc(inline)]
 pub use standard::{EntityId, Label, Seed, Timestamp};
 #[cfg(feature = "words")]
-pub use words::{Fingerprint, WordsError};
+pub use words::Fingerprint;
+
+/// What happened, and what could not be applied: results of `history`, `undo` and `diff`.
+#[cfg(feature = "replay")]
+pub mod history {
+    #[cfg(feature = "client")]
+    pub use crate::device::{Diff, Happened, HistoryEntry};
+    pub use crate::fold::{Quarantined, Unread};
+}
+
+/// Pages of entities by type, group or parent: [`Client::list`](crate::Client::list) and its query.
+#[cfg(feature = "client")]
+pub mod list {
+    pub use crate::device::{Page, PageStart, Query};
+}
+
+/// Streams of changes, of the state and of sync.
+#[cfg(feature = "client")]
+pub mod changes {
+    pub use crate::client::{Changes, StatusChanges};
+}
+
+/// Writing and merging export files.
+#[cfg(feature = "client")]
+pub mod backup {
+    pub use crate::device::{Exported, ImportReport, Progress};
+}
+
+/// Dropping what was overwritten or deleted, once every host has it.
+#[cfg(feature = "client")]
+pub mod compact {
+    pub use crate::device::{Compacted, Keep};
+}
+
+/// Looking for what is wrong: in the store, and at a host. Made for tools; an app needs none of it.
+#[cfg(feature = "client")]
+pub mod inspect {
+    pub use crate::client::{DamagedBag, HostAccount, HostAudit, HostInspector, InspectError};
+    pub use crate::device::{Missing, MissingReason};
+    pub use crate::log::{StoreProblem, StoreProblemKind, StoreReport};
+}
+
+/// Why a call failed: one enum for each.
+///
+/// Those of the everyday calls are at the crate root, too.
+#[cfg(feature = "engine")]
+pub mod error {
+    #[cfg(feature = "client")]
+    pub use crate::client::{AddressError, OpenError, SeedFileError, TlsError};
+    #[cfg(feature = "client")]
+    pub use crate::device::{EmitError, ExportFileError, ImportError, TransactError, UndoError};
+    pub use crate::event::{DecodeEventError, EncodeEventError};
+    #[cfg(feature = "client")]
+    pub use crate::log::{LogError, OpenLogError, StorageError};
+    #[cfg(feature = "words")]
+    pub use crate::words::WordsError;
+}
 
 /// What the derive macro's code names; not for other use.
 #[cfg(feature = "derive")]

@@ -13,7 +13,8 @@ use crate::standard::{EntityBody, EntityId};
 ///
 /// ```
 /// use diplomatic::raw::{Raw, RawEvent};
-/// use diplomatic::{Backing, Device, Seed, Target, Timestamp};
+/// use diplomatic::event::Target;
+/// use diplomatic::{Backing, Device, Seed, Timestamp};
 ///
 /// let mut rng: rand::rngs::StdRng = rand::make_rng();
 /// let seed = Seed::generate(&mut rng);

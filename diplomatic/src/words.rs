@@ -65,7 +65,7 @@ impl Seed {
     /// let seed = Seed::from_bytes([0x7f; 32]);
     /// assert!(seed.expose_words().starts_with("legal winner thank year wave sausage"));
     /// assert_eq!(Seed::from_words(&seed.expose_words())?.expose_bytes(), seed.expose_bytes());
-    /// # Ok::<(), diplomatic::WordsError>(())
+    /// # Ok::<(), diplomatic::error::WordsError>(())
     /// ```
     pub fn expose_words(&self) -> Zeroizing<String> {
         let mnemonic = Mnemonic::from_entropy_in(Language::English, self.expose_bytes());
@@ -89,7 +89,8 @@ impl Seed {
     /// [`WordsError`], which points at the first word that is not on the list.
     ///
     /// ```
-    /// use diplomatic::{Seed, WordsError};
+    /// use diplomatic::error::WordsError;
+    /// use diplomatic::Seed;
     ///
     /// let mistake = Seed::from_words("abandon ability abel about").unwrap_err();
     /// assert_eq!(mistake.to_string(), "word 3, `abel`, is not on the list; did you mean `able`?");

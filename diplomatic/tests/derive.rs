@@ -3,8 +3,9 @@
 
 use std::fmt::Debug;
 
+use diplomatic::DiplomaticEvent;
+use diplomatic::event::{DecodeEventError, Draft, EventType, Shape, Stored, Target};
 use diplomatic::standard::{EntityId, Timestamp};
-use diplomatic::{DecodeEventError, DiplomaticEvent, Draft, EventType, Shape, Stored, Target};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use diplomatic::event::Stored;
 use diplomatic::standard::{EntityBody, EntityId, Message};
-use diplomatic::{DiplomaticEvent, Meta, Origin, Position, Reducer, Stored};
+use diplomatic::{DiplomaticEvent, Meta, Origin, Position, Reducer};
 use serde::{Deserialize, Serialize};
 
 /// What can happen.

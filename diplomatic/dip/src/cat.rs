@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use clap::Args;
-use diplomatic::Target;
+use diplomatic::event::Target;
 use diplomatic::raw::RawEvent;
 use serde::Serialize;
 

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::cat::CatArgs;
 use crate::compact::CompactArgs;
-use crate::failure::EXIT_CODES;
+use crate::exit::EXIT_CODES;
 use crate::files::{ExportArgs, ImportArgs};
 use crate::host::HostCommand;
 use crate::log::LogArgs;

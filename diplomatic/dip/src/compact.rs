@@ -1,12 +1,12 @@
 //! `dip compact`: less space on this device.
 
 use clap::Args;
-use diplomatic::{Compacted, Keep};
+use diplomatic::compact::{Compacted, Keep};
 use serde::Serialize;
 
 use crate::device::Place;
 use crate::failure::Failure;
-use crate::output::{Bytes, Count};
+use crate::shown::{Bytes, Count};
 use crate::time::moment;
 
 #[derive(Debug, Args)]

@@ -4,16 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use diplomatic::raw::Raw;
-use diplomatic::sync::{Phase, Progress as Reading, SessionConfig, Trouble};
+use diplomatic::sync::{Phase, SessionConfig, SyncProgress, Trouble};
 use diplomatic::{Backing, Client, Device, HostReport, Seed, SyncStatus};
 use rand::rngs::StdRng;
 
 use crate::account::{self, Directory};
+use crate::check::check_account;
 use crate::failure::Failure;
-use crate::host::check_account;
 use crate::hosts::{self, Host, Hosts};
-use crate::output::{Output, Shown};
-use crate::progress::Progress;
+use crate::output::Output;
+use crate::progress::Meter;
+use crate::shown::Shown;
 
 /// How long a host may be silent before a command goes on without it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -148,7 +149,7 @@ fn has_gap(host: &HostReport) -> bool {
 
 /// The progress of all hosts in one bar.
 struct Bar {
-    progress: Progress,
+    progress: Meter,
     most_pending: u64,
 }
 
@@ -159,7 +160,7 @@ impl Bar {
             _ => None,
         });
         let (done, total) =
-            reading.fold((0, 0), |(done, total), reading: Reading| (done + reading.done, total + reading.total));
+            reading.fold((0, 0), |(done, total), reading: SyncProgress| (done + reading.done, total + reading.total));
         if done < total {
             self.progress.turn_to("Receiving");
             self.progress.set(done, total);

@@ -2,14 +2,16 @@
 
 use std::fmt;
 
+use diplomatic::history::{Happened, HistoryEntry};
 use diplomatic::raw::RawEvent;
 use diplomatic::replay::Replayed;
-use diplomatic::{EntityId, Happened, HistoryEntry, Meta, Origin, Position};
+use diplomatic::{EntityId, Meta, Origin, Position};
 use serde::{Serialize, Serializer};
 
 use crate::failure::Failure;
-use crate::output::{Lines, Output, Shown};
+use crate::output::{Lines, Output};
 use crate::payload::{self, AsJson, hex};
+use crate::shown::Shown;
 use crate::time::{Local, rfc3339};
 
 /// How many hex digits of an entity id are printed for people: enough to tell two apart, and to ask for one.

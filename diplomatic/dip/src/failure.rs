@@ -1,39 +1,17 @@
-//! Why a command did not do what it was asked to, and the exit code that says so to a script.
+//! Why a command did not do what it was asked to.
 
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
+use diplomatic::error::{ExportFileError, ImportError};
 use diplomatic::replay::ReplayError;
-use diplomatic::{EmitError, ExportFileError, ImportError, LogError, OpenError, OpenLogError};
+use diplomatic::{EmitError, LogError, OpenError, OpenLogError};
 
 use crate::account::AccountError;
-use crate::host::HostError;
+use crate::check::HostError;
+use crate::exit::Exit;
 use crate::hosts::HostsError;
-
-/// The exit codes, as `dip --help` lists them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
-    Failed = 1,
-    Usage = 2,
-    Seed = 3,
-    Host = 4,
-    Found = 5,
-    UnknownAccount = 6,
-    Store = 7,
-}
-
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-  0  done
-  1  failed, for a reason that is not below
-  2  wrong usage
-  3  no seed, another seed, or a wrong passphrase
-  4  a host could not be reached, or refused
-  5  `verify` found something wrong
-  6  the host does not know the account: say --create if the seed is right
-  7  the store is in use, damaged, or newer than this program";
 
 /// Why a command did not do what it was asked to: one sentence, with the mend.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +83,7 @@ impl Failure {
         match self {
             Self::Account(error) => error.exit(),
             Self::Host(error) => error.exit(),
+            Self::Hosts(error) => error.exit(),
             Self::NotInSync { .. } => Exit::Host,
             Self::Found { .. } => Exit::Found,
             Self::Usage(_) => Exit::Usage,
@@ -171,11 +150,5 @@ const fn exit_of(error: &LogError) -> Exit {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         Self::Open(error)
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
     }
 }

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use diplomatic::{Exported, ImportError, ImportReport, Seed};
+use diplomatic::Seed;
+use diplomatic::backup::{Exported, ImportReport};
+use diplomatic::error::ImportError;
 use serde::Serialize;
 
 use crate::device::Place;
 use crate::failure::Failure;
 use crate::interrupt;
-use crate::output::{Bytes, Count, Shown};
 use crate::replay;
+use crate::shown::{Bytes, Count, Shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {

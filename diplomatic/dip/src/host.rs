@@ -1,13 +1,15 @@
 //! `dip host`: which hosts this device syncs with.
 
 use clap::Subcommand;
-use diplomatic::{AddressError, Fingerprint, HostAccount, HostInspector, InspectError, Label, Seed};
+use diplomatic::Label;
+use diplomatic::inspect::HostAccount;
 use serde::Serialize;
 
+use crate::check::check_account;
 use crate::device::Place;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::hosts::{Host, Hosts};
-use crate::output::Shown;
+use crate::shown::Shown;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HostCommand {
@@ -33,31 +35,6 @@ pub(crate) enum HostCommand {
         /// The label that it was added under.
         label: String,
     },
-}
-
-/// Why a host is not used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum HostError {
-    #[error(transparent)]
-    Address(AddressError),
-    #[error("{} could not be asked for the account, and nothing was written: try again when it can be reached", Shown(.address))]
-    Unreachable { address: String, source: InspectError },
-    #[error(
-        "{} has nothing of the account {fingerprint} under the label {}, and nothing was written: if another device \
-         uses it, compare fingerprint, label and address with that one (`dip status`); if this is the first device, \
-         say --create", Shown(.address), Shown(.label)
-    )]
-    UnknownAccount { address: String, label: String, fingerprint: Fingerprint },
-}
-
-impl HostError {
-    pub(crate) const fn exit(&self) -> Exit {
-        match self {
-            Self::Address(_) => Exit::Usage,
-            Self::Unreachable { .. } => Exit::Host,
-            Self::UnknownAccount { .. } => Exit::UnknownAccount,
-        }
-    }
 }
 
 pub(crate) async fn run(place: &Place, command: HostCommand) -> Result<(), Failure> {
@@ -97,21 +74,6 @@ async fn add(place: &Place, host: Host, create: bool) -> Result<(), Failure> {
     };
     let line = format!("{} at {} {sentence}", Shown(&host.label), Shown(&host.address));
     place.output.result(&Added { host: &host, fingerprint: fingerprint.to_string(), account }, line)
-}
-
-/// Asks a host whether it knows the account, and refuses one that has nothing of it unless that is what is wanted.
-pub(crate) async fn check_account(seed: &Seed, host: &Host, create: bool) -> Result<HostAccount, HostError> {
-    let problem = |error| match error {
-        InspectError::Address(error) => HostError::Address(error),
-        source => HostError::Unreachable { address: host.address.clone(), source },
-    };
-    let inspector = HostInspector::new(seed, &host.label(), &host.address).map_err(problem)?;
-    let account = inspector.account().await.map_err(problem)?;
-    if account == HostAccount::Known || create {
-        return Ok(account);
-    }
-    let Host { label, address } = host.clone();
-    Err(HostError::UnknownAccount { address, label, fingerprint: seed.fingerprint() })
 }
 
 fn list(place: &Place, hosts: &Hosts) -> Result<(), Failure> {

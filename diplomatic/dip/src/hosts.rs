@@ -7,7 +7,8 @@ use diplomatic::Label;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{AccountError, Directory};
-use crate::output::Shown;
+use crate::exit::Exit;
+use crate::shown::Shown;
 
 /// A host, under the user's name for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub(crate) struct Hosts {
 /// Why it is not clear which hosts there are.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HostsError {
+    #[error(transparent)]
+    File(#[from] AccountError),
     #[error("{} is no list of hosts: mend it, or remove it and add each host again by `dip host add`", .path.display())]
     Damaged { path: PathBuf, source: serde_json::Error },
     #[error("DIP_HOST is not text: set it to an address, such as http://localhost:31337")]
@@ -35,6 +38,15 @@ pub(crate) enum HostsError {
     NoSuchLabel { label: String },
 }
 
+impl HostsError {
+    pub(crate) const fn exit(&self) -> Exit {
+        match self {
+            Self::File(error) => error.exit(),
+            _ => Exit::Failed,
+        }
+    }
+}
+
 impl Host {
     pub(crate) fn label(&self) -> Label {
         Label::new(&self.label)
@@ -43,7 +55,7 @@ impl Host {
 
 impl Hosts {
     /// Reads the list; an empty one where there is none.
-    pub(crate) fn read(directory: &Directory) -> Result<Self, crate::Failure> {
+    pub(crate) fn read(directory: &Directory) -> Result<Self, HostsError> {
         let path = directory.hosts();
         match Directory::read(&path)? {
             Some(text) => Ok(serde_json::from_str(&text).map_err(|source| HostsError::Damaged { path, source })?),

@@ -5,9 +5,10 @@ use std::pin::pin;
 use std::time::Instant;
 
 use clap::Args;
+use diplomatic::history::HistoryEntry;
 use diplomatic::raw::{Raw, RawEvent};
 use diplomatic::standard::HeadHash;
-use diplomatic::{Client, Device, EntityId, HistoryEntry, Position, Timestamp};
+use diplomatic::{Client, Device, EntityId, Position, Timestamp};
 
 use crate::device::{self, Place};
 use crate::entry::Entry;

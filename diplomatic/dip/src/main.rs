@@ -2,10 +2,12 @@
 
 mod account;
 mod cat;
+mod check;
 mod command;
 mod compact;
 mod device;
 mod entry;
+mod exit;
 mod failure;
 mod files;
 mod host;
@@ -18,6 +20,7 @@ mod payload;
 mod progress;
 mod replay;
 mod seed;
+mod shown;
 mod status;
 mod sync;
 mod time;

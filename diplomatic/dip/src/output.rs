@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::payload;
-use crate::progress::Progress;
+use crate::progress::Meter;
+use crate::shown::Shown;
 
 /// How much is printed, and in which form.
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +53,8 @@ impl Output {
     }
 
     /// Returns what shows how far something is; nothing where nobody looks.
-    pub(crate) fn progress(self, what: &'static str) -> Progress {
-        Progress::new(what, !self.is_quiet && io::stderr().is_terminal())
+    pub(crate) fn progress(self, what: &'static str) -> Meter {
+        Meter::new(what, !self.is_quiet && io::stderr().is_terminal())
     }
 }
 
@@ -74,48 +75,5 @@ impl Lines {
 
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.out.flush().map_err(Failure::Output)
-    }
-}
-
-/// Text from elsewhere, without what would steer the terminal or turn its lines around.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Shown<'a>(pub(crate) &'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            if steers_terminal(character) {
-                write!(f, "{}", character.escape_unicode())?;
-            } else {
-                write!(f, "{character}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Tells whether a character is a control character, or changes the direction or the line of what follows.
-pub(crate) fn steers_terminal(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
-
-/// A number of things, with the right form of the noun.
-pub(crate) struct Count(pub(crate) u64, pub(crate) &'static str);
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(count, noun) = self;
-        write!(f, "{count} {noun}{}", if *count == 1 { "" } else { "s" })
-    }
-}
-
-/// A number of bytes, for people.
-pub(crate) struct Bytes(pub(crate) u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        indicatif::BinaryBytes(self.0).fmt(f)
     }
 }

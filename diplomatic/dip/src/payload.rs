@@ -7,7 +7,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
 
-use crate::output::steers_terminal;
+use crate::shown::steers_terminal;
 
 /// How payloads are shown, for `--help`.
 pub(crate) const AS_JSON: &str = "\

@@ -16,7 +16,7 @@ const ENDLESS: &str = "{msg} {spinner} {elapsed}";
 
 /// How far something is, drawn on standard error as soon as it takes long enough; shared by those who work on it.
 #[derive(Debug, Clone)]
-pub(crate) struct Progress {
+pub(crate) struct Meter {
     /// None where nobody looks, and when it has ended.
     bar: Arc<Mutex<Option<Bar>>>,
 }
@@ -30,7 +30,7 @@ struct Bar {
     drawn: Option<ProgressBar>,
 }
 
-impl Progress {
+impl Meter {
     pub(super) fn new(what: &'static str, is_shown: bool) -> Self {
         let bar = Bar { what, style: COUNTED, started: Instant::now(), drawn: None };
         Self { bar: Arc::new(Mutex::new(Some(bar).filter(|_| is_shown))) }
@@ -130,11 +130,11 @@ pub(crate) struct Counted<F> {
     file: F,
     place: u64,
     len: u64,
-    progress: Progress,
+    progress: Meter,
 }
 
 impl<F: Seek> Counted<F> {
-    pub(crate) fn new(mut file: F, progress: Progress) -> io::Result<Self> {
+    pub(crate) fn new(mut file: F, progress: Meter) -> io::Result<Self> {
         let len = file.seek(SeekFrom::End(0))?;
         progress.with(|bar| bar.style = WEIGHED);
         Ok(Self { file, place: len, len, progress })

@@ -11,9 +11,10 @@ use diplomatic::{Replay, Seed, Timestamp};
 use crate::device::Place;
 use crate::entry::Entry;
 use crate::failure::Failure;
-use crate::output::{Count, Output};
+use crate::output::Output;
 use crate::payload::AS_JSON;
 use crate::progress::Counted;
+use crate::shown::Count;
 use crate::time::moment;
 
 /// How many damaged places are told one by one.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::device::Place;
 use crate::failure::Failure;
 use crate::hosts::Host;
-use crate::output::{Bytes, Count, Shown};
+use crate::shown::{Bytes, Count, Shown};
 
 #[derive(Debug, Serialize)]
 struct Status {

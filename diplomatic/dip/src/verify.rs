@@ -1,15 +1,17 @@
 //! `dip verify`: the store as it is, and every host against it.
 
 use clap::Args;
+use diplomatic::inspect::{HostAudit, HostInspector, InspectError, Missing, MissingReason};
 use diplomatic::raw::Raw;
 use diplomatic::sync::SyncLog;
-use diplomatic::{Client, Device, HostAudit, HostInspector, InspectError, Missing, MissingReason, Seed};
+use diplomatic::{Client, Device, Seed};
 use serde::Serialize;
 
 use crate::device::Place;
 use crate::failure::Failure;
 use crate::hosts::Host;
-use crate::output::{Count, Output, Shown};
+use crate::output::Output;
+use crate::shown::{Count, Shown};
 
 /// How many single places are told of a host.
 const TOLD: usize = 20;

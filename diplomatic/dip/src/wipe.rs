@@ -13,7 +13,7 @@ use crate::account::AccountError;
 use crate::device::Place;
 use crate::failure::Failure;
 use crate::files;
-use crate::output::{Count, Shown};
+use crate::shown::{Count, Shown};
 use crate::time::today;
 
 #[derive(Debug, Args)]

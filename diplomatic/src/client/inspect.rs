@@ -17,7 +17,7 @@ use crate::log::LogError;
 use crate::reducer::Reducer;
 use crate::standard::calls::{Call, PeekItem, PeekRequest};
 use crate::standard::{
-    BagHead, ClockOffset, Encode, HostKeys, Label, OpenError, OpenedHead, Seed, Seq, Status, Timestamp,
+    BagHead, ClockOffset, Encode, HostKeys, Label, OpenBagError, OpenedHead, Seed, Seq, Status, Timestamp,
 };
 use crate::sync::{Failure, MAX_LISTED, ResponseStream};
 
@@ -32,7 +32,8 @@ const BATCH: usize = 1_000;
 /// A tool asks it before it joins an account, since a mistyped seed is an account like any other that nobody ever used:
 ///
 /// ```no_run
-/// use diplomatic::{HostAccount, HostInspector, Label, Seed};
+/// use diplomatic::inspect::{HostAccount, HostInspector};
+/// use diplomatic::{Label, Seed};
 ///
 /// # async fn example(seed: Seed) -> Result<(), Box<dyn std::error::Error>> {
 /// let inspector = HostInspector::new(&seed, &Label::default(), "https://host.example.org")?;
@@ -100,7 +101,7 @@ pub struct DamagedBag {
     /// Its number at the host.
     pub seq: Seq,
     /// What is wrong with it.
-    pub cause: OpenError,
+    pub cause: OpenBagError,
 }
 
 /// Why a host cannot be looked at.

@@ -68,7 +68,7 @@ impl<R: Reducer> Client<R> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
-    /// use diplomatic::Happened;
+    /// use diplomatic::history::Happened;
     ///
     /// let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
     /// client.emit(TodoEvent::Removed { todo: milk.clone() }).await?;
@@ -146,7 +146,7 @@ impl<R: Reducer> Client<R> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
-    /// use diplomatic::Keep;
+    /// use diplomatic::compact::Keep;
     ///
     /// # let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
     /// client.emit(TodoEvent::Removed { todo: milk }).await?;

@@ -53,7 +53,8 @@ impl Seed {
     /// ```
     /// use std::path::Path;
     ///
-    /// use diplomatic::{Seed, SeedFileError};
+    /// use diplomatic::error::SeedFileError;
+    /// use diplomatic::Seed;
     ///
     /// fn seed_of(directory: &Path) -> Result<Seed, SeedFileError> {
     ///     let file = directory.join("seed");

@@ -13,7 +13,8 @@ const BATCH: usize = 4_096;
 /// ```
 /// use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
-/// use diplomatic::{Keep, Timestamp};
+/// use diplomatic::compact::Keep;
+/// use diplomatic::Timestamp;
 ///
 /// // What was overwritten or deleted in the last year can still be looked up.
 /// let a_year_ago = SystemTime::now() - Duration::from_secs(365 * 24 * 3600);

@@ -10,7 +10,7 @@ use super::{Device, DeviceConfig};
 use crate::log::{Backing, Disk, LogError};
 use crate::order::Position;
 use crate::reducer::{Meta, Reducer};
-use crate::standard::{Bag, Encode, EntityId, HostKeys, Label, Message, OpenError, Seed, Seq, Signature, Timestamp};
+use crate::standard::{Bag, Encode, EntityId, HostKeys, Label, Message, OpenBagError, Seed, Seq, Signature, Timestamp};
 use crate::sync::{Arrival, Cursor, Mark, PushLimits, Received, Skipped, SyncLog};
 use crate::{DiplomaticEvent, OpenLogError};
 
@@ -140,7 +140,7 @@ fn steps() -> Vec<Step> {
     };
     let skipped = {
         let head = seal(1, &foreign[0]).head;
-        move || Skipped { seq: cursor(9).seq, head: head.clone(), reason: Some(OpenError::DecryptHead) }
+        move || Skipped { seq: cursor(9).seq, head: head.clone(), reason: Some(OpenBagError::DecryptHead) }
     };
     let last =
         |device: &Device<Tally>| Ok::<_, LogError>(device.stored()?.last().map(|last| last.head().entity().clone()));

@@ -49,7 +49,8 @@ pub enum Happened<E> {
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
 /// # use app::*;
-/// # use diplomatic::{Backing, Device, Diff, Seed, Timestamp};
+/// # use diplomatic::history::Diff;
+/// # use diplomatic::{Backing, Device, Seed, Timestamp};
 /// # let rng: rand::rngs::StdRng = rand::make_rng();
 /// # let mut device = Device::<Todos>::open(Backing::memory(), &Seed::random(), rng)?;
 /// impl Diff for Todos {

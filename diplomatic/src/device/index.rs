@@ -13,7 +13,8 @@ use crate::standard::{EntityId, Timestamp};
 /// An entity is in it while a message with content counts for it; its entry is that message.
 ///
 /// ```
-/// use diplomatic::{Query, Timestamp};
+/// use diplomatic::list::Query;
+/// use diplomatic::Timestamp;
 ///
 /// let today = Timestamp::from_millis(1_764_000_000_000);
 /// let query = Query::of_type("todo.added").by_change().within(today..).limit(50);
@@ -89,7 +90,8 @@ impl Query {
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
 /// # use app::*;
-/// # use diplomatic::{Backing, Device, Query, Seed, Timestamp};
+/// # use diplomatic::list::Query;
+/// # use diplomatic::{Backing, Device, Seed, Timestamp};
 /// # let rng: rand::rngs::StdRng = rand::make_rng();
 /// # let mut device = Device::<Todos>::open(Backing::memory(), &Seed::random(), rng)?;
 /// let now = Timestamp::from_millis(1_764_000_000_000);

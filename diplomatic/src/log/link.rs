@@ -3,7 +3,7 @@
 use super::error::LogError;
 use super::{Link, Log};
 use crate::order::Position;
-use crate::standard::{Bag, BagHead, Decode, DecodeError, Head, Label, Message, OpenError, Reader, Seq, Status};
+use crate::standard::{Bag, BagHead, Decode, DecodeError, Head, Label, Message, OpenBagError, Reader, Seq, Status};
 use crate::sync::{Cursor, Outgoing, PushLimits, Skipped};
 
 impl Log {
@@ -82,25 +82,25 @@ impl Log {
 /// ```text
 /// u8: 0 none · 1 signature · 2 head does not decrypt · 3 body does not decrypt · 4 hash · 5 head does not decode
 /// ```
-pub(super) const fn encode_reason(reason: Option<OpenError>) -> u8 {
+pub(super) const fn encode_reason(reason: Option<OpenBagError>) -> u8 {
     match reason {
         None => 0,
-        Some(OpenError::InvalidSignature(_)) => 1,
-        Some(OpenError::DecryptHead) => 2,
-        Some(OpenError::DecryptBody) => 3,
-        Some(OpenError::HashMismatch) => 4,
-        Some(OpenError::DecodeHead(_)) => 5,
+        Some(OpenBagError::InvalidSignature(_)) => 1,
+        Some(OpenBagError::DecryptHead) => 2,
+        Some(OpenBagError::DecryptBody) => 3,
+        Some(OpenBagError::HashMismatch) => 4,
+        Some(OpenBagError::DecodeHead(_)) => 5,
     }
 }
 
 /// What exactly is wrong with a head that does not decode is not kept.
-const fn decode_reason(code: u8) -> Option<OpenError> {
+const fn decode_reason(code: u8) -> Option<OpenBagError> {
     Some(match code {
-        1 => OpenError::InvalidSignature(crate::standard::InvalidSignature),
-        2 => OpenError::DecryptHead,
-        3 => OpenError::DecryptBody,
-        4 => OpenError::HashMismatch,
-        5 => OpenError::DecodeHead(DecodeError::TruncatedInside { status: Status::INVALID_MESSAGE }),
+        1 => OpenBagError::InvalidSignature(crate::standard::InvalidSignature),
+        2 => OpenBagError::DecryptHead,
+        3 => OpenBagError::DecryptBody,
+        4 => OpenBagError::HashMismatch,
+        5 => OpenBagError::DecodeHead(DecodeError::TruncatedInside { status: Status::INVALID_MESSAGE }),
         _ => return None,
     })
 }

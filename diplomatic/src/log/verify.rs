@@ -13,7 +13,7 @@ use super::write::{decode_winner, overwritten_key};
 use super::{Link, Log, tables, with_database};
 use crate::fold::Content;
 use crate::order::Position;
-use crate::standard::{Bag, Decode, EntityId, HostKeys, Label, OpenError};
+use crate::standard::{Bag, Decode, EntityId, HostKeys, Label, OpenBagError};
 
 /// What a look at every value of a store came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub enum StoreProblemKind {
     Stray,
     /// A sealed bag does not open.
     #[error("the bag does not open: {0}")]
-    Bag(OpenError),
+    Bag(OpenBagError),
 }
 
 impl fmt::Display for StoreProblem {
@@ -405,7 +405,7 @@ mod tests {
             assert!(found.contains(&(table.to_owned(), Unreadable)), "{table}: {found:?}");
         }
         let kept = found(flip::<48>("queue-1-1"));
-        assert_eq!(kept, [("queue-1-1".to_owned(), StoreProblemKind::Bag(OpenError::DecryptBody))]);
+        assert_eq!(kept, [("queue-1-1".to_owned(), StoreProblemKind::Bag(OpenBagError::DecryptBody))]);
     }
 
     #[test]

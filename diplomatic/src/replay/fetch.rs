@@ -9,7 +9,7 @@ use super::entries::Entry;
 use super::source::Source;
 use super::{Damage, parallel};
 use crate::standard::export::{IndexItem, ItemError, ItemOpener};
-use crate::standard::{Decode, Message, OpenError, OpenedHead, Reader, SealedBody};
+use crate::standard::{Decode, Message, OpenBagError, OpenedHead, Reader, SealedBody};
 
 /// What it takes to open messages of a file.
 pub(super) struct Vaults<F> {
@@ -91,7 +91,7 @@ fn body_place(body: &Range<u64>, bodies: &Range<u64>, head: &OpenedHead) -> std:
     }
     // The head knows how long its sealed body is: one of another length cannot be it, and is not read.
     if len != head.sealed_body_len() {
-        return Err(OpenError::HashMismatch.into());
+        return Err(OpenBagError::HashMismatch.into());
     }
     Ok(bodies.start + body.start..bodies.start + body.end)
 }

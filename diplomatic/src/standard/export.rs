@@ -43,7 +43,7 @@ use rand_core::CryptoRng;
 use super::bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, put_varbytes, put_varint};
 use super::seal::{OVERHEAD, seal_body, seal_head};
 use super::{
-    Head, HostKeys, InvalidSignature, Kdm, Label, Message, OpenError, OpenedHead, SealedBody, SealedHead, Seed,
+    Head, HostKeys, InvalidSignature, Kdm, Label, Message, OpenBagError, OpenedHead, SealedBody, SealedHead, Seed,
     Signature, Status,
 };
 
@@ -150,7 +150,7 @@ pub enum ItemError {
     },
     /// Head or body do not open.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(#[from] OpenBagError),
 }
 
 impl ItemError {
@@ -346,8 +346,8 @@ impl ItemOpener {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] of the head.
-    pub fn open_head(&self, item: &IndexItem) -> Result<OpenedHead, OpenError> {
+    /// [`OpenBagError`] of the head.
+    pub fn open_head(&self, item: &IndexItem) -> Result<OpenedHead, OpenBagError> {
         self.keys.decrypt_head(&item.kdm, &item.head)
     }
 }

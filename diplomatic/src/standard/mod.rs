@@ -54,7 +54,7 @@ pub use head::{Body, HashMismatch, Head, HeadError, HeadHash, Message};
 #[cfg(feature = "seal")]
 pub use keys::{HostKeys, Label};
 #[cfg(feature = "seal")]
-pub use seal::{OpenError, OpenedHead};
+pub use seal::{OpenBagError, OpenedHead};
 #[cfg(feature = "seal")]
 pub use seed::{Seed, SeedParseError};
 #[cfg(feature = "testing")]

@@ -20,7 +20,7 @@ pub(super) const OVERHEAD: u64 = (NONCE + TAG) as u64;
 /// Why a bag does not open. The host can lie: nothing of a bag is believed before all of it was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum OpenError {
+pub enum OpenBagError {
     /// The signature does not hold: the bag is not by this user for this host.
     #[error(transparent)]
     InvalidSignature(#[from] InvalidSignature),
@@ -38,7 +38,7 @@ pub enum OpenError {
     HashMismatch,
 }
 
-impl OpenError {
+impl OpenBagError {
     /// Returns the standard's status for this error.
     pub const fn status(self) -> Status {
         match self {
@@ -69,8 +69,8 @@ impl HostKeys {
     ///
     /// # Errors
     ///
-    /// [`OpenError`], in the order of its variants.
-    pub fn open(&self, bag: &Bag) -> Result<Message, OpenError> {
+    /// [`OpenBagError`], in the order of its variants.
+    pub fn open(&self, bag: &Bag) -> Result<Message, OpenBagError> {
         self.open_head(&bag.head)?.open_body(&bag.body)
     }
 
@@ -78,14 +78,17 @@ impl HostKeys {
     ///
     /// # Errors
     ///
-    /// [`OpenError`] of the signature or the head.
-    pub fn open_head(&self, head: &BagHead) -> Result<OpenedHead, OpenError> {
+    /// [`OpenBagError`] of the signature or the head.
+    pub fn open_head(&self, head: &BagHead) -> Result<OpenedHead, OpenBagError> {
         head.verify(self.public_key())?;
         self.decrypt_head(&head.kdm, &head.head)
     }
 
     /// Opens many heads, in their order, for less than opening each: signatures are checked together.
-    pub fn open_heads<'a>(&self, heads: impl IntoIterator<Item = &'a BagHead>) -> Vec<Result<OpenedHead, OpenError>> {
+    pub fn open_heads<'a>(
+        &self,
+        heads: impl IntoIterator<Item = &'a BagHead>,
+    ) -> Vec<Result<OpenedHead, OpenBagError>> {
         let heads: Vec<&BagHead> = heads.into_iter().collect();
         let signed: Vec<(&[u8], &Signature)> =
             heads.iter().map(|head| (head.head.as_bytes(), &head.signature)).collect();
@@ -102,10 +105,10 @@ impl HostKeys {
     }
 
     /// Opens a head whose signature was checked, here or with others'.
-    pub(super) fn decrypt_head(&self, kdm: &Kdm, head: &SealedHead) -> Result<OpenedHead, OpenError> {
+    pub(super) fn decrypt_head(&self, kdm: &Kdm, head: &SealedHead) -> Result<OpenedHead, OpenBagError> {
         let key = self.message_key(kdm);
-        let encoded = decrypt(&key, head.as_bytes()).ok_or(OpenError::DecryptHead)?;
-        let head = Head::decode(&encoded).map_err(OpenError::DecodeHead)?;
+        let encoded = decrypt(&key, head.as_bytes()).ok_or(OpenBagError::DecryptHead)?;
+        let head = Head::decode(&encoded).map_err(OpenBagError::DecodeHead)?;
         Ok(OpenedHead { head, key })
     }
 }
@@ -132,17 +135,17 @@ impl OpenedHead {
     ///
     /// # Errors
     ///
-    /// [`OpenError::DecryptBody`] or [`OpenError::HashMismatch`].
-    pub fn open_body(self, body: &SealedBody) -> Result<Message, OpenError> {
+    /// [`OpenBagError::DecryptBody`] or [`OpenBagError::HashMismatch`].
+    pub fn open_body(self, body: &SealedBody) -> Result<Message, OpenBagError> {
         let body = match body.as_bytes() {
             [] => None,
             sealed => {
-                let bytes = decrypt(&self.key, sealed).ok_or(OpenError::DecryptBody)?;
+                let bytes = decrypt(&self.key, sealed).ok_or(OpenBagError::DecryptBody)?;
                 // The encryption of nothing is not what a delete has.
-                Some(Body::new(bytes).ok_or(OpenError::HashMismatch)?)
+                Some(Body::new(bytes).ok_or(OpenBagError::HashMismatch)?)
             }
         };
-        Message::join(self.head, body).map_err(|_| OpenError::HashMismatch)
+        Message::join(self.head, body).map_err(|_| OpenBagError::HashMismatch)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the sync engine asks of a device's log.
 
 use crate::order::Position;
-use crate::standard::{Bag, Decode, DecodeError, Encode, Head, Message, OpenError, Reader, Seq, Signature};
+use crate::standard::{Bag, Decode, DecodeError, Encode, Head, Message, OpenBagError, Reader, Seq, Signature};
 
 /// A device's log as one host's session sees it.
 ///
@@ -135,7 +135,7 @@ pub struct Skipped {
     /// The bag's head as the host listed it, with which the body can be asked for again.
     pub head: crate::standard::BagHead,
     /// Why it was skipped; `None` when the host listed the bag and did not have its body.
-    pub reason: Option<OpenError>,
+    pub reason: Option<OpenBagError>,
 }
 
 /// A message that waits for a host.

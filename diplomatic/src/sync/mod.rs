@@ -35,4 +35,4 @@ pub use action::{Action, Failure, LiveEvent, RequestId};
 pub use config::{Now, SessionConfig};
 pub use log::{Arrival, Cursor, Mark, Outgoing, PushLimits, Received, Skipped, SyncLog};
 pub use session::Session;
-pub use status::{BlockCause, HostStatus, Live, Phase, Progress, Refusal, Trouble};
+pub use status::{BlockCause, HostStatus, Live, Phase, Refusal, SyncProgress, Trouble};

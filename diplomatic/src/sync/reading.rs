@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use super::backoff::Gate;
 use super::session::{Purpose, Session};
-use super::status::{BlockCause, Pause, Progress, Trouble};
+use super::status::{BlockCause, Pause, SyncProgress, Trouble};
 use super::stream::ResponseStream;
 use super::window::{Found, Window};
 use super::{Action, Cursor, Mark, Now, SyncLog};
 use crate::order::Position;
 use crate::standard::calls::{Call, PeekItem, PeekRequest, PullItem, PullRequest};
-use crate::standard::{BagHead, DecodeError, Encode, MAX_SAFE, OpenError, SealedBody, Seq, Signature};
+use crate::standard::{BagHead, DecodeError, Encode, MAX_SAFE, OpenBagError, SealedBody, Seq, Signature};
 
 /// How many heads are opened at once: their signatures are checked together.
 const BATCH: usize = 256;
@@ -155,7 +155,7 @@ impl Reading {
 
 impl Session {
     /// Returns how far reading has come since it was last at its end. Seqs rise by one, so that they count bags.
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn progress(&self) -> SyncProgress {
         let cursor = self.cursor.unwrap_or_default();
         let base = if cursor.caught_up { self.reading.base.min(cursor.seq) } else { Seq::ZERO }.number();
         let read = cursor.seq.number();
@@ -165,7 +165,7 @@ impl Session {
             .listing
             .as_ref()
             .map_or(0, |listing| (listing.next.number() + listing.items.len() as u64).saturating_sub(1));
-        Progress {
+        SyncProgress {
             done: read - base,
             total: read.max(in_window).max(listed) - base,
             listing: self.reading.is_listing(),
@@ -316,7 +316,7 @@ impl Session {
             }
         }
         let found = self.identify(bags, log)?;
-        let is_foreign = |found: &Found| matches!(found, Found::Unreadable(OpenError::InvalidSignature(_)));
+        let is_foreign = |found: &Found| matches!(found, Found::Unreadable(OpenBagError::InvalidSignature(_)));
         if found.len() >= FEW && found.iter().all(|(_, _, found)| is_foreign(found)) {
             let pause = Pause::Blocked(BlockCause::ForeignBags);
             self.abandon_listing();

@@ -38,9 +38,9 @@ pub enum Phase {
     #[default]
     Connecting,
     /// It reads the host's whole history.
-    FirstSync(Progress),
+    FirstSync(SyncProgress),
     /// It reads what is new.
-    CatchingUp(Progress),
+    CatchingUp(SyncProgress),
     /// It has read everything and pushes what is pending.
     Pushing,
     /// Everything was read, and nothing is pending but what the host refused.
@@ -65,7 +65,7 @@ pub enum Phase {
 
 /// How far reading a host has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
+pub struct SyncProgress {
     /// How many bags were read.
     pub done: u64,
     /// How many bags the host has listed.
@@ -224,8 +224,8 @@ impl std::fmt::Display for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Connecting => f.write_str("connecting"),
-            Self::FirstSync(Progress { done, total, .. }) => write!(f, "first sync, {done} of {total}"),
-            Self::CatchingUp(Progress { done, total, .. }) => write!(f, "catching up, {done} of {total}"),
+            Self::FirstSync(SyncProgress { done, total, .. }) => write!(f, "first sync, {done} of {total}"),
+            Self::CatchingUp(SyncProgress { done, total, .. }) => write!(f, "catching up, {done} of {total}"),
             Self::Pushing => f.write_str("sending"),
             Self::CaughtUp => f.write_str("in sync"),
             Self::Waiting { trouble, .. } => write!(f, "waiting, {trouble}"),

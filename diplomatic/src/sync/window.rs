@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Arrival, Mark, Received, SessionConfig, Skipped};
 use crate::order::Position;
-use crate::standard::{BagHead, HeadHash, Message, OpenError, OpenedHead, SealedBody, Seq};
+use crate::standard::{BagHead, HeadHash, Message, OpenBagError, OpenedHead, SealedBody, Seq};
 
 /// How much longer a body is when it is sealed: a nonce and a tag.
 const SEALING: u64 = 24 + 16;
@@ -40,7 +40,7 @@ enum State {
     Known(Position),
     Ready(Message),
     Wanted(Box<OpenedHead>),
-    Skipped(Option<OpenError>),
+    Skipped(Option<OpenBagError>),
 }
 
 /// What was found out about a listed bag.
@@ -51,7 +51,7 @@ pub(super) enum Found {
     /// Its message is not in the log.
     New(Box<OpenedHead>),
     /// Its head does not open.
-    Unreadable(OpenError),
+    Unreadable(OpenBagError),
 }
 
 /// The complete bags at the front, ready for the log.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use diplomatic::event::EventType;
 use diplomatic::standard::{Body, EntityBody, EntityId, Label, Message, Seq};
 use diplomatic::sync::{Arrival, Received, SyncLog};
-use diplomatic::{Backing, Device, DeviceConfig, DiplomaticEvent, EventType, Meta, Reducer};
+use diplomatic::{Backing, Device, DeviceConfig, DiplomaticEvent, Meta, Reducer};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use diplomatic::event::{Draft, Stored, Target};
 use diplomatic::standard::{Body, EntityBody, EntityId, Label, Message, Seq, Timestamp};
 use diplomatic::sync::{Arrival, Received, SyncLog};
-use diplomatic::{Backing, Device, DiplomaticEvent, Draft, Meta, Origin, Position, Reducer, Stored, Target};
+use diplomatic::{Backing, Device, DiplomaticEvent, Meta, Origin, Position, Reducer};
 use proptest::prelude::*;
 
 use crate::todo::{Event, Todos, added, at, device, open};

@@ -1,7 +1,9 @@
 //! Lists of entities from the index.
 
+use diplomatic::history::Happened;
+use diplomatic::list::{PageStart, Query};
 use diplomatic::standard::EntityId;
-use diplomatic::{Backing, Device, DiplomaticEvent, Happened, Meta, PageStart, Query, Reducer};
+use diplomatic::{Backing, Device, DiplomaticEvent, Meta, Reducer};
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 

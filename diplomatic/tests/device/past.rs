@@ -1,8 +1,10 @@
 //! History, states of the past, undo, transactions and compaction.
 
+use diplomatic::compact::Keep;
+use diplomatic::history::{Diff, Happened};
 use diplomatic::standard::{EntityId, Label, Seq};
 use diplomatic::sync::{Arrival, PushLimits, Received, SyncLog};
-use diplomatic::{Backing, Device, Diff, Happened, Keep, Meta, TransactError, Undo, UndoError};
+use diplomatic::{Backing, Device, Meta, TransactError, Undo, UndoError};
 
 use crate::todo::{Event, Todos, added, at, device, open};
 

@@ -1,8 +1,10 @@
 //! A log that is open without its app's types, and by builds that know more or less of them.
 
+use diplomatic::event::Target;
+use diplomatic::history::Happened;
 use diplomatic::raw::{Raw, RawEvent};
 use diplomatic::standard::{EntityBody, EntityId, Label, Message};
-use diplomatic::{Backing, Device, DeviceConfig, DiplomaticEvent, Happened, Meta, Reducer, Replay, Target};
+use diplomatic::{Backing, Device, DeviceConfig, DiplomaticEvent, Meta, Reducer, Replay};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;

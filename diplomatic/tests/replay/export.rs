@@ -2,8 +2,9 @@
 
 use std::fs;
 
+use diplomatic::Replay;
+use diplomatic::error::ExportFileError;
 use diplomatic::standard::{Label, Seed, export};
-use diplomatic::{ExportFileError, Replay};
 
 use crate::files::{busy_device, folder, hashes};
 use crate::todo::{Todos, device, seed};

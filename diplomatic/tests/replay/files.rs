@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use diplomatic::event::{Draft, Target};
 use diplomatic::standard::export::{self, usual_label};
 use diplomatic::standard::{Body, Decode, EntityBody, EntityId, HeadHash, Label, Message, Reader, Seq};
 use diplomatic::sync::{Arrival, Received, SyncLog};
-use diplomatic::{Device, DiplomaticEvent, Draft, Position, Target};
+use diplomatic::{Device, DiplomaticEvent, Position};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 

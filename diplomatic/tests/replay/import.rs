@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::io::{Cursor, Error, Read, Result as IoResult, Seek, SeekFrom};
 use std::rc::Rc;
 
+use diplomatic::error::ImportError;
 use diplomatic::standard::{Label, Seed};
 use diplomatic::sync::SyncLog;
-use diplomatic::{Backing, ImportError, Replay};
+use diplomatic::{Backing, Replay};
 
 use crate::files::{busy_device, file, folder, hashes, messages, parts};
 use crate::todo::{Event, Todos, added, at, device, open, seed};

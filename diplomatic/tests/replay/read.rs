@@ -4,9 +4,10 @@ use std::io::Cursor;
 use std::num::NonZero;
 use std::sync::Once;
 
+use diplomatic::event::Draft;
 use diplomatic::replay::ReplayError;
 use diplomatic::standard::{EntityId, Message, Seed, Timestamp, export};
-use diplomatic::{Device, DiplomaticEvent, Draft, Meta, Origin, Reducer, Replay};
+use diplomatic::{Device, DiplomaticEvent, Meta, Origin, Reducer, Replay};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 

@@ -2,8 +2,8 @@
 
 use diplomatic::standard::export::{self, ExportError, ExportHead, IndexItem, IndexWriter, ItemError};
 use diplomatic::standard::{
-    Bag, Body, Decode, Encode, EntityId, HashMismatch, Head, HostKeys, Label, MAX_VARINT, Message, OpenError, Reader,
-    SealedBody, Seed, Status, Timestamp, VarintTooLarge, write_varint,
+    Bag, Body, Decode, Encode, EntityId, HashMismatch, Head, HostKeys, Label, MAX_VARINT, Message, OpenBagError,
+    Reader, SealedBody, Seed, Status, Timestamp, VarintTooLarge, write_varint,
 };
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -84,8 +84,8 @@ fn bulk_opening_says_which_bag_is_bad() {
     heads[301] = other;
     for (place, opened) in keys.open_heads(&heads).into_iter().enumerate() {
         match place {
-            301 => assert!(matches!(opened, Err(OpenError::InvalidSignature(_)))),
-            599 => assert_eq!(opened.unwrap_err(), OpenError::DecryptHead),
+            301 => assert!(matches!(opened, Err(OpenBagError::InvalidSignature(_)))),
+            599 => assert_eq!(opened.unwrap_err(), OpenBagError::DecryptHead),
             _ => assert_eq!(opened.unwrap().head(), message.head()),
         }
     }
@@ -197,7 +197,7 @@ proptest! {
         prop_assert_eq!(Bag::decode(&bag.to_bytes()), Ok(bag.clone()));
         prop_assert_eq!(own.open(&bag), Ok(message));
         for stranger in [other_seed, other_label] {
-            prop_assert!(matches!(stranger.open(&bag), Err(OpenError::InvalidSignature(_))));
+            prop_assert!(matches!(stranger.open(&bag), Err(OpenBagError::InvalidSignature(_))));
         }
     }
 

@@ -4,8 +4,9 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use diplomatic::error::AddressError;
 use diplomatic::sync::SessionConfig;
-use diplomatic::{AddressError, Client, EmitError, HostReport, LogError, OpenError, OpenLogError, SyncStatus};
+use diplomatic::{Client, EmitError, HostReport, LogError, OpenError, OpenLogError, SyncStatus};
 
 use crate::account::Account;
 use crate::event::{Status, StatusEvent};

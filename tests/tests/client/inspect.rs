@@ -1,8 +1,10 @@
 //! Looking at what a host has.
 
+use diplomatic::Timestamp;
+use diplomatic::compact::Keep;
+use diplomatic::inspect::{HostAccount, HostInspector, InspectError, MissingReason};
 use diplomatic::standard::calls::{PeekItem, ResponseHead};
 use diplomatic::standard::{Encode, Label, Seed, Status};
-use diplomatic::{HostAccount, HostInspector, InspectError, Keep, MissingReason, Timestamp};
 use diplomatic_tests::todo::{Event, added};
 
 use crate::device::{Device, add, caught_up, soon};

@@ -1,4 +1,4 @@
-use diplomatic::standard::{Bag, Body, Decode, Encode, Head, HostKeys, Message, OpenError};
+use diplomatic::standard::{Bag, Body, Decode, Encode, Head, HostKeys, Message, OpenBagError};
 
 use crate::{Fields, Nonces, assert_message, to_hex, vectors};
 
@@ -40,6 +40,6 @@ fn damaged_bags_are_refused_with_the_recorded_status() {
     for case in vectors("bag").cases("reject") {
         let keys = HostKeys::derive(&case.seed(), &case.label());
         let bag = Bag::decode(&case.bytes("bag")).unwrap();
-        assert_eq!(keys.open(&bag).map_err(OpenError::status), Err(case.status()), "{}", case.text("what"));
+        assert_eq!(keys.open(&bag).map_err(OpenBagError::status), Err(case.status()), "{}", case.text("what"));
     }
 }

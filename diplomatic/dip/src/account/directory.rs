@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::AccountError;
+use super::error::AccountError;
 
 /// The data directory. It may not be there yet.
 #[derive(Debug, Clone)]

@@ -6,8 +6,11 @@ use diplomatic::Seed;
 use zeroize::Zeroizing;
 
 use super::directory::Directory;
-use super::sealed::{Sealed, SealedError};
-use super::{AccountError, keyring, passphrase, read_seed, shown};
+use super::error::{AccountError, KeptError};
+use super::sealed::Sealed;
+use super::text::read_seed;
+use super::{keyring, passphrase};
+use crate::shown::Shown;
 
 /// The first line of a file that sends its reader to the keyring.
 const IN_KEYRING: &str = "diplomatic seed in the system's keyring 1";
@@ -21,19 +24,6 @@ pub(crate) enum Kept {
     Sealed(Box<Sealed>),
     /// In the system's keyring, under its fingerprint.
     Keyring { fingerprint: String },
-}
-
-/// Why the seed that is kept cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum KeptError {
-    #[error("the file holds no seed; copy it again from where it was whole, or bring the seed with `dip seed import`")]
-    NotASeed,
-    #[error("{0} is of a newer version: update this program")]
-    Newer(String),
-    #[error(transparent)]
-    Sealed(#[from] SealedError),
-    #[error("the keyring holds another seed than the one that was put there")]
-    KeyringChanged,
 }
 
 impl Kept {
@@ -52,7 +42,7 @@ impl Kept {
             let line = text.lines().nth(1).and_then(|line| line.strip_prefix("fingerprint: "));
             Ok(Self::Keyring { fingerprint: line.ok_or(KeptError::NotASeed)?.to_owned() })
         } else if first.starts_with("diplomatic ") {
-            Err(KeptError::Newer(shown(first)))
+            Err(KeptError::Newer(Shown(first).to_string()))
         } else {
             read_seed(text).map(Self::Plain).map_err(|_| KeptError::NotASeed)
         }

@@ -6,7 +6,7 @@ use diplomatic::Seed;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyringError {
     #[cfg(not(feature = "keyring"))]
-    #[error("this dip was built without keyrings: install it with `--features cli,keyring`, or leave out --keyring")]
+    #[error("this dip was built without keyrings: install it with `--features keyring`, or leave out --keyring")]
     NotBuilt,
     #[cfg(feature = "keyring")]
     #[error("the system's keyring cannot be used; unlock it, or keep the seed in a file")]

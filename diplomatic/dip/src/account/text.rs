@@ -1,7 +1,8 @@
 //! Seeds as people type them.
 
+use diplomatic::Seed;
+use diplomatic::error::WordsError;
 use diplomatic::standard::SeedParseError;
-use diplomatic::{Seed, WordsError};
 use zeroize::Zeroizing;
 
 /// Text that is no seed.

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use diplomatic::{Changes, Client};
+use diplomatic::Client;
+use diplomatic::changes::Changes;
 
 use crate::event::Status;
 

@@ -5,8 +5,9 @@ use std::fs::DirBuilder;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use diplomatic::Seed;
+use diplomatic::error::SeedFileError;
 use diplomatic::standard::SeedParseError;
-use diplomatic::{Seed, SeedFileError};
 
 use crate::tell;
 

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use diplomatic::{EntityId, Happened, HistoryEntry, LogError, Origin};
+use diplomatic::history::{Happened, HistoryEntry};
+use diplomatic::{EntityId, LogError, Origin};
 use serde::Serialize;
 use todo::TodoEvent;
 

@@ -8,7 +8,8 @@ mod view;
 use std::env;
 use std::path::PathBuf;
 
-use diplomatic::{AddressError, Client, OpenError, OpenLogError};
+use diplomatic::error::AddressError;
+use diplomatic::{Client, OpenError, OpenLogError};
 use todo::Todos;
 
 pub(crate) use self::log::Line;

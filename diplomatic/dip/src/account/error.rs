@@ -1,0 +1,83 @@
+//! Why there is no account to work with.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::keyring::KeyringError;
+use super::passphrase::PassphraseError;
+use super::sealed::SealedError;
+use super::text::SeedTextError;
+use crate::exit::Exit;
+
+/// Why there is no account to work with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AccountError {
+    #[error("there is no home directory to keep data in: name a directory with --data")]
+    NoHome,
+    #[error("the data directory {} cannot be used; mend that, or name another with --data", .path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error("{} cannot be used; mend that, or name another directory with --data", .path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("the seed in {} cannot be used", .path.display())]
+    Kept { path: PathBuf, source: KeptError },
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
+    #[error("DIP_SEED holds no seed")]
+    Given { source: SeedTextError },
+    #[error("DIP_SEED is not text: set it to 64 hex digits or 24 words")]
+    NotText,
+    #[error(
+        "DIP_SEED (fingerprint: {given}) is another seed than the one in {} (fingerprint: {kept}): unset DIP_SEED, or \
+         name a directory of its own with --data", .path.display()
+    )]
+    TwoSeeds { path: PathBuf, given: String, kept: String },
+    #[error(
+        "there is no seed in {}: make one with `dip seed new`, bring that of another device with `dip seed import`, \
+         or set DIP_SEED", .path.display()
+    )]
+    None { path: PathBuf },
+    #[error(
+        "{} was made with a DIP_SEED: set it again, bring it here with `dip seed import`, or name another directory \
+         with --data", .path.display()
+    )]
+    Missing { path: PathBuf },
+    #[error(
+        "{} holds a seed already (fingerprint: {fingerprint}), which stays as it is: \
+         name another directory with --data for another account", .path.display()
+    )]
+    Exists { path: PathBuf, fingerprint: String },
+    #[error("DIP_SEED is set: unset it to make a new seed, or bring it here with `dip seed import`")]
+    GivenAlready,
+    #[error(transparent)]
+    Typed(#[from] SeedTextError),
+    #[error("the input cannot be read")]
+    Input(#[source] io::Error),
+    #[error("this is a seed (fingerprint: {given}), but not that of this device (fingerprint: {kept})")]
+    AnotherSeed { given: String, kept: String },
+}
+
+impl AccountError {
+    pub(crate) const fn exit(&self) -> Exit {
+        match self {
+            Self::NoHome | Self::Directory { .. } | Self::File { .. } | Self::Exists { .. } | Self::Input(_) => {
+                Exit::Failed
+            }
+            _ => Exit::Seed,
+        }
+    }
+}
+
+/// Why the seed that is kept cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeptError {
+    #[error("the file holds no seed; copy it again from where it was whole, or bring the seed with `dip seed import`")]
+    NotASeed,
+    #[error("{0} is of a newer version: update this program")]
+    Newer(String),
+    #[error(transparent)]
+    Sealed(#[from] SealedError),
+    #[error("the keyring holds another seed than the one that was put there")]
+    KeyringChanged,
+}
