@@ -1,7 +1,7 @@
-//! Seeds as people write them down and compare them: words of the BIP-39 list (English).
+//! Seeds as words from the English BIP-39 list, for people to write down and compare.
 //!
-//! Words carry the same 32 bytes as the 64 hex digits do, and a checksum of eight bits, so that a mistake in copying
-//! is noticed. They are the standard's entropy form alone: no passphrase, and nothing is derived from them.
+//! The words encode the same 32 bytes as the 64 hex digits, plus a checksum of eight bits that reveals copying
+//! mistakes. Only BIP-39's encoding of entropy is used: there is no passphrase and no key derivation.
 
 use std::fmt;
 
@@ -10,28 +10,28 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::standard::Seed;
 
-/// How many words stand for a seed.
+/// The number of words in a seed.
 const COUNT: usize = 24;
 
-/// What is hashed with the seed to make its fingerprint; nothing else may ever use this text.
+/// The context string of the fingerprint's hash; nothing else may ever use it.
 const FINGERPRINT: &str = "diplomatic 2026-11-23 fingerprint of a seed, for people to compare";
 
-/// How much of a wrong word an error repeats: more than any word has, and too little to give a seed away that somebody
-/// put in the place of words.
+/// How many characters of a wrong word an error repeats: more than any word has, but too few to give away a seed that
+/// somebody entered instead of words.
 const SHOWN: usize = 12;
 
-/// Text that does not stand for a seed.
+/// Why words are not a seed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WordsError {
     /// A word is not on the list.
     #[error("word {place}, `{}`, is not on the list{}", .word.escape_debug(), DidYouMean(*.nearest))]
     UnknownWord {
-        /// Its place, from 1 on.
+        /// Its place, starting at 1.
         place: usize,
-        /// The word, or the start of a very long one.
+        /// The word, or the beginning of a very long one.
         word: String,
-        /// The word of the list that is most like it, if any is.
+        /// The most similar word on the list, if any is similar.
         nearest: Option<&'static str>,
     },
     /// There are too few or too many words.
@@ -40,7 +40,7 @@ pub enum WordsError {
         /// How many there are.
         count: usize,
     },
-    /// Every word is on the list, but together they fail their checksum.
+    /// Every word is on the list, but the checksum is wrong.
     #[error(
         "every word is on the list, but together they are no seed: one was taken for another, or two are swapped; \
          compare them with the original one by one"
@@ -57,7 +57,7 @@ impl fmt::Display for DidYouMean {
 }
 
 impl Seed {
-    /// Returns the secret as 24 words, separated by spaces, as people write it down.
+    /// Returns the secret as 24 words, separated by spaces.
     ///
     /// ```
     /// use diplomatic::Seed;
@@ -82,11 +82,11 @@ impl Seed {
         words
     }
 
-    /// Reads 24 words, in capitals or small letters and with any white space between them.
+    /// Parses 24 words in any case, separated by any white space.
     ///
     /// # Errors
     ///
-    /// [`WordsError`], which points at the first word that is not on the list.
+    /// [`WordsError`], which names the first word that is not on the list.
     ///
     /// ```
     /// use diplomatic::error::WordsError;
@@ -119,7 +119,7 @@ impl Seed {
         Ok(Self::from_bytes(*bytes))
     }
 
-    /// Returns four words by which a person can tell that two devices have the same seed. They tell nothing of it.
+    /// Returns four words by which a person can check that two devices have the same seed. They reveal nothing about it.
     ///
     /// ```
     /// use diplomatic::Seed;
@@ -141,7 +141,7 @@ impl Seed {
     }
 }
 
-/// Four words that stand for a seed and tell nothing of it; see [`Seed::fingerprint`].
+/// Four words that identify a seed without revealing anything about it. See [`Seed::fingerprint`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([&'static str; 4]);
 
@@ -158,8 +158,8 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// Returns the word of the list that takes the fewest slips of the pen to become `word`; of several, that with the
-/// longest common start. `None` if all are far from it.
+/// Returns the word on the list with the smallest edit distance to `word`; among several, the one with the longest
+/// common prefix. `None` if all are too different.
 fn nearest(word: &str) -> Option<&'static str> {
     let letters: Vec<char> = word.chars().take(SHOWN).collect();
     let common_start = |other: &str| letters.iter().zip(other.chars()).take_while(|(a, b)| **a == *b).count();
@@ -169,8 +169,7 @@ fn nearest(word: &str) -> Option<&'static str> {
     (slips <= letters.len() / 2).then_some(nearest)
 }
 
-/// Counts the letters to leave out, put in, change or swap with their neighbour (the optimal string alignment
-/// distance).
+/// Returns the optimal string alignment distance: deletions, insertions, substitutions and swaps of neighbours.
 fn slips(letters: &[char], other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut before = vec![0; other.len() + 1];

@@ -1,4 +1,4 @@
-//! Bags: sealed messages as hosts store and relay them.
+//! Bags: sealed messages, as hosts store and relay them.
 
 use std::fmt;
 
@@ -6,9 +6,9 @@ use super::bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, put_varbytes
 use super::signature::write_hex;
 use super::{InvalidSignature, PublicKey, Signature};
 
-/// A bag's number at one host: its place among that user's bags, from 1 on.
+/// A bag's number at one host: its place among the user's bags there, starting at 1.
 ///
-/// [`Seq::ZERO`] stands before the first bag.
+/// [`Seq::ZERO`] is the place before the first bag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(u64);
 
@@ -16,7 +16,7 @@ impl Seq {
     /// The place before the first bag.
     pub const ZERO: Self = Self(0);
 
-    /// Returns the seq with this number, if a varint carries it.
+    /// Returns the seq with this number if the number fits in a varint.
     pub const fn new(number: u64) -> Option<Self> {
         if number <= MAX_VARINT { Some(Self(number)) } else { None }
     }
@@ -26,7 +26,7 @@ impl Seq {
         self.0
     }
 
-    /// Returns the seq that follows; the last one is followed by itself.
+    /// Returns the next seq; the last one returns itself.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(if self.0 < MAX_VARINT { self.0 + 1 } else { MAX_VARINT })
@@ -51,12 +51,12 @@ impl Decode for Seq {
     }
 }
 
-/// A message's key derivation material for one host: eight bytes that stand in the bag in the clear.
+/// A message's key derivation material for one host: eight bytes that the bag carries in the clear.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Kdm([u8; 8]);
 
 impl Kdm {
-    /// Takes the bytes.
+    /// Wraps the bytes.
     pub const fn from_bytes(bytes: [u8; 8]) -> Self {
         Self(bytes)
     }
@@ -94,7 +94,7 @@ macro_rules! ciphertext {
         pub struct $name(Vec<u8>);
 
         impl $name {
-            /// Takes the ciphertext as it is.
+            /// Wraps a ciphertext.
             pub const fn from_bytes(bytes: Vec<u8>) -> Self {
                 Self(bytes)
             }
@@ -135,16 +135,16 @@ ciphertext! {
     SealedBody
 }
 
-/// The part of a bag that PEEK lists: all but the body.
+/// The part of a bag that PEEK lists: everything except the body.
 ///
 /// ```text
 /// bytes(64) sig · bytes(8) kdm · varbytes headCph
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BagHead {
-    /// The host key's signature of the encrypted head.
+    /// The owner's signature of the encrypted head.
     pub signature: Signature,
-    /// What the message's key is derived from.
+    /// The material that the message's key is derived from.
     pub kdm: Kdm,
     /// The encrypted head.
     pub head: SealedHead,
@@ -199,7 +199,7 @@ impl Bag {
         Ok(VerifiedBag(self))
     }
 
-    /// Checks the signatures of many bags of one owner at once; each gets its own answer, in their order.
+    /// Checks the signatures of many bags of one owner at once, and returns one result for each, in order.
     pub fn verify_each(bags: Vec<Self>, owner: &PublicKey) -> Vec<Result<VerifiedBag, InvalidSignature>> {
         let signed: Vec<(&[u8], &Signature)> =
             bags.iter().map(|bag| (bag.head.head.as_bytes(), &bag.head.signature)).collect();
@@ -224,7 +224,7 @@ impl Decode for Bag {
     }
 }
 
-/// A bag whose owner's signature was checked; the only kind that a host stores.
+/// A bag whose signature has been checked; a host stores no other kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedBag(Bag);
 

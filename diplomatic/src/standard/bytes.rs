@@ -1,13 +1,13 @@
-//! The primitives of the wire: untagged, length-exact bytes.
+//! The primitives of the wire format: untagged bytes of exact length.
 
 use std::fmt;
 
 use super::Status;
 
-/// The largest number that a varint carries: eight groups of seven bits.
+/// The largest number that fits in a varint: eight groups of seven bits.
 pub const MAX_VARINT: u64 = (1 << 56) - 1;
 
-/// A value with one exact layout on the wire.
+/// A value that has exactly one encoding on the wire.
 pub trait Encode {
     /// Appends the value's bytes to `out`.
     fn encode(&self, out: &mut Vec<u8>);
@@ -20,22 +20,22 @@ pub trait Encode {
     }
 }
 
-/// A value that can be read back from its layout on the wire.
+/// A value that can be decoded from the wire.
 ///
-/// Decoders never panic, and never allocate more than the bytes at hand justify.
+/// Decoders never panic, and never allocate more than the available bytes justify.
 pub trait Decode: Sized {
     /// Takes one value from the front of `reader`.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`], when the bytes do not follow the layout.
+    /// [`DecodeError`] if the bytes do not match the layout.
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
 
-    /// Decodes a value that fills `bytes` to the last one.
+    /// Decodes a value that takes up all of `bytes`.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`], also when bytes are left over.
+    /// [`DecodeError`] if the bytes do not match the layout, or if some are left over.
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let value = Self::read(&mut reader)?;
@@ -44,42 +44,42 @@ pub trait Decode: Sized {
     }
 }
 
-/// Why bytes do not decode.
+/// Why bytes could not be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// The bytes end inside a varint.
     #[error("the bytes end inside a varint")]
     TruncatedVarint,
-    /// A varint goes on after its eighth byte.
-    #[error("a varint goes on after its eighth byte")]
+    /// A varint is longer than eight bytes.
+    #[error("a varint is longer than eight bytes")]
     VarintTooLong,
-    /// A field wants more bytes than there are.
-    #[error("a field wants {wanted} bytes and {left} are left")]
+    /// A field needs more bytes than are left.
+    #[error("a field needs {wanted} bytes, but only {left} are left")]
     OutOfBounds {
-        /// How many bytes the layout asks for.
+        /// How many bytes the layout needs.
         wanted: u64,
-        /// How many there are.
+        /// How many bytes are left.
         left: u64,
     },
-    /// Bytes follow where the layout ends.
-    #[error("{count} bytes follow where the layout ends")]
+    /// Bytes follow the end of the layout.
+    #[error("{count} bytes follow the end of the layout")]
     TrailingBytes {
         /// How many bytes follow.
         count: u64,
     },
-    /// A structure inside of another, of a length that the other gives, ends before its layout does.
-    #[error("a structure inside of another ends before its layout does")]
+    /// A nested structure is cut short by the length that precedes it.
+    #[error("a nested structure is cut short by the length that precedes it")]
     TruncatedInside {
-        /// The standard's status for how it ends.
+        /// The standard's status for the way it is cut short.
         status: Status,
     },
-    /// A number is above what its field can mean.
-    #[error("a field holds {number}, and at most {most} makes sense")]
+    /// A number is too large for its field.
+    #[error("a field holds {number}, but its maximum is {most}")]
     NumberTooLarge {
         /// The number.
         number: u64,
-        /// The largest that the field can mean.
+        /// The field's maximum.
         most: u64,
     },
     /// A string is not UTF-8.
@@ -99,21 +99,21 @@ impl DecodeError {
         }
     }
 
-    /// Tells whether more bytes could mend it, as at the end of a chunk of a stream.
+    /// Returns whether more bytes could complete the value, as at the end of a chunk of a stream.
     ///
-    /// A length that lies looks the same, so that a caller waits for no more bytes than it is ready to hold.
+    /// A false length looks the same, so bound the number of bytes you wait for.
     pub const fn is_incomplete(self) -> bool {
         matches!(self, Self::TruncatedVarint | Self::OutOfBounds { .. })
     }
 }
 
-/// A cursor over bytes that are being decoded.
+/// A cursor over bytes to decode.
 #[derive(Clone)]
 pub struct Reader<'a> {
     left: &'a [u8],
 }
 
-/// Tells how much is left, and not what: it may be a user's.
+/// Shows how many bytes are left but not their contents, which may belong to a user.
 impl fmt::Debug for Reader<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reader({} bytes left)", self.left.len())
@@ -126,17 +126,17 @@ impl<'a> Reader<'a> {
         Self { left: bytes }
     }
 
-    /// Tells whether every byte was taken.
+    /// Returns whether every byte was taken.
     pub const fn is_empty(&self) -> bool {
         self.left.is_empty()
     }
 
-    /// Returns the bytes that were not taken yet.
+    /// Returns the bytes that have not been taken yet.
     pub const fn rest(&self) -> &'a [u8] {
         self.left
     }
 
-    /// Takes an unsigned LEB128 number of at most eight bytes; forms longer than needed are fine.
+    /// Takes an unsigned LEB128 number of at most eight bytes. Overlong encodings are accepted.
     ///
     /// # Errors
     ///
@@ -183,12 +183,12 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     ///
-    /// [`DecodeError::OutOfBounds`], when none is left.
+    /// [`DecodeError::OutOfBounds`] if none is left.
     pub fn byte(&mut self) -> Result<u8, DecodeError> {
         self.array::<1>().map(|[byte]| byte)
     }
 
-    /// Takes a length and that many bytes.
+    /// Takes a length, then that many bytes.
     ///
     /// # Errors
     ///
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
         self.bytes(count)
     }
 
-    /// Takes a length and that many bytes of UTF-8.
+    /// Takes a length, then that many bytes of UTF-8.
     ///
     /// # Errors
     ///
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.varbytes()?).map_err(|_| DecodeError::NotUtf8)
     }
 
-    /// Takes a length and a structure of exactly that many bytes.
+    /// Takes a length, then a structure of exactly that many bytes.
     ///
     /// # Errors
     ///
@@ -229,7 +229,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A number that no varint carries.
+/// A number that does not fit in a varint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is above the largest varint, 2^56 - 1")]
 pub struct VarintTooLarge(pub u64);
@@ -245,7 +245,7 @@ impl VarintTooLarge {
 ///
 /// # Errors
 ///
-/// [`VarintTooLarge`] above [`MAX_VARINT`]; nothing is written then.
+/// [`VarintTooLarge`] if `value` is above [`MAX_VARINT`]; nothing is written then.
 pub fn write_varint(out: &mut Vec<u8>, value: u64) -> Result<(), VarintTooLarge> {
     if value > MAX_VARINT {
         return Err(VarintTooLarge(value));

@@ -5,15 +5,15 @@ use std::fmt;
 use super::message_pack::{Cursor, Malformed, Value};
 use super::{Decode, DecodeError, Encode, EntityId};
 
-/// The body of a message that is not about a singleton: a MessagePack map that names the content's type.
+/// The body of a message about anything but a singleton: a MessagePack map that names the content's type.
 ///
 /// ```text
 /// { "type": string, "body": anything, "gid": string (optional), "pid": bin of an EID (optional) }
 /// ```
 ///
-/// Keys come in any order; a key that is nil counts as absent; unknown keys are stepped over. When a key is there
-/// twice, the last one counts, as it does for the standard's JavaScript clients, so that all clients see the same.
-/// Reading copies nothing and looks at every byte once.
+/// Keys come in any order. A key whose value is nil counts as absent, and unknown keys are skipped. If a key appears
+/// twice, the last one counts, as in the standard's JavaScript clients. Decoding copies nothing and reads each byte
+/// once.
 ///
 /// ```
 /// use diplomatic::standard::EntityBody;
@@ -27,43 +27,43 @@ use super::{Decode, DecodeError, Encode, EntityId};
 pub struct EntityBody<'a> {
     /// The content's type (`type`).
     pub type_name: &'a str,
-    /// The content (`body`): one MessagePack value as it stands in the map; [nil](Self::NIL) when there is none.
+    /// The content (`body`): one MessagePack value, encoded; [nil](Self::NIL) if there is none.
     pub payload: &'a [u8],
     /// The group that the entity belongs to (`gid`).
     pub group: Option<&'a str>,
-    /// The entity that this one hangs on (`pid`).
+    /// The entity's parent (`pid`).
     pub parent: Option<EntityId>,
 }
 
-/// Why bytes are no entity body.
+/// Why bytes are not an entity body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EntityBodyError {
     /// The bytes end inside a MessagePack value.
     #[error("the bytes end inside a MessagePack value")]
     Truncated,
-    /// A byte that starts no MessagePack value.
-    #[error("a byte starts no MessagePack value")]
+    /// A byte does not start a MessagePack value.
+    #[error("a byte does not start a MessagePack value")]
     ReservedMarker,
-    /// The body is another MessagePack value than a map.
-    #[error("an entity body is a MessagePack map")]
+    /// The body is not a MessagePack map.
+    #[error("an entity body is not a MessagePack map")]
     NotAMap,
     /// Bytes follow the map.
     #[error("bytes follow the map")]
     TrailingBytes,
-    /// There is no `type`.
-    #[error("an entity body has a key `type`, and here is none")]
+    /// The key `type` is missing.
+    #[error("the key `type` of an entity body is missing")]
     MissingType,
-    /// A key has a value of another kind than it should.
-    #[error("the key `{key}` holds no {wanted}")]
+    /// A key has a value of the wrong kind.
+    #[error("the key `{key}` does not hold a {wanted}")]
     WrongKind {
         /// The key.
         key: &'static str,
         /// What it should hold.
         wanted: &'static str,
     },
-    /// `pid` holds bytes that are no entity id.
-    #[error("the key `pid` holds no entity id")]
+    /// `pid` holds bytes that are not an entity ID.
+    #[error("the key `pid` does not hold an entity ID")]
     Parent(#[source] DecodeError),
 }
 
@@ -77,15 +77,15 @@ impl From<Malformed> for EntityBodyError {
 }
 
 impl<'a> EntityBody<'a> {
-    /// The MessagePack value nil: the payload of a body that has none.
+    /// The MessagePack value nil: the payload of a body without content.
     pub const NIL: &'static [u8] = &[0xc0];
 
-    /// Names the type of a payload, which is one MessagePack value.
+    /// Makes a body from a type and a payload, which is one encoded MessagePack value.
     pub const fn new(type_name: &'a str, payload: &'a [u8]) -> Self {
         Self { type_name, payload, group: None, parent: None }
     }
 
-    /// Appends the map to `out`: `type` and `body`, then `gid` and `pid` if they are there.
+    /// Appends the map to `out`: `type` and `body`, then `gid` and `pid` if present.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let Self { type_name, payload, group, parent } = self;
         let keys = 2 + u8::from(group.is_some()) + u8::from(parent.is_some());
@@ -113,7 +113,7 @@ impl<'a> EntityBody<'a> {
         out
     }
 
-    /// Reads a map that fills `bytes` to the last one.
+    /// Decodes a map that takes up all of `bytes`.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl<'a> EntityBody<'a> {
     }
 }
 
-/// A payload is a user's content, and logs are no place for it.
+/// Leaves out the payload, because a user's content does not belong in logs.
 impl fmt::Debug for EntityBody<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { type_name, payload, group, parent } = self;

@@ -1,4 +1,4 @@
-//! Names of entities.
+//! Entity IDs.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,22 +11,22 @@ use super::Timestamp;
 use super::bytes::{Decode, DecodeError, Encode, Reader, put_varbytes};
 use super::signature::write_hex;
 
-/// The name of an entity (EID): some bytes, and when the entity was created.
+/// An entity's ID (EID): some bytes and the entity's creation time.
 ///
 /// ```text
 /// varbytes id · date ts (creation)
 /// ```
 ///
-/// Usually the id is eight random bytes. Registers and singletons have an id that is derived from what they are
-/// about, and no creation time (0). In MessagePack an entity id is the bin of its bytes; in text formats, and as
-/// [`Display`](fmt::Display), their hex digits.
+/// The bytes are usually eight random ones. The IDs of registers and singletons are derived from their type and key,
+/// and have a creation time of 0. In MessagePack, an entity ID is a bin of its encoding; in text formats and in its
+/// [`Display`](fmt::Display) form, it is the encoding in hex.
 ///
 /// ```
 /// use diplomatic::standard::{EntityId, Timestamp};
 ///
 /// let milk = EntityId::new(b"milkmilk", Timestamp::from_millis(1_764_000_000_000));
 /// assert_eq!(milk.created(), Timestamp::from_millis(1_764_000_000_000));
-/// // Every device derives the same name for the account's one value of a type.
+/// // Every device derives the same ID for a singleton.
 /// assert_eq!(EntityId::singleton("status").created(), Timestamp::EPOCH);
 /// ```
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub struct EntityId {
     created: Timestamp,
 }
 
-/// Up to 16 bytes stand in place, which all usual ids do.
+/// Up to 16 bytes are stored inline, which covers all usual IDs.
 #[derive(Clone)]
 enum Id {
     Inline { len: u8, bytes: [u8; 16] },
@@ -56,14 +56,14 @@ impl EntityId {
         Self { id, created }
     }
 
-    /// Names a new entity by eight random bytes and the current time.
+    /// Makes the ID of a new entity from eight random bytes and the current time.
     pub fn fresh<R: CryptoRng + ?Sized>(rng: &mut R, now: Timestamp) -> Self {
         let mut id = [0; 8];
         rng.fill_bytes(&mut id);
         Self::new(&id, now)
     }
 
-    /// Names the one value of `type_name` that an account has: `id = varstring(type)`, `ts = 0`.
+    /// Returns the ID of the account's singleton of this type: `id = varstring(type)`, `ts = 0`.
     pub fn singleton(type_name: &str) -> Self {
         let mut id = Vec::with_capacity(type_name.len() + 1);
         put_varbytes(&mut id, type_name.as_bytes());
@@ -90,19 +90,19 @@ impl EntityId {
         }
     }
 
-    /// Returns when the entity was created; the epoch for registers and singletons.
+    /// Returns the creation time; the epoch for registers and singletons.
     pub const fn created(&self) -> Timestamp {
         self.created
     }
 
-    /// Returns the type whose singleton this names, if it has the form of one.
+    /// Returns the type if this has the form of a singleton's ID.
     pub fn singleton_type(&self) -> Option<&str> {
         if self.created != Timestamp::EPOCH {
             return None;
         }
         let mut reader = Reader::new(self.id());
         let name = reader.varstring().ok()?;
-        // A length that ends in a zero is longer than needed, and would be a second name for the same value.
+        // An overlong length would be a second ID for the same value.
         let (length, _) = self.id().split_at(self.id().len().checked_sub(name.len())?);
         (reader.is_empty() && (length.len() == 1 || length.last() != Some(&0))).then_some(name)
     }
@@ -121,7 +121,7 @@ impl PartialEq for EntityId {
 
 impl Eq for EntityId {}
 
-/// By creation time, then by id.
+/// Orders by creation time, then by the bytes.
 impl Ord for EntityId {
     fn cmp(&self, other: &Self) -> Ordering {
         (self.created, self.id()).cmp(&(other.created, other.id()))
@@ -155,7 +155,7 @@ impl Decode for EntityId {
     }
 }
 
-/// The encoded name in hex digits.
+/// Shows the encoding in hex.
 impl fmt::Display for EntityId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex(f, &self.to_bytes())
@@ -168,7 +168,7 @@ impl fmt::Debug for EntityId {
     }
 }
 
-/// Text that is not an entity id.
+/// Text that is not an entity ID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an entity id is the hex digits of its bytes, as a device shows it")]
 pub struct EntityIdParseError;

@@ -1,4 +1,4 @@
-//! Export files (`.dpl`): an account's messages in one file that only its seed opens.
+//! Export files (`.dpl`): an account's messages in one file that only its seed can open.
 //!
 //! ```text
 //! file       = varstring label · varint idx · varint num · bytes(32) hsh · bytes(64) sig
@@ -7,16 +7,17 @@
 //! index item = bytes(8) kdm · varbytes headCph · varint lenBody · varint offBody, only if lenBody > 0
 //! ```
 //!
-//! `hsh` is the BLAKE3-256 of the index, `sig` its signature, and offBody counts from the start of bodies.
+//! `hsh` is the BLAKE3-256 hash of the index, `sig` is its signature, and offBody is relative to the start of bodies.
 //!
-//! [`write()`] and [`read`] do it in one call, in memory. [`open`] gives each item its own result, so that a damaged one
-//! does not hide the others. For a file larger than memory, the same steps stand open to callers, who do the I/O:
+//! [`write()`] and [`read`] handle a whole file in memory. [`open`] returns one result per item, so that a damaged item
+//! does not hide the others. For files larger than memory, callers do the I/O and use the single steps:
 //!
-//! - writing: [`IndexWriter`] takes the heads alone, since a head tells how long its sealed body will be; what it
-//!   returns is written as it comes (to a file beside, say), and [`IndexWriter::finish`] makes what stands around it.
-//!   Then [`BodySealer`] seals the bodies, in the same order.
-//! - reading: [`ExportHead`] is decoded from the front and [verified](ExportHead::verify); [`IndexCheck`] is fed the
-//!   index in pieces of any size; the [`ItemOpener`] that comes of it opens [`IndexItem`]s and bodies, one at a time.
+//! - Writing: [`IndexWriter`] only needs the heads, because a head tells the length of its sealed body. Write its output
+//!   as it comes (to a second file, for example); [`IndexWriter::finish`] returns the parts around the index. Then
+//!   [`BodySealer`] seals the bodies in the same order.
+//! - Reading: decode an [`ExportHead`] from the front and [verify](ExportHead::verify) it, feed the index to
+//!   [`IndexCheck`] in pieces of any size, and open [`IndexItem`]s and bodies one by one with the resulting
+//!   [`ItemOpener`].
 //!
 //! ```
 //! use diplomatic::standard::{Body, EntityId, Label, Message, Seed, Timestamp, export};
@@ -47,16 +48,16 @@ use super::{
     Signature, Status,
 };
 
-/// Returns the label that the standard's tools export under: `export`, 0.
+/// Returns the label that the standard's tools use for exports: `export`, 0.
 pub fn usual_label() -> Label {
     Label::new("export")
 }
 
-/// Writes a file of `messages`, in their order.
+/// Writes `messages` to a file, in order.
 ///
 /// # Errors
 ///
-/// [`VarintTooLarge`], when the label's number is above what the file can hold.
+/// [`VarintTooLarge`] if the label's number is too large for the file.
 pub fn write<'a, R: CryptoRng + ?Sized>(
     seed: &Seed,
     label: &Label,
@@ -73,17 +74,17 @@ pub fn write<'a, R: CryptoRng + ?Sized>(
     Ok([frame.before_index, index, frame.before_bodies, bodies].concat())
 }
 
-/// Reads every message of a file, in their order.
+/// Reads every message of a file, in order.
 ///
 /// # Errors
 ///
-/// [`ExportError`], also of the first item that does not open; [`open`] gives the others.
+/// [`ExportError`] of the file or of the first item that cannot be opened; [`open`] returns the other items.
 pub fn read(seed: &Seed, file: &[u8]) -> Result<Vec<Message>, ExportError> {
     let items = open(seed, file)?.enumerate();
     items.map(|(place, item)| item.map_err(|source| ExportError::Item { place: place as u64, source })).collect()
 }
 
-/// Checks a file as a whole, and opens its items one by one as they are asked for.
+/// Checks a file as a whole, and opens its items lazily.
 ///
 /// # Errors
 ///
@@ -96,23 +97,23 @@ pub fn open<'a>(seed: &Seed, file: &'a [u8]) -> Result<Items<'a>, ExportError> {
     Ok(Items { opener, left: file.head.count, index: Reader::new(file.index), bodies: file.bodies })
 }
 
-/// Why a file does not open.
+/// Why a file could not be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// The file does not follow its layout: it is cut short, or is no export file.
-    #[error("the file does not follow its layout")]
+    /// The file does not match its layout: it is cut short or not an export file.
+    #[error("the file is cut short, or is not an export file")]
     Decode(#[from] DecodeError),
     /// The file was written with another seed, or was changed.
     #[error("the file was written with another seed, or was changed")]
     InvalidSignature(#[from] InvalidSignature),
-    /// The index is not the one that was signed.
+    /// The index does not match the signed hash.
     #[error("the file's index was changed")]
     IndexHash,
-    /// An item does not open.
-    #[error("item {place} of the file does not open")]
+    /// An item cannot be opened.
+    #[error("item {place} of the file cannot be opened")]
     Item {
-        /// Its place in the file, from 0 on.
+        /// Its place in the file, starting at 0.
         place: u64,
         /// What is wrong with it.
         source: ItemError,
@@ -131,24 +132,24 @@ impl ExportError {
     }
 }
 
-/// Why an item of a file does not open.
+/// Why an item of a file could not be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ItemError {
-    /// The index does not follow its layout from here on; nothing can be said of later items.
-    #[error("the index does not follow its layout")]
+    /// The index does not match its layout from here on, so later items are lost.
+    #[error("the index does not match its layout")]
     Index(#[source] DecodeError),
-    /// The body would stand outside of the file's bodies.
-    #[error("the body would stand at {offset}, {len} bytes long, among {bodies} bytes of bodies")]
+    /// The body is outside the file's bodies.
+    #[error("the body's {len} bytes at offset {offset} are outside the file's {bodies} bytes of bodies")]
     BodyOutOfBounds {
-        /// Where it would start.
+        /// The body's offset.
         offset: u64,
-        /// How long it would be.
+        /// The body's length.
         len: u64,
         /// How many bytes of bodies there are.
         bodies: u64,
     },
-    /// Head or body do not open.
+    /// The head or body cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenBagError),
 }
@@ -164,9 +165,9 @@ impl ItemError {
     }
 }
 
-/// The messages of a file that was checked as a whole; each may still be damaged on its own.
+/// The messages of a file that was checked as a whole. Each may still be damaged on its own.
 ///
-/// An index that does not follow its layout ends the iteration with that error.
+/// If the index does not match its layout, that error is the last item.
 pub struct Items<'a> {
     opener: ItemOpener,
     left: u64,
@@ -215,13 +216,13 @@ impl Iterator for Items<'_> {
     }
 }
 
-/// What stands before the index of a file, its length included.
+/// Everything before a file's index, including the index's length.
 ///
 /// ```text
 /// varstring label · varint idx · varint num · bytes(32) hsh · bytes(64) sig · varint (length of index)
 /// ```
 ///
-/// Decoding it from too few bytes gives a [`DecodeError`] that [is incomplete](DecodeError::is_incomplete).
+/// Decoding too few bytes returns a [`DecodeError`] that [is incomplete](DecodeError::is_incomplete).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportHead {
     label: Label,
@@ -232,22 +233,22 @@ pub struct ExportHead {
 }
 
 impl ExportHead {
-    /// Returns the label that the file's keys are derived from.
+    /// Returns the label from which the file's keys are derived.
     pub const fn label(&self) -> &Label {
         &self.label
     }
 
-    /// Returns how many items the index should hold; nothing vouches for it.
+    /// Returns the number of items that the index should hold. It is not authenticated.
     pub const fn count(&self) -> u64 {
         self.count
     }
 
-    /// Returns how many bytes long the index should be; nothing vouches for it.
+    /// Returns the length of the index in bytes. It is not authenticated.
     pub const fn index_len(&self) -> u64 {
         self.index_len
     }
 
-    /// Checks that the file is by this seed; what returns checks the index.
+    /// Checks that this seed wrote the file, and returns a check for the index.
     ///
     /// # Errors
     ///
@@ -284,7 +285,7 @@ impl Decode for ExportHead {
     }
 }
 
-/// A file as its layout shows it; nothing of it is checked.
+/// A decoded but unchecked file.
 struct ExportFile<'a> {
     head: ExportHead,
     index: &'a [u8],
@@ -302,7 +303,7 @@ impl<'a> ExportFile<'a> {
     }
 }
 
-/// Checks an index against its signed hash, piece by piece.
+/// Checks an index against its signed hash, in pieces.
 #[derive(Debug)]
 pub struct IndexCheck {
     opener: ItemOpener,
@@ -316,7 +317,7 @@ impl IndexCheck {
         self.hasher.update(index);
     }
 
-    /// Checks that the whole index was the one that was signed.
+    /// Checks that the whole index matches the signed hash.
     ///
     /// # Errors
     ///
@@ -327,22 +328,22 @@ impl IndexCheck {
     }
 }
 
-/// Opens the items of a file whose index was checked.
+/// Opens the items of a file whose index has been checked.
 #[derive(Debug, Clone)]
 pub struct ItemOpener {
     keys: HostKeys,
 }
 
 impl ItemOpener {
-    /// Opens items of a file that failed its checks as a whole, for recovery: each is still checked on its own.
+    /// Opens items of a file that failed its checks as a whole, for recovery.
     ///
-    /// What nothing checks then is which items the file should have held.
+    /// Each item is still checked on its own, but nothing proves which items the file should have held.
     pub fn for_recovery(seed: &Seed) -> Self {
-        // A message's key comes from the seed and the item alone, so that any label does.
+        // A message's key depends on the seed and the item alone, so any label will do.
         Self { keys: HostKeys::derive(seed, &usual_label()) }
     }
 
-    /// Opens an item's head; the body that stands at [`IndexItem::body`] is opened with what returns.
+    /// Opens an item's head. Use the result to open the body at [`IndexItem::body`].
     ///
     /// # Errors
     ///
@@ -370,11 +371,11 @@ impl IndexItem {
         &self.head
     }
 
-    /// Returns where the sealed body stands, counted from the start of the bodies; empty for a delete.
+    /// Returns the range of the sealed body, relative to the start of the bodies; empty for a delete.
     ///
-    /// Neither end need be within the file.
+    /// The range may be outside the file.
     pub const fn body(&self) -> Range<u64> {
-        // Both are below 2^56, so that their sum is within a u64.
+        // Both are below 2^56, so their sum fits in a u64.
         self.body.offset..self.body.offset + self.body.len
     }
 }
@@ -418,7 +419,7 @@ impl BodyPlace {
     }
 }
 
-/// Makes the index of a file, head by head, and then what stands around it.
+/// Makes the index of a file, head by head, and then the parts around it.
 #[derive(Debug)]
 pub struct IndexWriter {
     sealer: BodySealer,
@@ -429,14 +430,14 @@ pub struct IndexWriter {
     hasher: blake3::Hasher,
 }
 
-/// What stands around the index: a file is `before_index`, the index, `before_bodies`, the bodies.
+/// The parts around the index: a file is `before_index`, the index, `before_bodies`, and the bodies.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// The head of the file; it goes before the index.
+    /// The head of the file, which precedes the index.
     pub before_index: Vec<u8>,
-    /// The length of the bodies; it goes between the index and the bodies.
+    /// The length of the bodies, which precedes the bodies.
     pub before_bodies: Vec<u8>,
-    /// Seals the bodies, which follow one another in the order in which their heads were added.
+    /// Seals the bodies, which must come in the order of their heads.
     pub sealer: BodySealer,
 }
 
@@ -445,7 +446,7 @@ impl IndexWriter {
     ///
     /// # Errors
     ///
-    /// [`VarintTooLarge`], when the label's number is above what the file can hold.
+    /// [`VarintTooLarge`] if the label's number is too large for the file.
     pub fn new(seed: &Seed, label: &Label) -> Result<Self, VarintTooLarge> {
         if label.index() > MAX_VARINT {
             return Err(VarintTooLarge(label.index()));
@@ -459,7 +460,7 @@ impl IndexWriter {
     ///
     /// # Errors
     ///
-    /// [`VarintTooLarge`], when the head announces a body beyond any file; nothing is added then.
+    /// [`VarintTooLarge`] if the body would be too large for any file; nothing is added then.
     pub fn add<R: CryptoRng + ?Sized>(
         &mut self,
         head: &Head,
@@ -501,9 +502,9 @@ pub struct BodySealer {
 }
 
 impl BodySealer {
-    /// Seals a message's body; of a delete comes nothing.
+    /// Seals a message's body; a delete yields nothing.
     pub fn seal<R: CryptoRng + ?Sized>(&self, message: &Message, rng: &mut R) -> SealedBody {
-        // The head's key again: to keep one for every message would cost memory, and it is quickly derived.
+        // The key is derived again because that is quick, and keeping one for every message would cost memory.
         let (_, key) = self.keys.key_for(message.head());
         seal_body(&key, message.body(), rng)
     }

@@ -1,4 +1,4 @@
-//! Messages: one change to one entity, a head and perhaps a body.
+//! Messages: one change to one entity, as a head and, unless it is a delete, a body.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::bytes::{Decode, DecodeError, Encode, Reader, put_varbytes, put_varint
 use super::signature::write_hex;
 use super::{EntityId, Timestamp};
 
-/// The largest number that every client reads: JavaScript holds numbers as doubles.
+/// The largest number that every client can read, because JavaScript stores numbers as doubles.
 pub(crate) const MAX_SAFE: u64 = (1 << 53) - 1;
 
 /// A message's identity: the BLAKE3-256 of its encoded head.
@@ -14,7 +14,7 @@ pub(crate) const MAX_SAFE: u64 = (1 << 53) - 1;
 pub struct HeadHash([u8; 32]);
 
 impl HeadHash {
-    /// Takes the hash's bytes.
+    /// Wraps the bytes of a hash.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -25,7 +25,7 @@ impl HeadHash {
     }
 }
 
-/// The hash in 64 hex digits.
+/// Shows the hash as 64 hex digits.
 impl fmt::Display for HeadHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex(f, &self.0)
@@ -38,7 +38,7 @@ impl fmt::Debug for HeadHash {
     }
 }
 
-/// Length and hash of the body that a head announces.
+/// The length and hash of the body that belongs to a head.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct BodyDigest {
     len: u64,
@@ -57,7 +57,7 @@ impl BodyDigest {
 /// varbytes eid · varint off · varint ctr · varint len · bytes(32) hsh, only if len > 0
 /// ```
 ///
-/// A head keeps the bytes that it was decoded from, since its hash is over them.
+/// A head keeps the bytes it was decoded from, because its hash covers exactly these.
 #[derive(Clone)]
 pub struct Head {
     entity: EntityId,
@@ -68,20 +68,20 @@ pub struct Head {
     hash: HeadHash,
 }
 
-/// A change that no head can describe.
+/// A change that a head cannot describe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The change would come before the entity's creation.
-    #[error("a change at {changed} comes before the entity's creation at {created}")]
+    /// The change is earlier than the entity's creation.
+    #[error("a change at {changed} is earlier than the entity's creation at {created}")]
     BeforeCreation {
         /// When the entity was created.
         created: Timestamp,
-        /// When it would change.
+        /// When the change was made.
         changed: Timestamp,
     },
-    /// A number is above 2^53 - 1, which not every client reads.
-    #[error("{0} is above 2^53 - 1, the largest number that every client reads")]
+    /// A number is above 2^53 - 1, the largest that every client can read.
+    #[error("{0} is above 2^53 - 1, the largest number that every client can read")]
     NumberTooLarge(u64),
 }
 
@@ -129,12 +129,12 @@ impl Head {
         self.counter
     }
 
-    /// Tells whether this is a tombstone: a message without a body.
+    /// Returns whether this is a tombstone: a message without a body.
     pub const fn is_delete(&self) -> bool {
         self.body.is_none()
     }
 
-    /// Returns the length of the body in bytes; 0 for a delete.
+    /// Returns the body's length in bytes; 0 for a delete.
     pub const fn body_len(&self) -> u64 {
         match self.body {
             Some(body) => body.len,
@@ -203,12 +203,12 @@ impl Decode for Head {
     }
 }
 
-/// The content of a message: one byte or more.
+/// The content of a message: at least one byte.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body(Box<[u8]>);
 
 impl Body {
-    /// Takes the bytes; `None` when there are none, since a message without a body is a delete.
+    /// Wraps the bytes; `None` if there are none, because a message without a body is a delete.
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Option<Self> {
         let bytes = bytes.into();
         (!bytes.is_empty()).then_some(Self(bytes))
@@ -226,34 +226,34 @@ impl fmt::Debug for Body {
     }
 }
 
-/// One change to one entity; its body, if it has one, is the one that its head announces.
+/// One change to one entity. Its body, if any, matches the length and hash in its head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     head: Head,
     body: Option<Body>,
 }
 
-/// A body that is not the one that a head announces.
+/// A body that does not match its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the body is not the one that the head announces")]
+#[error("the body does not match its head")]
 pub struct HashMismatch;
 
 impl Message {
-    /// Writes a message; without a body it is a delete.
+    /// Makes a message; without a body, it is a delete.
     ///
     /// # Errors
     ///
-    /// [`HeadError`], when no head can describe the change.
+    /// [`HeadError`] if a head cannot describe the change.
     pub fn new(entity: EntityId, changed: Timestamp, counter: u64, body: Option<Body>) -> Result<Self, HeadError> {
         let digest = body.as_ref().map(BodyDigest::of);
         Ok(Self { head: Head::new(entity, changed, counter, digest)?, body })
     }
 
-    /// Joins a head and the body that came with it.
+    /// Joins a head and its body.
     ///
     /// # Errors
     ///
-    /// [`HashMismatch`], when the head announces another body, or one is missing or too many.
+    /// [`HashMismatch`] if the body does not match the head, is missing, or should not be there.
     pub fn join(head: Head, body: Option<Body>) -> Result<Self, HashMismatch> {
         if head.body == body.as_ref().map(BodyDigest::of) { Ok(Self { head, body }) } else { Err(HashMismatch) }
     }

@@ -9,9 +9,9 @@ use super::bytes::Encode;
 use super::calls::AuthTimestamp;
 use super::{Head, Kdm, PublicKey, Seed, Signature, Timestamp};
 
-/// What a user's keys for one host are derived from, beside the seed: the user's own name for it, and a number.
+/// The user's own name for a host, and a number. Together with the seed, they determine the user's keys for that host.
 ///
-/// The label, not the address, fixes the keys, so that every client of one user must use the same label for the same
+/// The keys depend on the label and not on the address, so every client of a user must use the same label for the same
 /// host. The standard's tools use `host` and 0.
 ///
 /// ```
@@ -27,12 +27,12 @@ pub struct Label {
 }
 
 impl Label {
-    /// Returns the label `name` with the number 0.
+    /// Makes a label with the number 0.
     pub fn new(name: impl Into<String>) -> Self {
         Self::with_index(name, 0)
     }
 
-    /// Returns the label `name` with a number of its own.
+    /// Makes a label with another number.
     pub fn with_index(name: impl Into<String>, index: u64) -> Self {
         Self { name: name.into(), index }
     }
@@ -54,7 +54,7 @@ impl Default for Label {
     }
 }
 
-/// The name; the number follows after a `#` unless it is 0.
+/// Shows the name, followed by `#` and the number unless that is 0.
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.index {
@@ -66,7 +66,7 @@ impl fmt::Display for Label {
 
 /// A user's keys for one host: they sign requests, and seal and open bags.
 ///
-/// Secrets are wiped from memory when dropped and never shown.
+/// The secrets are wiped from memory on drop and never appear in `Debug`.
 #[derive(Clone)]
 pub struct HostKeys {
     seed: Seed,
@@ -76,7 +76,7 @@ pub struct HostKeys {
 }
 
 impl HostKeys {
-    /// Derives the keys for the host that the user calls `label`.
+    /// Derives the keys for the host with this label.
     pub fn derive(seed: &Seed, label: &Label) -> Self {
         let secret = seed.derive(&[label.name.as_bytes(), &label.index.to_be_bytes()]);
         let signing = SigningKey::from_bytes(&secret);
@@ -84,12 +84,12 @@ impl HostKeys {
         Self { seed: seed.clone(), secret, signing, public }
     }
 
-    /// Returns who the user is to this host.
+    /// Returns the public key that identifies the user to this host.
     pub const fn public_key(&self) -> &PublicKey {
         &self.public
     }
 
-    /// Makes the start of a request; `host_now` is the host's time as far as it is known.
+    /// Signs the start of a request. `host_now` is the best estimate of the host's time.
     pub fn authenticate(&self, host_now: Timestamp) -> AuthTimestamp {
         AuthTimestamp { key: self.public, signature: self.sign(&host_now.to_bytes()), time: host_now }
     }

@@ -1,8 +1,8 @@
-//! Just enough MessagePack to look into a value without reading it: markers, strings, bins, and a step over the rest.
+//! Just enough MessagePack to look into a value: markers, strings and bins, and a way to skip the rest.
 //!
-//! Nothing here recurses, allocates or trusts a length, so foreign bytes nested to any depth cost one pass over them.
+//! Nothing here recurses, allocates or trusts a length, so foreign bytes of any depth cost one pass.
 
-/// Why bytes are no MessagePack value.
+/// Why bytes are not a MessagePack value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Malformed {
     /// The bytes end inside a value.
@@ -11,7 +11,7 @@ pub(super) enum Malformed {
     ReservedMarker,
 }
 
-/// One value, as far as its marker tells; strings and bins with their content.
+/// One value's kind; strings and bins with their content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Value<'a> {
     Nil,
@@ -71,10 +71,10 @@ impl<'a> Cursor<'a> {
     /// Takes one value, whatever it holds, and returns its bytes as they are.
     pub(super) fn raw(&mut self) -> Result<&'a [u8], Malformed> {
         let from = self.left;
-        // How many values are still to be stepped over: those of maps and arrays join the one asked for.
+        // How many values are left to skip: the elements of maps and arrays are added to it.
         let mut pending = 1_u64;
         while pending > 0 {
-            // A value has at least one byte. This also keeps the count far from its limit.
+            // A value has at least one byte. This also keeps the count from overflowing.
             if pending > self.left.len() as u64 {
                 return Err(Malformed::Truncated);
             }
@@ -84,7 +84,7 @@ impl<'a> Cursor<'a> {
         Ok(&from[..from.len() - self.left.len()])
     }
 
-    /// Takes one marker with what belongs to it, and returns how many values it holds.
+    /// Takes one marker and its own bytes, and returns how many values it contains.
     #[inline]
     fn step(&mut self) -> Result<u64, Malformed> {
         let content = match self.byte()? {
@@ -128,7 +128,7 @@ impl<'a> Cursor<'a> {
         Ok(byte)
     }
 
-    /// Takes a length of `N` bytes, at most four, the largest first.
+    /// Takes a big-endian length of `N` bytes, at most four.
     #[inline]
     fn length<const N: usize>(&mut self) -> Result<u32, Malformed> {
         let (digits, left) = self.left.split_first_chunk::<N>().ok_or(Malformed::Truncated)?;

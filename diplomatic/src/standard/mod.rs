@@ -1,8 +1,8 @@
-//! The DIPLOMATIC standard, version 0.2, in pure functions: what crosses the wire and how it is sealed.
+//! The DIPLOMATIC standard, version 0.2, as pure functions: the bytes on the wire and how they are sealed.
 //!
-//! Nothing here reads a clock, draws a random number, starts a thread or touches a file: time and randomness are
-//! arguments. Without the feature `seal` this module cannot decrypt anything, and cannot be asked to: seeds, message
-//! heads and opening do not exist. That is what a host builds on.
+//! Nothing here reads a clock, draws a random number, starts a thread or touches a file; time and randomness are
+//! arguments. Without the feature `seal`, this module cannot decrypt: seeds, message heads and opening do not exist.
+//! A host builds on that part alone.
 //!
 //! ```
 //! use diplomatic::standard::{Decode, Encode, Status, Seq};

@@ -14,27 +14,27 @@ use super::{
 const NONCE: usize = 24;
 const TAG: usize = 16;
 
-/// How much longer a ciphertext is than what it seals.
+/// How much longer a ciphertext is than its plaintext.
 pub(super) const OVERHEAD: u64 = (NONCE + TAG) as u64;
 
-/// Why a bag does not open. The host can lie: nothing of a bag is believed before all of it was checked.
+/// Why a bag could not be opened. Hosts can lie, so nothing in a bag is used until all of it has been checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenBagError {
-    /// The signature does not hold: the bag is not by this user for this host.
+    /// The signature is invalid: this user did not seal the bag for this host.
     #[error(transparent)]
     InvalidSignature(#[from] InvalidSignature),
-    /// The head does not decrypt.
-    #[error("the head does not decrypt")]
+    /// The head cannot be decrypted.
+    #[error("the head cannot be decrypted")]
     DecryptHead,
-    /// The decrypted head does not follow its layout.
-    #[error("the head does not follow its layout")]
+    /// The decrypted head does not match its layout.
+    #[error("the head does not match its layout")]
     DecodeHead(#[source] DecodeError),
-    /// The body does not decrypt.
-    #[error("the body does not decrypt")]
+    /// The body cannot be decrypted.
+    #[error("the body cannot be decrypted")]
     DecryptBody,
-    /// The body is not the one that the head announces.
-    #[error("the body is not the one that the head announces")]
+    /// The body does not match the head.
+    #[error("the body does not match its head")]
     HashMismatch,
 }
 
@@ -84,7 +84,7 @@ impl HostKeys {
         self.decrypt_head(&head.kdm, &head.head)
     }
 
-    /// Opens many heads, in their order, for less than opening each: signatures are checked together.
+    /// Opens many heads, in order. It costs less than opening each alone, because signatures are checked together.
     pub fn open_heads<'a>(
         &self,
         heads: impl IntoIterator<Item = &'a BagHead>,
@@ -104,7 +104,7 @@ impl HostKeys {
             .collect()
     }
 
-    /// Opens a head whose signature was checked, here or with others'.
+    /// Opens a head whose signature has been checked.
     pub(super) fn decrypt_head(&self, kdm: &Kdm, head: &SealedHead) -> Result<OpenedHead, OpenBagError> {
         let key = self.message_key(kdm);
         let encoded = decrypt(&key, head.as_bytes()).ok_or(OpenBagError::DecryptHead)?;
@@ -113,7 +113,7 @@ impl HostKeys {
     }
 }
 
-/// A head that was checked and decrypted, and what it takes to open its body.
+/// A checked and decrypted head, with the key to its body.
 #[derive(Clone)]
 pub struct OpenedHead {
     head: Head,
@@ -126,7 +126,7 @@ impl OpenedHead {
         &self.head
     }
 
-    /// Returns how long the sealed body is that belongs to the head; 0 for a delete.
+    /// Returns the length of the sealed body; 0 for a delete.
     pub const fn sealed_body_len(&self) -> u64 {
         if self.head.is_delete() { 0 } else { self.head.body_len().saturating_add(OVERHEAD) }
     }
@@ -160,7 +160,7 @@ pub(super) fn seal_head<R: CryptoRng + ?Sized>(key: &[u8; 32], head: &Head, rng:
     SealedHead::from_bytes(encrypt(key, head.as_bytes(), rng))
 }
 
-/// Seals a body; of a delete, which has none, comes nothing rather than the encryption of nothing.
+/// Seals a body. A delete has none and stays empty rather than becoming the encryption of nothing.
 pub(super) fn seal_body<R: CryptoRng + ?Sized>(key: &[u8; 32], body: Option<&[u8]>, rng: &mut R) -> SealedBody {
     SealedBody::from_bytes(body.map(|body| encrypt(key, body, rng)).unwrap_or_default())
 }
@@ -180,7 +180,7 @@ fn encrypt<R: CryptoRng + ?Sized>(key: &[u8; 32], plaintext: &[u8], rng: &mut R)
     sealed
 }
 
-/// Opens what [`encrypt`] made; `None` when it was not made under this key, or was changed.
+/// Decrypts what [`encrypt`] made; `None` if it was made with another key or changed.
 fn decrypt(key: &[u8; 32], sealed: &[u8]) -> Option<Vec<u8>> {
     let (nonce, rest) = sealed.split_first_chunk::<NONCE>()?;
     let (tag, ciphertext) = rest.split_first_chunk::<TAG>()?;

@@ -1,4 +1,4 @@
-//! The one secret.
+//! The account's secret.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// The one secret of an account: 32 bytes from which every key is derived.
+/// An account's secret: 32 bytes from which every key is derived.
 ///
-/// Whoever has it reads and writes everything; without it, nothing can be read again. It is wiped from memory when
-/// dropped and shows nothing of itself in `Debug`.
+/// Whoever has the seed can read and write everything, and nobody can read anything without it. It is wiped from
+/// memory on drop and does not appear in `Debug`.
 ///
 /// ```
 /// use diplomatic::standard::Seed;
@@ -23,14 +23,14 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 #[derive(Clone)]
 pub struct Seed(Zeroizing<[u8; 32]>);
 
-/// Text that is not a seed. It names at most one character of it.
+/// Text that is not a seed. The error repeats at most one character of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SeedParseError {
-    /// A character is no hex digit.
+    /// A character is not a hex digit.
     #[error("a seed is 64 hex digits, and character {place} is {character:?}")]
     NotHex {
-        /// Its place, from 1 on.
+        /// Its place, starting at 1.
         place: usize,
         /// The character.
         character: char,
@@ -44,7 +44,7 @@ pub enum SeedParseError {
 }
 
 impl Seed {
-    /// Takes the seed's bytes.
+    /// Wraps the bytes of a seed.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(Zeroizing::new(bytes))
     }
@@ -61,7 +61,7 @@ impl Seed {
         &self.0
     }
 
-    /// Returns the secret as 64 hex digits, as people keep it.
+    /// Returns the secret as 64 hex digits.
     pub fn expose_hex(&self) -> Zeroizing<String> {
         let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
         // Sized at once, so that no half-written copy is left behind by a growing string.
@@ -73,7 +73,7 @@ impl Seed {
         hex
     }
 
-    /// Derives a key: the BLAKE3-256 of the seed and the material.
+    /// Derives a key: the BLAKE3-256 hash of the seed and the material.
     pub(crate) fn derive(&self, material: &[&[u8]]) -> Zeroizing<[u8; 32]> {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.0.as_ref());

@@ -1,4 +1,4 @@
-//! Public keys and signatures: what everyone may check.
+//! Public keys and signatures.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use ed25519_dalek::{Verifier, VerifyingKey};
 use super::Status;
 use super::bytes::{Decode, DecodeError, Encode, Reader};
 
-/// A signature that does not fit its key and content.
+/// A signature that does not match its key and content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the signature does not fit its key and content")]
+#[error("the signature does not match its key and content")]
 pub struct InvalidSignature;
 
 impl InvalidSignature {
@@ -19,12 +19,12 @@ impl InvalidSignature {
     }
 }
 
-/// The public half of a host key pair: who a user is to one host.
+/// The public half of a host key pair. It identifies a user to one host.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey([u8; 32]);
 
 impl PublicKey {
-    /// Takes the key's bytes as they are; bytes that are no key verify nothing.
+    /// Wraps the key's bytes without checking them. Bytes that are not a key verify nothing.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -38,15 +38,15 @@ impl PublicKey {
     ///
     /// # Errors
     ///
-    /// [`InvalidSignature`], also when these bytes are no public key.
+    /// [`InvalidSignature`], also if these bytes are not a public key.
     pub fn verify(&self, content: &[u8], signature: &Signature) -> Result<(), InvalidSignature> {
         let key = VerifyingKey::from_bytes(&self.0).map_err(|_| InvalidSignature)?;
         key.verify(content, &signature.to_dalek()).map_err(|_| InvalidSignature)
     }
 
-    /// Checks many signatures by this key, and returns for each whether it holds, in their order.
+    /// Checks many signatures by this key and returns whether each is valid, in order.
     ///
-    /// It costs about a third of checking each alone, unless one of them is bad.
+    /// This costs about a third of checking each alone, unless one of them is invalid.
     pub fn verify_each(&self, signed: &[(&[u8], &Signature)]) -> Vec<bool> {
         let Ok(key) = VerifyingKey::from_bytes(&self.0) else {
             return vec![false; signed.len()];
@@ -54,7 +54,7 @@ impl PublicKey {
         signed.chunks(Self::BATCH).flat_map(|chunk| verify_chunk(&key, chunk)).collect()
     }
 
-    /// How many signatures are checked at once: more gains little and makes a bad one dearer.
+    /// How many signatures are checked at once. More would gain little and make an invalid one more expensive.
     const BATCH: usize = 256;
 }
 
@@ -86,7 +86,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// The key in 64 hex digits.
+/// Shows the key as 64 hex digits.
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex(f, &self.0)
@@ -98,7 +98,7 @@ impl fmt::Display for PublicKey {
 pub struct Signature([u8; 64]);
 
 impl Signature {
-    /// Takes the signature's bytes.
+    /// Wraps the bytes of a signature.
     pub const fn from_bytes(bytes: [u8; 64]) -> Self {
         Self(bytes)
     }

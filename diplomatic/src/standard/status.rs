@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What a host says about a request, or about one item of it.
 ///
-/// Numbers that this build does not know are kept as they are.
+/// Statuses that this build does not know keep their number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Status(u8);
 
@@ -13,7 +13,7 @@ macro_rules! statuses {
         impl Status {
             $($(#[$doc])* pub const $constant: Self = Self($number);)*
 
-            /// Returns the standard's name of this status, if this build knows it.
+            /// Returns the standard's name for this status, if this build knows it.
             pub const fn name(self) -> Option<&'static str> {
                 match self.0 {
                     $($number => Some($name),)*
@@ -32,55 +32,55 @@ macro_rules! statuses {
 statuses! {
     /// The request, or the item, was carried out.
     SUCCESS = 0, "Success";
-    /// A signature does not fit its key and content.
+    /// A signature does not match its key and content.
     INVALID_SIGNATURE = 3, "InvalidSignature";
     /// The request's time is too far from the host's.
     CLOCK_OUT_OF_SYNC = 4, "ClockOutOfSync";
     /// The key is not registered with the host.
     USER_NOT_REGISTERED = 5, "UserNotRegistered";
-    /// The host is set up wrongly.
+    /// The host is misconfigured.
     SERVER_MISCONFIGURED = 6, "ServerMisconfigured";
-    /// A request came without a body.
+    /// A request has no body.
     MISSING_BODY = 7, "MissingBody";
-    /// Bytes follow where the request ends.
+    /// Bytes follow the end of the request.
     EXTRA_BODY_CONTENT = 8, "ExtraBodyContent";
     /// A parameter is missing.
     MISSING_PARAM = 9, "MissingParam";
-    /// A parameter cannot be used.
+    /// A parameter is invalid.
     INVALID_PARAM = 10, "InvalidParam";
-    /// The request cannot be used.
+    /// The request is invalid.
     INVALID_REQUEST = 11, "InvalidRequest";
     /// The host failed.
     INTERNAL_ERROR = 12, "InternalError";
-    /// No such call.
+    /// There is no such call.
     NOT_FOUND = 13, "NotFound";
-    /// Bytes that do not follow their layout.
+    /// Bytes do not match their layout.
     INVALID_MESSAGE = 14, "InvalidMessage";
     /// Nothing changed.
     NO_CHANGE = 15, "NoChange";
     /// The database is closed.
     DATABASE_CLOSED = 16, "DatabaseClosed";
-    /// The host could not store.
+    /// The host could not store something.
     STORAGE_ERROR = 17, "StorageError";
     /// The database failed.
     DATABASE_ERROR = 18, "DatabaseError";
-    /// A hash does not fit its content.
+    /// A hash does not match its content.
     HASH_MISMATCH = 19, "HashMismatch";
-    /// A box does not open under its key.
+    /// A sealed box cannot be opened with its key.
     DECRYPTION_ERROR = 20, "DecryptionError";
     /// The call is not implemented.
     NOT_IMPLEMENTED = 21, "NotImplemented";
     /// There is no seed.
     MISSING_SEED = 22, "MissingSeed";
-    /// A field wants more bytes than there are.
+    /// A field needs more bytes than are left.
     OUT_OF_BOUNDS = 23, "OutOfBounds";
-    /// The host failed, as a client sees it.
+    /// The host failed, from a client's point of view.
     HOST_ERROR = 24, "HostError";
     /// The network failed.
     COMMUNICATION_ERROR = 25, "CommunicationError";
-    /// A number beyond what a varint carries.
+    /// A number does not fit in a varint.
     VAR_LIMIT_EXCEEDED = 26, "VarLimitExceeded";
-    /// A response that cannot be used.
+    /// A response is invalid.
     INVALID_RESPONSE = 27, "InvalidResponse";
     /// The connection is closed.
     CONNECTION_CLOSED = 28, "ConnectionClosed";
@@ -97,7 +97,7 @@ impl Status {
         self.0
     }
 
-    /// Tells whether this is [`Status::SUCCESS`].
+    /// Returns whether this is [`Status::SUCCESS`].
     pub const fn is_success(self) -> bool {
         self.0 == Self::SUCCESS.0
     }

@@ -1,11 +1,11 @@
-//! Moments in milliseconds since the Unix epoch, and how far two clocks are apart.
+//! Times in milliseconds since the Unix epoch, and the offset between two clocks.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, put_varint};
 
-/// A moment: milliseconds since the Unix epoch, at most 2^56 - 1 of them (some two million years).
+/// A time in milliseconds since the Unix epoch, at most 2^56 - 1 (about two million years).
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,26 +24,26 @@ pub struct Timestamp(u64);
 impl Timestamp {
     /// The Unix epoch.
     pub const EPOCH: Self = Self(0);
-    /// The last moment that the wire can carry.
+    /// The latest time that the wire format can express.
     pub const MAX: Self = Self(MAX_VARINT);
 
-    /// Returns the moment `millis` milliseconds after the epoch; beyond [`Timestamp::MAX`] it is that.
+    /// Returns the time `millis` milliseconds after the epoch, capped at [`Timestamp::MAX`].
     pub const fn from_millis(millis: u64) -> Self {
         Self(if millis > MAX_VARINT { MAX_VARINT } else { millis })
     }
 
-    /// Returns milliseconds since the epoch.
+    /// Returns the milliseconds since the epoch.
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// Returns the moment `duration` (in whole milliseconds) later; at most [`Timestamp::MAX`].
+    /// Returns the time `duration` later, in whole milliseconds and capped at [`Timestamp::MAX`].
     pub fn plus(self, duration: Duration) -> Self {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(MAX_VARINT);
         Self::from_millis(self.0.saturating_add(millis))
     }
 
-    /// Returns how much later this is than `earlier`; zero if it is not.
+    /// Returns how much later this is than `earlier`, or zero if it is not later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -74,12 +74,12 @@ impl Decode for Timestamp {
     }
 }
 
-/// How many milliseconds another clock is ahead of ours; negative when it is behind.
+/// How many milliseconds another clock is ahead of ours; negative if it is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct ClockOffset(i64);
 
 impl ClockOffset {
-    /// Returns the offset of `millis`.
+    /// Makes an offset of `millis`.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
@@ -89,8 +89,7 @@ impl ClockOffset {
         self.0
     }
 
-    /// Measures the offset as NTP does (RFC 5905, section 8) from the four times of one exchange, halves rounded
-    /// towards zero.
+    /// Measures the offset as NTP does (RFC 5905, section 8) from the four times of one exchange, rounded towards zero.
     pub fn measure(client_sent: Timestamp, received: Timestamp, sent: Timestamp, client_got: Timestamp) -> Self {
         // All four are below 2^56, so that no difference or sum leaves an i64.
         let [t1, t2, t3, t4] = [client_sent, received, sent, client_got].map(|time| time.0.cast_signed());

@@ -1,4 +1,4 @@
-//! The auth timestamp: who calls, and that it is now.
+//! The auth timestamp, which proves who calls and when.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::standard::bytes::{Decode, DecodeError, Encode, Reader};
 use crate::standard::signature::{parse_hex, write_hex};
 use crate::standard::{InvalidSignature, PublicKey, Signature, Status, Timestamp};
 
-/// How far a request's time may be from the host's clock, inclusive.
+/// The largest accepted difference between a request's time and the host's clock.
 pub const CLOCK_TOLERANCE: Duration = Duration::from_millis(30_000);
 
 /// The start of every request: a key and its signature of the time.
@@ -20,21 +20,21 @@ pub struct AuthTimestamp {
     pub key: PublicKey,
     /// The key's signature of the encoded time.
     pub signature: Signature,
-    /// When the request was made, by the host's clock as far as the client knows it.
+    /// When the request was made, by the client's estimate of the host's clock.
     pub time: Timestamp,
 }
 
-/// Why an auth timestamp does not let a caller in.
+/// Why an auth timestamp was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// The time is further from the host's clock than [`CLOCK_TOLERANCE`].
-    #[error("the request's time is {} ms from the host's clock", .distance.as_millis())]
+    /// The time differs from the host's clock by more than [`CLOCK_TOLERANCE`].
+    #[error("the request's time differs from the host's clock by {} ms", .distance.as_millis())]
     ClockOutOfSync {
-        /// How far it is.
+        /// The difference.
         distance: Duration,
     },
-    /// The signature does not hold.
+    /// The signature is invalid.
     #[error(transparent)]
     InvalidSignature(#[from] InvalidSignature),
 }
@@ -78,7 +78,7 @@ impl Decode for AuthTimestamp {
     }
 }
 
-/// An auth timestamp in hex digits, as it stands in the query `t` of the live channel's address.
+/// An auth timestamp in hex, as the query parameter `t` of the live channel's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthToken(AuthTimestamp);
 
@@ -88,7 +88,7 @@ impl AuthToken {
         Self(auth)
     }
 
-    /// Reads the hex digits, upper or lower case; `None` when they are not an auth timestamp.
+    /// Parses hex digits in upper or lower case; `None` if they are not an auth timestamp.
     pub fn parse(hex: &str) -> Option<Self> {
         let bytes = parse_hex(hex)?;
         AuthTimestamp::decode(&bytes).ok().map(Self)

@@ -1,4 +1,4 @@
-//! The host's calls: what a client asks and what a host answers, without the transport between them.
+//! The host's calls: requests and responses, independent of the transport.
 
 mod auth;
 mod notify;
@@ -35,7 +35,7 @@ impl Call {
     /// Every call.
     pub const ALL: [Self; 4] = [Self::User, Self::Peek, Self::Push, Self::Pull];
 
-    /// Returns the path below the host's address, with its slash.
+    /// Returns the call's path below the host's address, with a leading slash.
     pub const fn path(self) -> &'static str {
         match self {
             Self::User => "/user",
@@ -45,7 +45,7 @@ impl Call {
         }
     }
 
-    /// Returns the call that answers at `path`.
+    /// Returns the call at `path`.
     pub fn from_path(path: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|call| call.path() == path)
     }

@@ -1,13 +1,13 @@
-//! NOTF: what a host sends over the live channel after a PUSH.
+//! NOTF: the frame that a host sends over the live channel after a PUSH.
 
 use super::{encode_all, read_all};
 use crate::standard::bytes::{Decode, DecodeError, Encode, Reader, put_varbytes};
 use crate::standard::{BagHead, SealedBody, Seq};
 
-/// The largest encrypted body, in bytes, that a notification carries itself.
+/// The largest encrypted body, in bytes, that a notification carries.
 pub const INLINE_LIMIT: usize = 512;
 
-/// One binary frame: an item for every bag that one PUSH stored, by seq.
+/// One binary frame: an item for every bag that one PUSH stored, ordered by seq.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     /// The stored bags.
@@ -33,7 +33,7 @@ pub struct NotificationItem {
     pub seq: Seq,
     /// The bag without its body.
     pub head: BagHead,
-    /// The body; empty when it is not carried here, or when there is none.
+    /// The body; empty if the bag has none or the notification does not carry it.
     pub inlined: SealedBody,
 }
 

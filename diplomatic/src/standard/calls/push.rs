@@ -23,10 +23,10 @@ impl Decode for PushRequest {
     }
 }
 
-/// What became of one pushed bag.
+/// The outcome for one pushed bag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushOutcome {
-    /// The host stored the bag under this number, or had it there already.
+    /// The host stored the bag under this number, or already had it there.
     Stored(Seq),
     /// The host did not store the bag; the status is not [`Status::SUCCESS`].
     Refused(Status),
@@ -35,9 +35,9 @@ pub enum PushOutcome {
 /// The answer for one pushed bag: `varint idx · u8 status · varint seq, only if status is Success`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PushItem {
-    /// The bag's place in the request, from 0 on.
+    /// The bag's place in the request, starting at 0.
     pub index: u32,
-    /// What became of the bag.
+    /// The outcome.
     pub outcome: PushOutcome,
 }
 

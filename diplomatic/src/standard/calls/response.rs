@@ -3,7 +3,7 @@
 use crate::standard::bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, put_varint};
 use crate::standard::{Status, Timestamp};
 
-/// How much an account may use and uses; `None` means unlimited.
+/// An account's limit and usage, if it has a limit.
 ///
 /// ```text
 /// varint quota · varint usage, only if quota > 0
@@ -15,7 +15,7 @@ impl Quota {
     /// No limit.
     pub const UNLIMITED: Self = Self(None);
 
-    /// Returns a quota of `limit` bytes of which `used` are in use; a limit of 0 is no limit.
+    /// Makes a quota of `limit` bytes of which `used` are in use; a limit of 0 means unlimited.
     pub fn new(limit: u64, used: u64) -> Self {
         Self((limit > 0).then_some((limit.min(MAX_VARINT), used.min(MAX_VARINT))))
     }
@@ -59,15 +59,15 @@ impl Decode for Quota {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResponseHead {
-    /// What became of the request.
+    /// The outcome of the request.
     pub status: Status,
-    /// When the host had the request, by its clock.
+    /// When the host received the request, by its clock.
     pub received: Timestamp,
     /// When the host answered, by its clock.
     pub sent: Timestamp,
-    /// How long the account lasts, in milliseconds; 0 is for ever.
+    /// How long the account lasts, in milliseconds; 0 means forever.
     pub term: u64,
-    /// How much of the term is over, in milliseconds.
+    /// How much of the term has passed, in milliseconds.
     pub elapsed: u64,
     /// Stored bytes.
     pub stored: Quota,

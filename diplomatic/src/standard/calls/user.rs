@@ -1,4 +1,4 @@
-//! USER: registers a key with the host; again is a success too.
+//! USER: registers a key with the host. Registering it again succeeds, too.
 
 use crate::standard::bytes::{Decode, DecodeError, Encode, Reader};
 
