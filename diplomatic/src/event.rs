@@ -1,12 +1,12 @@
-//! What can happen: the bridge between an app's enum and the standard's messages.
+//! Events: how an app's enum maps to the standard's messages.
 //!
-//! `#[derive(DiplomaticEvent)]` implements [`DiplomaticEvent`]; nobody needs to write it by hand.
+//! `#[derive(DiplomaticEvent)]` implements [`DiplomaticEvent`], so apps rarely need the other types in this module.
 
 use crate::standard::{EntityId, Message};
 
-/// An enum of things that can happen, one event type a variant.
+/// An enum of events; each variant is one event type.
 ///
-/// Derive it; the attributes are described at [the derive macro](macro@crate::DiplomaticEvent).
+/// Use [the derive macro](macro@crate::DiplomaticEvent) to implement it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an enum of events",
     note = "put `#[derive(DiplomaticEvent)]` on the enum"
@@ -15,23 +15,23 @@ pub trait DiplomaticEvent: Sized + Send + Sync + 'static {
     /// The event types, in the order of the variants.
     const TYPES: &'static [EventType];
 
-    /// Whether every message is an event of this enum, of whatever type: it is given to
-    /// [`from_stored`](Self::from_stored) as [`Stored::Message`]. Only [`RawEvent`](crate::raw::RawEvent) does so.
+    /// Whether every message of any type is an event of this enum. If so, [`from_stored`](Self::from_stored) gets
+    /// [`Stored::Message`]. Only [`RawEvent`](crate::raw::RawEvent) does this.
     #[doc(hidden)]
     const READS_ALL: bool = false;
 
-    /// Returns what is to be written for this event.
+    /// Returns the message to write for this event.
     ///
     /// # Errors
     ///
-    /// [`EncodeEventError`], when a field does not serialize.
+    /// [`EncodeEventError`] if a field cannot be serialized.
     fn to_draft(&self) -> Result<Draft, EncodeEventError>;
 
     /// Reads an event back.
     ///
     /// # Errors
     ///
-    /// [`DecodeEventError`], when this enum has no variant for it, or its payload does not fit the variant.
+    /// [`DecodeEventError`] if this enum has no variant for it, or the payload does not match the variant.
     fn from_stored(stored: Stored<'_>) -> Result<Self, DecodeEventError>;
 }
 
@@ -39,13 +39,13 @@ pub trait DiplomaticEvent: Sized + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EventType {
-    /// The name in messages, such as `todo.renamed`; for a delete, which has none there, the name it would have.
+    /// The name in messages, such as `todo.renamed`. Deletes carry no name; this is the name they would have.
     pub name: &'static str,
     /// How the event becomes a message.
     pub shape: Shape,
-    /// The fields that say what a register or an entity is about, in their order; none for the other shapes.
+    /// The key fields of a register, or the ID field of an entity, in order; empty for the other shapes.
     pub key: &'static [&'static str],
-    /// The names in messages of earlier builds that are read as this variant.
+    /// The names in messages of earlier builds.
     pub was: &'static [&'static str],
 }
 
@@ -55,19 +55,19 @@ impl EventType {
         Self { name, shape, key: &[], was: &[] }
     }
 
-    /// Says what the register or entity is about.
+    /// Sets the key fields.
     #[must_use]
     pub const fn keyed_by(self, key: &'static [&'static str]) -> Self {
         Self { key, ..self }
     }
 
-    /// Says what the type was called before.
+    /// Sets the former names.
     #[must_use]
     pub const fn formerly(self, was: &'static [&'static str]) -> Self {
         Self { was, ..self }
     }
 
-    /// Tells whether messages with this type name are of this type: it is its name, or was.
+    /// Returns whether this is the name of the type, or a former one.
     pub fn is_called(&self, type_name: &str) -> bool {
         self.name == type_name || self.was.contains(&type_name)
     }
@@ -77,26 +77,26 @@ impl EventType {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Shape {
-    /// Happened; every one counts. Gets a fresh entity id.
+    /// A fact: every event counts. Each creates a new entity.
     Fact,
-    /// The latest per key counts.
+    /// A register: the latest event per key counts.
     Register,
-    /// A whole-object upsert: the latest per entity counts.
+    /// A whole-object upsert: the latest event per entity counts.
     Entity,
-    /// Removes an entity and the registers that hang on it.
+    /// Deletes an entity and its registers.
     Delete,
-    /// The latest of its type counts: one value for the account.
+    /// One value per account: the latest event of the type counts.
     Singleton,
 }
 
-/// What an event asks to be written.
+/// The message to write for an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Draft {
     /// A message with content.
     Content {
         /// The event type's name.
         type_name: &'static str,
-        /// What the message is about.
+        /// The entity.
         target: Target,
         /// The fields, as one MessagePack value.
         payload: Vec<u8>,
@@ -105,21 +105,21 @@ pub enum Draft {
         /// The parent entity (`pid`), if the variant names one.
         parent: Option<EntityId>,
     },
-    /// A message with this very body.
+    /// A message with exactly this body.
     Bare {
-        /// What the message is about; a new entity if it is not said.
+        /// The entity; a new one if `None`.
         entity: Option<EntityId>,
         /// The body.
         body: Vec<u8>,
     },
     /// A tombstone.
     Delete {
-        /// The entity that goes.
+        /// The deleted entity.
         entity: EntityId,
     },
 }
 
-/// What a message with content is about.
+/// The entity of a message with content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A new entity.
@@ -129,57 +129,57 @@ pub enum Target {
         /// The array's bytes.
         key: Vec<u8>,
     },
-    /// This entity.
+    /// An existing entity, or one with a chosen ID.
     Entity(EntityId),
-    /// The one value of the event's type.
+    /// The singleton of the event's type.
     Singleton,
 }
 
-/// A stored message, as an event enum reads it.
+/// A stored message to decode as an event.
 #[derive(Debug, Clone, Copy)]
 pub enum Stored<'a> {
     /// A message with content.
     Content {
         /// The event type's name.
         type_name: &'a str,
-        /// What the message is about.
+        /// The entity.
         entity: &'a EntityId,
         /// The fields, as one MessagePack value; nil where the message has none.
         payload: &'a [u8],
     },
     /// A tombstone.
     Delete {
-        /// The entity that went.
+        /// The deleted entity.
         entity: &'a EntityId,
     },
-    /// A whole message, for an enum that [reads all](DiplomaticEvent::READS_ALL).
+    /// A whole message, for an enum that [reads all messages](DiplomaticEvent::READS_ALL).
     #[doc(hidden)]
     Message(&'a Message),
 }
 
-/// An event that cannot be written.
+/// Why an event could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("the fields of `{type_name}` do not serialize: {reason}")]
+#[error("the fields of `{type_name}` cannot be serialized: {reason}")]
 pub struct EncodeEventError {
     /// The event type's name.
     pub type_name: &'static str,
-    /// What the serializer said.
+    /// The serializer's message.
     pub reason: String,
 }
 
-/// A stored message that is not an event of the enum at hand.
+/// Why a stored message is not an event of an enum.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeEventError {
-    /// No variant has this type: another app's, or a newer build's.
-    #[error("this build knows no event type of this name")]
+    /// No variant has this type. It may be another app's, or a newer build's.
+    #[error("this build does not know the event type")]
     UnknownType,
-    /// The payload does not fit the variant.
-    #[error("the payload does not fit `{type_name}`: {reason}")]
+    /// The payload does not match the variant.
+    #[error("the payload does not match `{type_name}`: {reason}")]
     Payload {
         /// The event type's name.
         type_name: &'static str,
-        /// What the deserializer said.
+        /// The deserializer's message.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Messages of any app, as events: for tools that know no types.
+//! Messages of any app as events, for tools that do not know the app's types.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,8 @@ use crate::standard::{EntityBody, EntityId};
 
 /// A message of any app, as an event.
 ///
-/// Every message of an account reads as one. With it, a tool syncs, tells the history of, writes to and replays any
-/// account; when a message was changed, what it is about, and where it came from stands in its [`Meta`].
+/// Every message of an account can be read as a `RawEvent`, so a tool can sync, inspect, write to and replay any
+/// account. The event's [`Meta`] holds its entity, time and origin.
 ///
 /// ```
 /// use diplomatic::raw::{Raw, RawEvent};
@@ -34,11 +34,11 @@ use crate::standard::{EntityBody, EntityId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RawEvent {
-    /// Something of a type: an entity body, or the value of a singleton.
+    /// A message with a type: an entity body, or the value of a singleton.
     Typed {
         /// The type's name.
         type_name: String,
-        /// What it is about. Of a message that was read, it is [`Target::Singleton`] or [`Target::Entity`].
+        /// The entity. For a message that was read, it is [`Target::Singleton`] or [`Target::Entity`].
         target: Target,
         /// The content: one MessagePack value.
         payload: Vec<u8>,
@@ -47,19 +47,19 @@ pub enum RawEvent {
         /// The parent entity (`pid`); a singleton has none.
         parent: Option<EntityId>,
     },
-    /// A body that follows neither convention; when emitted, it is about a new entity.
+    /// A body that follows neither convention. Emitting it creates a new entity.
     Bare {
         /// The body.
         body: Vec<u8>,
     },
     /// A delete.
     Deleted {
-        /// The entity that goes.
+        /// The deleted entity.
         entity: EntityId,
     },
 }
 
-// Who forgot to derive an enum is not helped by this one.
+// Keeps the compiler from suggesting this type to those who forgot to derive their enum.
 #[diagnostic::do_not_recommend]
 impl DiplomaticEvent for RawEvent {
     const TYPES: &'static [EventType] = &[];
@@ -101,10 +101,9 @@ impl DiplomaticEvent for RawEvent {
     }
 }
 
-/// The state of a tool that only stores, syncs and shows messages: none.
+/// The empty state, for tools that only store, sync and show messages.
 ///
-/// A log that is open with it may be an app's: what the app keeps of its state stays good, or goes where new messages
-/// spoil it.
+/// It can open an app's log. The app's snapshots stay valid; those that new messages invalidate are dropped.
 ///
 /// ```
 /// use diplomatic::raw::Raw;

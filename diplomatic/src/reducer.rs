@@ -1,4 +1,4 @@
-//! What an app makes of its events.
+//! Reducers: how an app turns events into a state.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,21 +11,20 @@ use crate::standard::{EntityId, Label, Timestamp};
 
 /// A state, and how events change it.
 ///
-/// The state is a pure function of the messages that count, in their one order: never of the order in which they
-/// arrived, of restarts, or of which host brought them. For that the reducer gives three promises, which nothing but
-/// common sense asks for:
+/// The state is a pure function of the live messages in their total order. It never depends on the order in which they
+/// arrived, on restarts, or on the host that delivered them. A reducer has to keep three promises for this:
 ///
-/// - `apply` depends on the state, the event and its [`Meta`] alone (but for [`Meta::origin`], which differs from
-///   device to device): no clock, no randomness, no counter outside.
-/// - For a variant with `overwrites`, `entity` or `singleton`, applying the later of two events for the same key
-///   gives the same state as applying both, whatever came between them.
-/// - For a variant with `deletes`, applying it gives the same state as if the events of that entity, and the
-///   registers that hang on it, had never been.
+/// - `apply` depends only on the state, the event and its [`Meta`], except for [`Meta::origin`], which differs between
+///   devices. It uses no clock, no randomness and no other outside state.
+/// - For a variant with `overwrites`, `entity` or `singleton`, applying only the later of two events for the same key
+///   gives the same state as applying both, whatever comes between them.
+/// - For a variant with `deletes`, applying it gives the same state as if the events of that entity and of its
+///   registers had never happened.
 ///
-/// An event about something that is not there (deleted on another device, or not arrived yet) has to be harmless.
+/// Ignore events about things that do not exist: they may have been deleted on another device, or not arrived yet.
 ///
-/// `diplomatic::testing::check_reducer` finds out whether a reducer keeps them. An event over which `apply` panics is
-/// refused when it is emitted here; one from elsewhere is put into quarantine, and the state is what it is without it.
+/// `diplomatic::testing::check_reducer` tests these promises. If `apply` panics, `emit` refuses the event. An event from
+/// another device is quarantined instead, and the state is as if it had not arrived.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -58,29 +57,29 @@ use crate::standard::{EntityId, Label, Timestamp};
 /// ```
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a state: implement `diplomatic::Reducer` for it")]
 pub trait Reducer: Default + Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// What can happen.
+    /// The events.
     type Event: DiplomaticEvent;
 
-    /// The version of the fold: raise it when `apply` or the state's form changes, and states kept on disk are
-    /// folded anew.
+    /// The version of the fold. Increase it when `apply` or the state's serialized form changes, so that snapshots on
+    /// disk are discarded.
     const VERSION: u32 = 0;
 
-    /// Whether the state is empty whatever happens, so that nothing need be folded.
+    /// Whether the state is always empty, so that nothing has to be folded.
     #[doc(hidden)]
     const IS_EMPTY: bool = false;
 
-    /// Changes the state by one event.
+    /// Applies one event to the state.
     fn apply(&mut self, event: &Self::Event, at: &Meta);
 }
 
-/// What is known of an event beside its fields.
+/// Metadata of an event.
 ///
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
 /// # use app::*;
 /// use diplomatic::{EntityId, Meta, Origin, Reducer, Timestamp};
 ///
-/// // A test may call a reducer by hand; `diplomatic::testing` has more for it.
+/// // A test can call a reducer directly; `diplomatic::testing` has more tools.
 /// let today = Timestamp::from_millis(1_764_000_000_000);
 /// let milk = EntityId::new(b"milkmilk", today);
 /// let at = Meta::new(milk.clone(), today, "todo.added", Origin::ThisDevice);
@@ -92,37 +91,37 @@ pub trait Reducer: Default + Serialize + DeserializeOwned + Send + Sync + 'stati
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Meta {
-    /// What the event is about: a fact's own id, an entity's, or the derived one of a register or singleton.
+    /// The event's entity: a fact's own ID, the ID in the entity field, or the derived ID of a register or singleton.
     pub entity: EntityId,
-    /// When the event happened, by the clock that every device agrees on.
+    /// When the event happened, by the hybrid logical clock that all devices share.
     pub changed: Timestamp,
     /// The event type's name; empty for a delete.
     pub event_type: &'static str,
-    /// How the event came here. It differs between devices: show it, but keep it out of the state.
+    /// Where the event came from. It differs between devices: show it, but keep it out of the state.
     pub origin: Origin,
 }
 
 impl Meta {
-    /// Describes an event, for the tests of a reducer.
+    /// Makes metadata, for tests of a reducer.
     pub const fn new(entity: EntityId, changed: Timestamp, event_type: &'static str, origin: Origin) -> Self {
         Self { entity, changed, event_type, origin }
     }
 
-    /// Returns when the entity was created; the epoch for registers and singletons.
+    /// Returns the entity's creation time; the epoch for registers and singletons.
     pub const fn created(&self) -> Timestamp {
         self.entity.created()
     }
 }
 
-/// How an event came to this device.
+/// Where a device got an event from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Origin {
-    /// It was emitted here.
+    /// This device emitted it.
     ThisDevice,
-    /// The host with this label brought it.
+    /// The host with this label delivered it.
     Host(Arc<Label>),
-    /// It stood in an export file.
+    /// It was imported from an export file.
     File,
 }
 

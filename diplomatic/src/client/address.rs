@@ -1,4 +1,4 @@
-//! Where a host is.
+//! Host addresses.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::standard::calls::{AuthToken, Call};
 
-/// A host's address: `http` or `https`, perhaps with a path before those of the calls.
+/// A host's `http` or `https` address. It may have a path, to which the paths of the calls are appended.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Address(Url);
 
@@ -33,14 +33,14 @@ impl Address {
         self.0.scheme() == "https"
     }
 
-    /// Returns where a call answers.
+    /// Returns the URL of a call.
     pub(crate) fn call(&self, call: Call) -> Url {
         let mut url = self.0.clone();
         url.set_path(&format!("{}{}", self.0.path().trim_end_matches('/'), call.path()));
         url
     }
 
-    /// Returns where the live channel is.
+    /// Returns the URL of the live channel.
     pub(crate) fn live(&self, token: &AuthToken) -> Url {
         let text = self.0.as_str().replacen("http", "ws", 1);
         let mut url = Url::parse(&text).unwrap_or_else(|_| self.0.clone());

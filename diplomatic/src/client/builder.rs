@@ -1,4 +1,4 @@
-//! What it takes to open a client.
+//! Opening a client.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -21,7 +21,7 @@ use crate::reducer::Reducer;
 use crate::standard::{HostKeys, Label, Seed, Timestamp};
 use crate::sync::{Session, SessionConfig};
 
-/// Describes a client before it is opened.
+/// Configures and opens a [`Client`].
 ///
 /// ```no_run
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -34,7 +34,7 @@ use crate::sync::{Session, SessionConfig};
 /// let client = Client::<Todos>::builder("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".parse()?)
 ///     .store("todo.redb")
 ///     .host("http://localhost:31337")
-///     // A second host, under another name: what one does not have, the other has.
+///     // A second host, under another label: everything is stored at both.
 ///     .host_as(Label::new("home"), "https://host.example.org")
 ///     .open()
 ///     .await?;
@@ -51,20 +51,20 @@ pub struct ClientBuilder<R> {
     reducer: PhantomData<fn() -> R>,
 }
 
-/// Why a client cannot be opened.
+/// Why a client could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Nobody said where the events are kept.
-    #[error("a client needs a place for its events: name a file by `store`, or say `in_memory`")]
+    /// No place was given for the events.
+    #[error("a client needs a place for its events: call `store` with a file, or `in_memory`")]
     NoStore,
-    /// Two hosts have one label.
-    #[error("two hosts have the label {label}: a label names one host, so give each its own by `host_as`")]
+    /// Two hosts have the same label.
+    #[error("two hosts have the label {label}: give each host its own label with `host_as`")]
     SameLabel {
         /// The label.
         label: Label,
     },
-    /// An address that cannot be used.
+    /// A host's address is invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
     /// The log cannot be opened.
@@ -91,56 +91,56 @@ impl<R: Reducer> ClientBuilder<R> {
         }
     }
 
-    /// Keeps the events in a file, which is made if it is not there. Its folder has to exist.
+    /// Keeps the events in a file, which is created if it does not exist. Its folder must exist.
     #[must_use]
     pub fn store(mut self, path: impl Into<PathBuf>) -> Self {
         self.backing = Some(Backing::file(path));
         self
     }
 
-    /// Keeps the events in memory, for tests and throw-away tools: they are gone with the client, unless a host has
-    /// them.
+    /// Keeps the events in memory, for tests and throwaway tools. They are lost when the client is dropped, unless a
+    /// host has them.
     #[must_use]
     pub fn in_memory(self) -> Self {
         self.backing(Backing::memory())
     }
 
-    /// Keeps the events where `backing` says.
+    /// Keeps the events in `backing`.
     #[must_use]
     pub fn backing(mut self, backing: Backing) -> Self {
         self.backing = Some(backing);
         self
     }
 
-    /// Syncs with the host at `address`, under the label that the standard's tools use, `host`.
+    /// Syncs with the host at `address`, under the label `host`, which the standard's tools use.
     #[must_use]
     pub fn host(self, address: impl Into<String>) -> Self {
         self.host_as(Label::default(), address)
     }
 
-    /// Syncs with the host at `address`, under a label of the user's choice. The label fixes the keys: every device
-    /// must use the same for the same host.
+    /// Syncs with the host at `address`, under a label of the user's choice. The keys depend on the label, so every
+    /// device must use the same label for the same host.
     #[must_use]
     pub fn host_as(mut self, label: Label, address: impl Into<String>) -> Self {
         self.hosts.push((label, address.into()));
         self
     }
 
-    /// Sets how the log is kept.
+    /// Sets the options of the log.
     #[must_use]
     pub const fn device_config(mut self, config: DeviceConfig) -> Self {
         self.device = config;
         self
     }
 
-    /// Sets how sync paces itself.
+    /// Sets the timing and limits of sync.
     #[must_use]
     pub fn session_config(mut self, config: SessionConfig) -> Self {
         self.session = config;
         self
     }
 
-    /// Takes the time from `clock` and not from the system, for tests.
+    /// Takes the time from `clock` instead of the system, for tests.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -151,11 +151,11 @@ impl<R: Reducer> ClientBuilder<R> {
     ///
     /// # Errors
     ///
-    /// [`OpenError`]. That no host can be reached is none.
+    /// [`OpenError`]. An unreachable host is not an error.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime with time and I/O.
+    /// Panics outside a tokio runtime with time and I/O enabled.
     pub async fn open(self) -> Result<Client<R>, OpenError> {
         let Self { seed, backing, hosts, device: config, session, clock, reducer: _ } = self;
         let backing = backing.ok_or(OpenError::NoStore)?;

@@ -5,9 +5,9 @@ use tokio::sync::watch;
 use super::status::SyncStatus;
 use crate::log::LogError;
 
-/// Tells when the state changes.
+/// Notifies of changes to the state.
 ///
-/// Changes that come while nobody waits are told of once: what counts is the state as it is by then.
+/// Several changes between two calls of [`next`](Self::next) are reported as one.
 ///
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -18,7 +18,7 @@ use crate::log::LogError;
 /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
 /// let mut changes = client.changes();
 /// client.emit(TodoEvent::Added { title: "milk".into() }).await?;
-/// // An app shows the state anew here, and waits again.
+/// // An app draws the state again here, and waits for the next change.
 /// changes.next().await;
 /// assert_eq!(client.read(|todos| todos.titles.len()), 1);
 /// # Ok(())
@@ -32,8 +32,8 @@ impl Changes {
         Self(version)
     }
 
-    /// Waits until the state is another than when this handle was made, or than when this returned last; `None` when
-    /// the client is gone.
+    /// Waits until the state has changed since the last call, or since this handle was made. Returns `None` when the
+    /// client is closed.
     ///
     /// # Cancel safety
     ///
@@ -43,7 +43,7 @@ impl Changes {
     }
 }
 
-/// Tells when the status changes.
+/// Notifies of changes to the sync status.
 ///
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -68,25 +68,25 @@ impl StatusChanges {
         Self(status)
     }
 
-    /// Waits until the status is another, and returns it; `None` when the client is gone.
+    /// Waits until the status changes and returns it, or `None` when the client is closed.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is missed when the future is dropped.
+    /// Dropping the future misses no change.
     pub async fn next(&mut self) -> Option<SyncStatus> {
         self.0.changed().await.ok()?;
         Some(self.0.borrow_and_update().clone())
     }
 
-    /// Waits until the status is as `is` wants it, and returns it; returns at once if it is already.
+    /// Waits until `is` returns true for the status and returns that status. Checks the current status first.
     ///
     /// # Errors
     ///
-    /// [`LogError::Closed`], when the client is closed before.
+    /// [`LogError::Closed`] if the client is closed first.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is missed when the future is dropped.
+    /// Dropping the future misses no change.
     pub async fn until(&mut self, is: impl Fn(&SyncStatus) -> bool) -> Result<SyncStatus, LogError> {
         self.0.wait_for(is).await.map(|status| status.clone()).map_err(|_| LogError::Closed)
     }

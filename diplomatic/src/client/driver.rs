@@ -1,4 +1,4 @@
-//! Joins a session to the network and the clock.
+//! Connects a session to the network and the clock.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -17,13 +17,13 @@ use super::shared::Shared;
 use crate::reducer::Reducer;
 use crate::sync::{Action, Failure, LiveEvent, Now, RequestId, Session};
 
-/// How many chunks of a response wait unread; then the host waits.
+/// How many chunks of a response may wait to be read before the host has to wait.
 const CHUNKS: usize = 8;
 
-/// How many reports a session takes before it is polled again.
+/// How many reports a session handles before it is polled again.
 const REPORTS: usize = 32;
 
-/// Joins the session of one host to the network and the clock.
+/// Connects the session of one host to the network and the clock.
 pub(super) struct Driver<R: Reducer> {
     host: usize,
     link: u32,
@@ -31,18 +31,18 @@ pub(super) struct Driver<R: Reducer> {
     shared: Arc<Shared<R>>,
     http: HttpClient,
     tls: Arc<ClientConfig>,
-    /// None only while it is lent to a blocking thread.
+    /// `None` only while it is lent to a blocking thread.
     session: Option<Session>,
     started: Instant,
     requests: BTreeMap<RequestId, Request>,
     channel: Option<Channel>,
-    /// The last request to sync that the session was told of.
+    /// The last request to sync that reached the session.
     asked: u64,
-    /// How often it was told that there is more to push, as far as the session knows.
+    /// How often there has been more to push, as far as the session knows.
     heard: u64,
 }
 
-/// A request on its way; dropping it gives it up.
+/// A request in flight; dropping it aborts it.
 struct Request {
     events: mpsc::Receiver<HttpEvent>,
     task: AbortHandle,
@@ -54,14 +54,14 @@ impl Drop for Request {
     }
 }
 
-/// An open live channel, or one that is being opened; dropping it closes it.
+/// A live channel that is open or being opened; dropping it closes it.
 struct Channel {
     id: RequestId,
     events: mpsc::Receiver<LiveEvent>,
     pings: mpsc::Sender<()>,
 }
 
-/// What a driver waits for.
+/// The events that a driver waits for.
 enum Report {
     Http(RequestId, HttpEvent),
     Live(RequestId, LiveEvent),
@@ -114,7 +114,7 @@ impl<R: Reducer> Driver<R> {
         Now { wall: self.shared.now(), elapsed: self.started.elapsed() }
     }
 
-    /// Lets the session work on the log, and carries out what it wants; `None` when the client is closed.
+    /// Lets the session work on the log and carries out its actions; `None` when the client is closed.
     async fn poll(&mut self) -> Option<Session> {
         let mut session = self.session.take()?;
         let (link, now) = (self.link, self.now());
@@ -153,7 +153,7 @@ impl<R: Reducer> Driver<R> {
             Action::OpenLive { id, token } => {
                 let (sender, events) = mpsc::channel(CHUNKS);
                 let (pings, receiver) = mpsc::channel(1);
-                // Without a task to hold the sender, the channel is found closed.
+                // With no task to hold the sender, the channel counts as closed.
                 if !self.shared.is_offline() {
                     tokio::spawn(live::run(self.address.live(&token), self.tls.clone(), sender, receiver));
                 }
@@ -162,7 +162,7 @@ impl<R: Reducer> Driver<R> {
             Action::CloseLive { id } => self.channel = self.channel.take().filter(|channel| channel.id != id),
             Action::Ping { id } => {
                 if let Some(channel) = self.channel.as_ref().filter(|channel| channel.id == id) {
-                    // A ping that is still waiting to be sent does as well.
+                    // A ping that is still waiting to be sent will do.
                     let _ = channel.pings.try_send(());
                 }
             }
@@ -195,7 +195,7 @@ impl<R: Reducer> Driver<R> {
             Report::SyncAsked => {
                 self.asked = self.shared.sync_request();
                 self.heard = self.shared.told(self.host);
-                // What was emitted before the request is part of it.
+                // The request covers everything emitted before it.
                 session.handle_pending();
                 session.handle_network(now);
             }
@@ -207,7 +207,7 @@ impl<R: Reducer> Driver<R> {
                 if let Some(channel) = self.channel.take() {
                     session.handle_live(now, channel.id, LiveEvent::Closed);
                 }
-                // It finds out at once that nothing goes out any more, and its status says so.
+                // The session notices at once that nothing can be sent, and its status says so.
                 session.handle_network(now);
             }
             Report::Timeout => {}
@@ -228,14 +228,14 @@ impl<R: Reducer> Driver<R> {
         }
     }
 
-    /// Returns what the network brings next; it never ends while nothing is on its way.
+    /// Waits for the next network event; forever if nothing is in flight.
     fn network_report(&mut self, session: &Session) -> impl Future<Output = Report> {
         poll_fn(|context| {
             for (&id, request) in &mut self.requests {
                 if session.wants_chunks(id)
                     && let Poll::Ready(event) = request.events.poll_recv(context)
                 {
-                    // A task that ends without a last word was stopped by the runtime.
+                    // A task that ends without a final event was stopped by the runtime.
                     let event = event.unwrap_or(HttpEvent::Failed(Failure::Cut));
                     return Poll::Ready(Report::Http(id, event));
                 }
@@ -249,7 +249,7 @@ impl<R: Reducer> Driver<R> {
         })
     }
 
-    /// Returns what the network has brought already.
+    /// Returns the network events that have already arrived.
     fn ready_report(&mut self, session: &Session) -> Option<Report> {
         for (&id, request) in &mut self.requests {
             if session.wants_chunks(id)

@@ -1,4 +1,4 @@
-//! Export, import and checks beside sync.
+//! Export, import and checks, while sync goes on.
 
 use std::io::{Read, Seek};
 use std::panic::resume_unwind;
@@ -15,8 +15,8 @@ use crate::standard::export::usual_label;
 use crate::standard::{HostKeys, Label};
 
 impl<R: Reducer> Client<R> {
-    /// Writes every message to an export file (`.dpl`), as [`Device::export`](crate::Device::export) does. The file has
-    /// what the client has now, and emitting and sync go on meanwhile.
+    /// Writes every message to an export file (`.dpl`), like [`Device::export`](crate::Device::export). The file holds
+    /// the messages of this moment; emitting and sync continue meanwhile.
     ///
     /// ```
     /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -31,7 +31,7 @@ impl<R: Reducer> Client<R> {
     /// client.emit(TodoEvent::Added { title: "milk".into() }).await?;
     /// assert_eq!(client.export(&backup).await?.messages, 1);
     ///
-    /// // On a device that has nothing yet:
+    /// // On a new device:
     /// # client.close().await;
     /// # let client = Client::<Todos>::builder(seed).in_memory().open().await?;
     /// assert_eq!(client.import(&backup).await?.new, 1);
@@ -46,13 +46,13 @@ impl<R: Reducer> Client<R> {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the export goes on to its end.
+    /// If the future is dropped, the export still runs to its end.
     pub async fn export(&self, path: impl Into<PathBuf>) -> Result<Exported, ExportFileError> {
         self.export_with(path, |_| ()).await
     }
 
-    /// Exports as [`export`](Self::export) does, and tells `watch` how far it is, after every message: it has to be
-    /// quick.
+    /// Exports like [`export`](Self::export) and reports the progress to `watch` after every message, so `watch` must
+    /// be quick.
     ///
     /// # Errors
     ///
@@ -67,8 +67,8 @@ impl<R: Reducer> Client<R> {
         blocking(move || export.write(&path, watch)).await?
     }
 
-    /// Merges an export file of this account, as [`Device::import`](crate::Device::import) does. Emitting and sync go
-    /// on meanwhile.
+    /// Merges an export file of this account, like [`Device::import`](crate::Device::import). Emitting and sync
+    /// continue meanwhile.
     ///
     /// # Errors
     ///
@@ -76,14 +76,14 @@ impl<R: Reducer> Client<R> {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, what was stored stays, and importing again goes on from there.
+    /// If the future is dropped, the messages stored so far stay, and another import adds the rest.
     pub async fn import(&self, path: impl Into<PathBuf>) -> Result<ImportReport, ImportError> {
         let (path, seed) = (path.into(), self.seed.clone());
         let replay = blocking(move || Replay::open(path, &seed)).await??;
         self.import_from(replay).await
     }
 
-    /// Merges an export file that was opened or [recovered](Replay::recover) before.
+    /// Merges an export file that has been opened or [recovered](Replay::recover).
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl<R: Reducer> Client<R> {
         self.import_with(replay, |_| ()).await
     }
 
-    /// Merges a file as [`import_from`](Self::import_from) does, wherever it is, and tells `watch` how far it is.
+    /// Merges like [`import_from`](Self::import_from), from any reader, and reports the progress to `watch`.
     ///
     /// # Errors
     ///
@@ -126,13 +126,13 @@ impl<R: Reducer> Client<R> {
         }
     }
 
-    /// Checks the store: that every value opens under its key, every body has its hash, every bag that waits to be
-    /// sent its signature, and that what is noted of which message counts, and of lists and queues, is right. `watch` is
-    /// told how far it is. Emitting and sync go on meanwhile, but for the moment in which the file itself is checked.
+    /// Checks the store: the encryption of every value, the hash of every body, the signature of every queued bag, and
+    /// the indexes, lists and queues. Reports the progress to `watch`. Emitting and sync continue meanwhile, except
+    /// while the file itself is checked.
     ///
     /// # Errors
     ///
-    /// [`LogError`], when the store cannot be read at all.
+    /// [`LogError`] if the store cannot be read at all.
     pub async fn verify(&self, mut watch: impl FnMut(Progress) + Send + 'static) -> Result<StoreReport, LogError> {
         let (is_well, log) = self.shared.with_device(|device| device.start_verify()).await??;
         let seed = self.seed.clone();
@@ -148,7 +148,7 @@ impl<R: Reducer> Client<R> {
     }
 }
 
-/// Runs what waits for the disk.
+/// Runs blocking work on a thread for it.
 async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T, LogError> {
     match spawn_blocking(act).await {
         Ok(outcome) => Ok(outcome),

@@ -1,4 +1,4 @@
-//! The calls, over reqwest.
+//! Calls over HTTP, with reqwest.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use url::Url;
 use super::tls::TlsError;
 use crate::sync::Failure;
 
-/// How long a connection may take to come about.
+/// How long it may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends requests; clones share their connections.
 #[derive(Debug, Clone)]
 pub(super) struct HttpClient(reqwest::Client);
 
-/// What comes of a request.
+/// An event in the life of a request.
 #[derive(Debug)]
 pub(super) enum HttpEvent {
     Chunk(Vec<u8>),
@@ -29,7 +29,7 @@ impl HttpClient {
     pub(super) fn new(tls: Arc<ClientConfig>) -> Result<Self, TlsError> {
         reqwest::Client::builder()
             .tls_backend_preconfigured((*tls).clone())
-            // A redirect of a POST would lose its body; the host's address is meant as it is.
+            // Redirecting a POST would lose its body, so the address is taken literally.
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .build()
@@ -37,13 +37,13 @@ impl HttpClient {
             .map_err(TlsError::new)
     }
 
-    /// Sends a request, and hands on what comes of it until `events` is closed.
+    /// Sends a request and forwards its events until `events` is closed.
     pub(super) async fn post(self, url: Url, body: Vec<u8>, events: mpsc::Sender<HttpEvent>) {
         let last = match self.stream(url, body, &events).await {
             Ok(()) => HttpEvent::End,
             Err(failure) => HttpEvent::Failed(failure),
         };
-        // Nobody waits for it any more if this fails.
+        // This fails only if nobody is waiting any more.
         let _ = events.send(last).await;
     }
 

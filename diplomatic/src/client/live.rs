@@ -1,4 +1,4 @@
-//! The live channel, over tokio-tungstenite.
+//! The live channel over WebSocket, with tokio-tungstenite.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use url::Url;
 
 use crate::sync::LiveEvent;
 
-/// The largest frame that is taken: a PUSH of this many bytes of heads is far beyond what clients send. A larger one
-/// closes the channel, and the heads are listed by PEEK.
+/// The largest accepted frame, far beyond what the PUSH of any client causes. A larger one closes the channel, and PEEK
+/// lists the heads.
 const LARGEST_FRAME: usize = 16 << 20;
 
-/// Opens a live channel and hands on what happens on it until `events` is closed; sends a ping for each in `pings`.
+/// Opens a live channel and forwards its events until `events` is closed. Sends a ping for each item of `pings`.
 pub(super) async fn run(
     url: Url,
     tls: Arc<ClientConfig>,
@@ -28,7 +28,7 @@ pub(super) async fn run(
     let opening = connect_async_tls_with_config(url.as_str(), Some(config), true, Some(connector));
     let opened = tokio::select! {
         opened = opening => opened,
-        // The driver gave it up: a host that never answers must not keep a socket for each try.
+        // The driver gave up. A host that never answers must not accumulate sockets.
         () = events.closed() => return,
     };
     let mut socket = match opened {

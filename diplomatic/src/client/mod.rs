@@ -1,4 +1,4 @@
-//! A device with its network: what an app holds.
+//! A device with its network: the type that apps use.
 
 mod address;
 mod builder;
@@ -35,8 +35,8 @@ use crate::standard::{EntityId, Seed};
 
 /// An app's events and state on this device, in sync with the user's other devices.
 ///
-/// Events are durable when [`emit`](Self::emit) returns, whether or not a host can be reached. Sync goes on by itself
-/// while the client is open, for each host on its own.
+/// Events are durable when [`emit`](Self::emit) returns, whether or not a host can be reached. While the client is
+/// open, it syncs in the background, with each host independently.
 ///
 /// ```
 /// use diplomatic::standard::Seed;
@@ -65,7 +65,7 @@ use crate::standard::{EntityId, Seed};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let seed: Seed = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".parse()?;
-/// // An app names a file by `.store("day.redb")`, and hosts by `.host("https://host.example.org")`.
+/// // An app calls `.store("day.redb")` and `.host("https://host.example.org")`.
 /// let client = Client::<Day>::builder(seed).in_memory().open().await?;
 /// client.emit(Drink::Drunk { cups: 2 }).await?;
 /// assert_eq!(client.read(|day| day.cups), 2);
@@ -75,26 +75,26 @@ use crate::standard::{EntityId, Seed};
 /// ```
 #[derive(Debug)]
 pub struct Client<R: Reducer> {
-    /// For export files; the device does not keep it.
+    /// Needed for export files; the device does not keep it.
     seed: Seed,
     shared: Arc<Shared<R>>,
     drivers: JoinSet<()>,
 }
 
 impl<R: Reducer> Client<R> {
-    /// Starts to describe a client for the account of this seed.
+    /// Configures a client for the account of this seed.
     pub fn builder(seed: Seed) -> ClientBuilder<R> {
         ClientBuilder::new(seed)
     }
 
-    /// Shows the state to `look`. It holds up changes meanwhile, so `look` should be quick.
+    /// Calls `look` with the current state. Changes wait until it returns, so it should be quick.
     pub fn read<T>(&self, look: impl FnOnce(&R) -> T) -> T {
         self.shared.read(look)
     }
 
-    /// Writes one event: when this returns, it is durable, visible to [`read`](Self::read), and queued for every host.
+    /// Writes one event. When this returns, it is durable, visible to [`read`](Self::read), and queued for every host.
     ///
-    /// Returns the entity that the event is about; for a fact it is new.
+    /// Returns the ID of the event's entity, which is new for a fact.
     ///
     /// # Errors
     ///
@@ -102,13 +102,13 @@ impl<R: Reducer> Client<R> {
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped after it was polled, the event may or may not have been written.
+    /// If the future is dropped after the first poll, the event may or may not have been written.
     pub async fn emit(&self, event: R::Event) -> Result<EntityId, EmitError> {
         let entities = self.emit_all(vec![event]).await?;
         Ok(entities.into_iter().next().expect("every event is about one entity"))
     }
 
-    /// Writes events in their order, all or none, in one transaction.
+    /// Writes events in order, in one transaction: either all of them or none.
     ///
     /// ```
     /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -138,16 +138,16 @@ impl<R: Reducer> Client<R> {
         Ok(entities)
     }
 
-    /// Returns a handle that tells when the state changes.
+    /// Returns a handle that notifies of changes to the state.
     pub fn changes(&self) -> Changes {
         self.shared.changes()
     }
 
-    /// Waits until the state is as `is` wants it; returns at once if it is already.
+    /// Waits until `is` returns true for the state. Checks the current state first.
     ///
     /// # Errors
     ///
-    /// [`LogError::Closed`], when the client is closed before.
+    /// [`LogError::Closed`] if the client is closed first.
     pub async fn wait_until(&self, is: impl Fn(&R) -> bool) -> Result<(), LogError> {
         let mut changes = self.changes();
         while !self.read(&is) {
@@ -156,38 +156,38 @@ impl<R: Reducer> Client<R> {
         Ok(())
     }
 
-    /// Returns how it goes with every host.
+    /// Returns the sync status of every host.
     pub fn status(&self) -> SyncStatus {
         self.shared.status()
     }
 
-    /// Returns a handle that tells when the status changes.
+    /// Returns a handle that notifies of changes to the sync status.
     pub fn status_changes(&self) -> StatusChanges {
         self.shared.status_changes()
     }
 
-    /// Waits until every host was read to its end once, be it before this client was opened. Without hosts it
-    /// returns at once; while a host cannot be reached, it waits.
+    /// Waits until this store has read everything at every host at least once. Returns at once if it has done so
+    /// before, or if there are no hosts; waits as long as a host cannot be reached.
     ///
     /// # Errors
     ///
-    /// [`LogError::Closed`], when the client is closed before.
+    /// [`LogError::Closed`] if the client is closed first.
     pub async fn first_sync(&self) -> Result<(), LogError> {
         self.status_changes().until(|status| status.hosts().iter().all(HostReport::is_first_synced)).await.map(|_| ())
     }
 
-    /// Syncs now with every host that can be reached, and returns when each has everything, or cannot be used.
+    /// Syncs with every host now, and returns once each host is up to date or turned out to be unusable.
     ///
     /// # Errors
     ///
-    /// [`LogError::Closed`], when the client is closed before.
+    /// [`LogError::Closed`] if the client is closed first.
     pub async fn sync(&self) -> Result<SyncStatus, LogError> {
         let request = self.shared.ask_for_sync();
         self.status_changes().until(|status| status.hosts().iter().all(|host| host.has_answered(request))).await
     }
 
-    /// Stops sync, for a switch that the user can turn: what is on its way is broken off, and nothing is sent or fetched
-    /// until [`go_online`](Self::go_online). Emitting goes on as ever, and what is emitted waits.
+    /// Stops sync, for a switch in the user interface: aborts requests, and sends and fetches nothing until
+    /// [`go_online`](Self::go_online). Events can still be emitted; they wait in the queues.
     ///
     /// ```
     /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -208,18 +208,18 @@ impl<R: Reducer> Client<R> {
         self.shared.go_offline();
     }
 
-    /// Goes on with sync after [`go_offline`](Self::go_offline), at once.
+    /// Resumes sync after [`go_offline`](Self::go_offline).
     pub fn go_online(&self) {
         self.shared.go_online();
     }
 
-    /// Tells whether sync was stopped by [`go_offline`](Self::go_offline). (That no host can be reached shows in the
-    /// [status](Self::status).)
+    /// Returns whether [`go_offline`](Self::go_offline) stopped sync. (The [status](Self::status) says whether hosts can
+    /// be reached.)
     pub fn is_offline(&self) -> bool {
         self.shared.is_offline()
     }
 
-    /// Returns what counts but is no event of this build.
+    /// Returns the messages that this build cannot apply.
     ///
     /// # Errors
     ///
@@ -228,7 +228,7 @@ impl<R: Reducer> Client<R> {
         self.shared.with_device(|device| device.unread().clone()).await
     }
 
-    /// Ends sync and closes the log. What was emitted and not pushed yet is pushed by the next client on the store.
+    /// Stops sync and closes the log. Events that have not been pushed stay queued for the next client on this store.
     pub async fn close(mut self) {
         self.drivers.shutdown().await;
         self.shared.close().await;

@@ -1,4 +1,4 @@
-//! History, undo and compaction, off the async threads.
+//! Transactions, history, undo and compaction, off the async threads.
 
 use super::Client;
 use crate::device::{Compacted, EmitError, HistoryEntry, Keep, Page, PageStart, Query, TransactError, Undo, UndoError};
@@ -8,7 +8,7 @@ use crate::reducer::Reducer;
 use crate::standard::{EntityId, Timestamp};
 
 impl<R: Reducer> Client<R> {
-    /// Lets `decide` look at the state and say what is to happen, and writes that, all or none. Nothing comes between.
+    /// Runs `decide` on the current state and atomically writes the events it returns.
     ///
     /// ```
     /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -32,7 +32,7 @@ impl<R: Reducer> Client<R> {
     ///
     /// # Errors
     ///
-    /// What `decide` refuses with, or [`EmitError`]; nothing is stored then.
+    /// The error that `decide` returns, or [`EmitError`]; nothing is stored then.
     pub async fn transact<E: Send + 'static>(
         &self,
         decide: impl FnOnce(&R) -> Result<Vec<R::Event>, E> + Send + 'static,
@@ -44,11 +44,11 @@ impl<R: Reducer> Client<R> {
         Ok(entities)
     }
 
-    /// Takes back the last event that this device emitted and that is not undone yet.
+    /// Undoes the last event that this device emitted and has not undone yet.
     ///
     /// # Errors
     ///
-    /// [`UndoError`], the reason why nothing was done.
+    /// [`UndoError`]; nothing is stored then.
     pub async fn undo(&self) -> Result<Vec<EntityId>, UndoError>
     where
         R::Event: Undo<R>,
@@ -59,7 +59,7 @@ impl<R: Reducer> Client<R> {
         Ok(entities)
     }
 
-    /// Returns everything that happened to one entity, in the one order.
+    /// Returns the history of one entity, in the total order.
     ///
     /// ```
     /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -87,7 +87,7 @@ impl<R: Reducer> Client<R> {
         self.shared.with_device(move |device| device.history_of(&entity)).await?
     }
 
-    /// Returns up to `limit` entries of everything that happened after `after`, in the one order.
+    /// Returns up to `limit` entries of the history after `after`, in the total order.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl<R: Reducer> Client<R> {
         self.shared.with_device(move |device| device.state_at(time)).await?
     }
 
-    /// Returns a page of a list of entities: the first, or the one that begins at `start`; see
+    /// Returns a page of the entities that match a query: the first page, or the one at `start`. See
     /// [`Device::list`](crate::Device::list).
     ///
     /// # Errors
@@ -136,7 +136,7 @@ impl<R: Reducer> Client<R> {
         self.shared.with_device(move |device| device.list(&query, start.as_ref())).await?
     }
 
-    /// Drops overwritten and deleted messages from this device, and makes the log smaller; see
+    /// Drops overwritten and deleted messages from this device and shrinks the log. See
     /// [`Device::compact`](crate::Device::compact).
     ///
     /// ```
@@ -150,7 +150,7 @@ impl<R: Reducer> Client<R> {
     ///
     /// # let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
     /// client.emit(TodoEvent::Removed { todo: milk }).await?;
-    /// // What was added goes; that it was deleted stays, for the devices that do not know yet.
+    /// // The addition is dropped. The delete stays, for devices that have not seen it yet.
     /// assert_eq!(client.compact(Keep::Latest).await?.dropped, 1);
     /// # Ok(())
     /// # }

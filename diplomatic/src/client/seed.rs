@@ -1,4 +1,4 @@
-//! New seeds; the standard itself draws no randomness.
+//! New seeds. They are made here because `standard` draws no randomness.
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
@@ -18,7 +18,7 @@ impl Seed {
     ///
     /// # Panics
     ///
-    /// If the operating system has no randomness to give.
+    /// Panics if the operating system cannot provide randomness.
     pub fn random() -> Self {
         Self::generate(&mut UnwrapErr(SysRng))
     }

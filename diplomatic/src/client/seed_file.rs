@@ -1,4 +1,4 @@
-//! A seed in a file of its own.
+//! Seeds in files.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::log::sync_folder;
 use crate::standard::{Seed, SeedParseError};
 
-/// Why a seed cannot be read from a file, or written to one.
+/// Why a seed could not be read from a file, or written to one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SeedFileError {
@@ -20,14 +20,14 @@ pub enum SeedFileError {
         /// The file.
         path: PathBuf,
     },
-    /// There is a file already, and a seed is never written over.
-    #[error("{} is there already, and may be a seed: name another file", .path.display())]
+    /// The file exists, and a seed is never overwritten.
+    #[error("{} exists already and may hold a seed: choose another file", .path.display())]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// What the file holds is not a seed.
-    #[error("{} holds no seed", .path.display())]
+    /// The file does not hold a seed.
+    #[error("{} does not hold a seed", .path.display())]
     NoSeed {
         /// The file.
         path: PathBuf,
@@ -39,14 +39,14 @@ pub enum SeedFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl Seed {
-    /// Reads the seed that a file holds: 64 hex digits, as [`store_new`](Self::store_new) writes them, with or without
-    /// space around.
+    /// Reads the seed in a file: 64 hex digits, as [`store_new`](Self::store_new) writes them, perhaps surrounded by
+    /// white space.
     ///
     /// An app that keeps its user's seed in a file:
     ///
@@ -87,14 +87,14 @@ impl Seed {
         }
     }
 
-    /// Writes the seed to a new file, which its owner alone can read and write (on Unix: mode 0600).
+    /// Writes the seed to a new file that only its owner can read and write (on Unix: mode 0600).
     ///
-    /// When this returns, the file is durable. It is whole from the moment at which it has its name, and what has that name
-    /// already is never overwritten.
+    /// When this returns, the file is durable. It appears under its name only once it is complete, and an existing file
+    /// is never overwritten.
     ///
     /// # Errors
     ///
-    /// [`SeedFileError`]: `Exists` or `Io`; there is no file then that was not there before.
+    /// [`SeedFileError`]: `Exists` or `Io`; no new file is left behind then.
     pub fn store_new(&self, path: impl AsRef<Path>) -> Result<(), SeedFileError> {
         let path = path.as_ref();
         let partial = Partial::beside(path);
@@ -109,7 +109,7 @@ impl Seed {
     }
 }
 
-/// A file that has not got its name yet, and goes away in any case.
+/// A temporary file, removed on drop, that can be given a name.
 struct Partial(PathBuf);
 
 impl Partial {
@@ -130,11 +130,11 @@ impl Partial {
         file.sync_all()
     }
 
-    /// Gives it a name that nothing has yet.
+    /// Gives it a name that is not taken.
     fn name(&self, path: &Path) -> io::Result<()> {
         match fs::hard_link(&self.0, path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                // The file system may have no hard links: then the name is taken first, and filled in one step.
+                // The file system may not support hard links: then claim the name first, and replace the file at once.
                 drop(File::create_new(path)?);
                 fs::rename(&self.0, path).inspect_err(|_| drop(fs::remove_file(path)))
             }

@@ -1,4 +1,4 @@
-//! What a client and the drivers of its hosts hold together.
+//! The state shared by a client and the drivers of its hosts.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,12 +14,12 @@ use crate::log::LogError;
 use crate::reducer::Reducer;
 use crate::standard::{Label, Timestamp};
 
-/// What tells the time.
+/// A source of time.
 pub(super) type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What a client and the drivers of its hosts hold together.
+/// The state shared by a client and the drivers of its hosts.
 pub(super) struct Shared<R: Reducer> {
-    /// None when closed. Only blocking threads wait for it.
+    /// `None` once closed. Only blocking threads wait for it.
     device: Mutex<Option<Device<R>>>,
     state: Arc<RwLock<R>>,
     clock: WallClock,
@@ -31,7 +31,7 @@ pub(super) struct Shared<R: Reducer> {
     is_offline: AtomicBool,
 }
 
-/// What a host's driver is told.
+/// The signals to a host's driver.
 #[derive(Debug, Default)]
 struct News {
     pending: Notify,
@@ -66,7 +66,7 @@ impl<R: Reducer> Shared<R> {
         look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Lends the device to `act`, on a thread that may wait for the disk, and tells of the changes that it made.
+    /// Lends the device to `act` on a blocking thread, and notifies of the changes it made.
     pub(super) async fn with_device<T: Send + 'static>(
         self: &Arc<Self>,
         act: impl FnOnce(&mut Device<R>) -> T + Send + 'static,
@@ -88,7 +88,7 @@ impl<R: Reducer> Shared<R> {
         }
     }
 
-    /// Tells the drivers of all hosts but the one that brought it that there is more to push.
+    /// Tells the drivers of all hosts, except the one that new messages came from, that there is more to push.
     pub(super) fn something_is_pending(&self, brought_by: Option<usize>) {
         for (index, news) in self.news.iter().enumerate() {
             if brought_by != Some(index) {
@@ -98,7 +98,7 @@ impl<R: Reducer> Shared<R> {
         }
     }
 
-    /// Returns how often a host's driver was told that there is more to push.
+    /// Returns how often a host's driver has been told that there is more to push.
     pub(super) fn told(&self, host: usize) -> u64 {
         self.status.borrow().hosts()[host].told()
     }
@@ -127,7 +127,7 @@ impl<R: Reducer> Shared<R> {
         self.is_offline.load(Ordering::SeqCst)
     }
 
-    /// Has every driver end what is on its way, and start nothing new.
+    /// Makes every driver abort its requests and start no new ones.
     pub(super) fn go_offline(&self) {
         if !self.is_offline.swap(true, Ordering::SeqCst) {
             self.news.iter().for_each(|news| news.cut.notify_one());
@@ -164,7 +164,7 @@ impl<R: Reducer> Shared<R> {
         let closing = tokio::task::spawn_blocking(move || {
             drop(self.device.lock().unwrap_or_else(PoisonError::into_inner).take());
         });
-        // It only fails when the runtime is shutting down, which drops the device too.
+        // This fails only while the runtime shuts down, which drops the device, too.
         let _ = closing.await;
     }
 }

@@ -1,4 +1,4 @@
-//! How sync goes, as a value to watch.
+//! The sync status, as a value to watch.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::address::Address;
 use crate::standard::Label;
 use crate::sync::{HostStatus, Phase};
 
-/// How sync goes, host by host.
+/// The sync status of every host.
 ///
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -33,7 +33,7 @@ impl SyncStatus {
         Self { hosts }
     }
 
-    /// Returns how it goes with each host, in the order in which they were named.
+    /// Returns the status of each host, in the order in which they were added.
     pub fn hosts(&self) -> &[HostReport] {
         &self.hosts
     }
@@ -47,15 +47,15 @@ impl SyncStatus {
         self.hosts.iter().all(HostReport::is_caught_up)
     }
 
-    /// Returns how many messages wait for the host that lacks most.
+    /// Returns the number of messages that wait to be sent to the host that lacks most.
     pub fn pending(&self) -> u64 {
         self.hosts.iter().map(|host| host.status.pending).max().unwrap_or_default()
     }
 }
 
-/// How it goes with one host.
+/// The sync status of one host.
 ///
-/// As text it is one line for a person:
+/// Its `Display` form is one line for people:
 ///
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -79,11 +79,11 @@ pub struct HostReport {
     pub label: Label,
     /// The host's address.
     pub address: String,
-    /// How it goes.
+    /// The status.
     pub status: HostStatus,
     is_first_synced: bool,
     answered: u64,
-    /// How often the host's driver was told that there is more to push, and of how many of these the status knows.
+    /// How often the host's driver was told that there is more to push, and how many of these the status includes.
     told: u64,
     heard: u64,
 }
@@ -94,7 +94,7 @@ impl HostReport {
         Self { label, address: address.to_string(), status, is_first_synced, answered: 0, told: 0, heard: 0 }
     }
 
-    /// Tells whether the host was read to its end at least once, by this client or an earlier one.
+    /// Returns whether this store has read everything at the host at least once, with this client or an earlier one.
     pub const fn is_first_synced(&self) -> bool {
         self.is_first_synced
     }
@@ -104,18 +104,18 @@ impl HostReport {
         self.heard == self.told && self.status.phase == Phase::CaughtUp && self.status.pending == 0
     }
 
-    /// Notes that there is more to push, of which the status does not know yet.
+    /// Notes that there is more to push, which the status does not include yet.
     pub(super) const fn tell(&mut self) {
         self.told += 1;
     }
 
-    /// Returns how often there was more to push so far.
+    /// Returns how often there has been more to push.
     pub(super) const fn told(&self) -> u64 {
         self.told
     }
 
-    /// Takes a new status, which knows of the first `heard` times that there was more to push, and the number of the
-    /// request to sync that is answered by now, if one is; tells whether anything differs.
+    /// Takes a new status, which includes the first `heard` times that there was more to push, and the number of the
+    /// request to sync that it answers, if any. Returns whether anything changed.
     pub(super) fn update(
         &mut self,
         status: &HostStatus,
@@ -134,13 +134,13 @@ impl HostReport {
         differs
     }
 
-    /// Tells whether, since the request to sync with this number, all was done or found impossible for now.
+    /// Returns whether the request to sync with this number has been carried out, as far as possible for now.
     pub(super) const fn has_answered(&self, request: u64) -> bool {
         self.answered >= request
     }
 }
 
-/// One line for a person.
+/// One line for people.
 impl fmt::Display for HostReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { label, address, status, .. } = self;

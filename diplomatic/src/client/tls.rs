@@ -1,4 +1,4 @@
-//! Encrypted connections: rustls, with the roots that the machine trusts.
+//! Encrypted connections: rustls with the machine's trusted roots.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ impl TlsError {
     }
 }
 
-/// Returns the settings for all connections; a machine without any root certificate can still speak http.
+/// Returns the configuration of all connections. A machine without root certificates can still use http.
 pub(super) fn config(is_used: bool) -> Result<Arc<ClientConfig>, TlsError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
