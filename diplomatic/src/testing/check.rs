@@ -1,4 +1,4 @@
-//! Random histories, and the smallest of them that goes wrong.
+//! Random histories, shrunk to the smallest one that fails.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -11,20 +11,20 @@ use crate::event::{DiplomaticEvent, Draft, Target};
 use crate::reducer::Reducer;
 use crate::standard::EntityId;
 
-/// How many entities a history is about.
+/// How many entities a history has.
 const ENTITIES: u64 = 3;
 
 /// How many smaller histories are tried.
 const SHRINKS: usize = 3000;
 
-/// What makes the events of a history.
+/// Makes the events of a history.
 type Maker<'a, E> = dyn FnMut(&[EntityId], &mut Dice) -> Arc<E> + 'a;
 
-/// Checks the promises of a [`Reducer`] on random histories of events that `make` makes.
+/// Checks the promises of a [`Reducer`] on random histories of events that `make` generates.
 ///
-/// `make` gets the entities of the history, to put them into events, and dice, from which it takes all of its chance.
-/// Facts need no entity: each is about one of these too, so that an event that names an entity often meets one that
-/// is there, and sometimes one that is not there yet, or not any more.
+/// `make` gets the entities of the history, for use in events, and dice, its only source of randomness. Facts are about
+/// these entities, too. So an event that names an entity often finds it, but sometimes the entity does not exist yet or
+/// has been deleted.
 ///
 /// ```
 /// # use std::collections::BTreeMap;
@@ -70,14 +70,14 @@ type Maker<'a, E> = dyn FnMut(&[EntityId], &mut Dice) -> Arc<E> + 'a;
 /// });
 /// ```
 ///
-/// Histories have late arrivals, ties, overwritten and deleted events, tombstones of registers, entities that come
-/// back, types of later builds, batches of all sizes, emits, snapshots and restarts. The promises are checked on each by
-/// themselves; and it happens to a device, whose state has to be what sorting and folding gives.
+/// Histories contain late arrivals, ties, overwritten and deleted events, tombstones of registers, entities that come
+/// back, types of later builds, batches of all sizes, emits, snapshots and restarts. Each promise is checked on its own.
+/// In addition, each history is replayed on a device, whose state must equal the result of sorting and folding.
 ///
 /// # Panics
 ///
-/// When something is wrong. It then says which promise is broken, how the states differ, and prints the smallest history that
-/// it found as the code of a test.
+/// Panics if a promise is broken. The message names the promise, shows the difference between the states, and contains
+/// the smallest failing history as the code of a test.
 pub fn check_reducer<R>(make: impl FnMut(&[EntityId], &mut Dice) -> R::Event)
 where
     R: Reducer<Event: Debug> + PartialEq + Debug,
@@ -85,9 +85,9 @@ where
     ReducerCheck::new().run::<R>(make);
 }
 
-/// Checks the promises of a [`Reducer`] as [`check_reducer`] does, with events from a list.
+/// Checks the promises of a [`Reducer`] like [`check_reducer`], with events from a list.
 ///
-/// Events name entities as [`entity(0)`](super::entity), `entity(1)` and `entity(2)`.
+/// Events refer to entities as [`entity(0)`](super::entity), `entity(1)` and `entity(2)`.
 ///
 /// ```
 /// # use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ where
 ///
 /// # Panics
 ///
-/// As [`check_reducer`] does, and when there are no samples.
+/// Panics like [`check_reducer`], and if there are no samples.
 pub fn check_reducer_on<R>(samples: impl IntoIterator<Item = R::Event>)
 where
     R: Reducer<Event: Debug> + PartialEq + Debug,
@@ -163,19 +163,19 @@ impl ReducerCheck {
         Self::default()
     }
 
-    /// Sets the number from which the histories come; the same one makes the same histories.
+    /// Sets the seed of the random histories. The same seed generates the same histories.
     #[must_use]
     pub const fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// Sets how many histories are tried.
+    /// Sets the number of histories.
     #[must_use]
     pub const fn histories(self, histories: u64) -> Self {
         Self { histories, ..self }
     }
 
-    /// Sets how long histories are at most.
+    /// Sets the maximum number of steps in a history.
     #[must_use]
     pub const fn steps(self, steps: u64) -> Self {
         Self { steps, ..self }
@@ -185,7 +185,7 @@ impl ReducerCheck {
     ///
     /// # Panics
     ///
-    /// As [`check_reducer`] does.
+    /// Panics like [`check_reducer`].
     pub fn run<R>(self, mut make: impl FnMut(&[EntityId], &mut Dice) -> R::Event)
     where
         R: Reducer<Event: Debug> + PartialEq + Debug,
@@ -197,7 +197,7 @@ impl ReducerCheck {
     ///
     /// # Panics
     ///
-    /// As [`check_reducer_on`] does.
+    /// Panics like [`check_reducer_on`].
     pub fn run_on<R>(self, samples: impl IntoIterator<Item = R::Event>)
     where
         R: Reducer<Event: Debug> + PartialEq + Debug,
@@ -233,7 +233,7 @@ impl ReducerCheck {
     }
 }
 
-/// What a history is drawn from.
+/// The state of a generator of histories.
 struct Draw<'a, R: Reducer> {
     dice: &'a mut Dice,
     entities: &'a [EntityId],
@@ -242,7 +242,7 @@ struct Draw<'a, R: Reducer> {
     now: u64,
     /// The registers and singletons that were written.
     written: Vec<Arc<R::Event>>,
-    /// How many registers in a hundred stand where no client of ours would put them.
+    /// The percentage of registers at positions where our own clients would never put them.
     misplaced: u64,
     state: PhantomData<R>,
 }
@@ -291,7 +291,7 @@ impl<R: Reducer> Draw<'_, R> {
         (self.make)(self.entities, self.dice)
     }
 
-    /// Mostly later than all before, or at the same time; at times earlier.
+    /// Returns a time: mostly the latest so far or later, sometimes earlier.
     fn moment(&mut self) -> (u64, u64) {
         self.now += self.dice.below(3);
         let millis = if self.dice.percent(25) { self.dice.below(self.now + 1) } else { self.now };
@@ -299,7 +299,7 @@ impl<R: Reducer> Draw<'_, R> {
     }
 }
 
-/// Returns the smallest history that breaks the same promise, as far as leaving out and simplifying steps finds it.
+/// Shrinks a history that breaks a promise, by leaving out and simplifying steps.
 fn shrink<R>(mut history: History<R>, mut broken: Broken) -> (History<R>, Broken)
 where
     R: Reducer + PartialEq + Debug,
@@ -357,7 +357,7 @@ fn without_counters<R: Reducer>(history: &History<R>) -> History<R> {
     simpler
 }
 
-/// Numbers the times that there are from 1 on.
+/// Replaces the times by 1, 2, 3 and so on.
 fn in_small_steps<R: Reducer>(history: &History<R>) -> History<R> {
     let mut simpler = history.clone();
     let mut times: Vec<u64> = simpler.steps.iter_mut().filter_map(moment_of).map(|(millis, _)| *millis).collect();

@@ -1,4 +1,4 @@
-//! Values as Rust, made from their debug forms.
+//! Values as Rust code, made from their `Debug` forms.
 
 use std::any::type_name;
 use std::fmt::Debug;
@@ -17,13 +17,13 @@ pub(super) fn name_of<T>() -> &'static str {
     &name[start..]
 }
 
-/// Returns an event as Rust that most likely compiles: texts become owned, lists vectors, and entities their numbers.
-/// Enums and structs inside of it are as their debug forms name them, which is without a path.
+/// Returns an event as Rust code that most likely compiles: strings become owned, lists become vectors, and entities
+/// become their numbers. Nested enums and structs keep the names of their `Debug` forms, without paths.
 pub(super) fn event<E: Debug>(event: &E) -> String {
     format!("{}::{}", name_of::<E>(), rust(&format!("{event:?}")))
 }
 
-/// Returns an entity as Rust.
+/// Returns an entity as Rust code.
 pub(super) fn entity_id(id: &EntityId) -> String {
     match (0..NUMBERED).find(|index| entity(*index) == *id) {
         Some(index) => format!("entity({index})"),
@@ -31,7 +31,7 @@ pub(super) fn entity_id(id: &EntityId) -> String {
     }
 }
 
-/// Names entities by their numbers.
+/// Replaces entity IDs by `entity(n)`.
 pub(super) fn with_numbers(text: String) -> String {
     (0..NUMBERED).fold(text, |text, index| text.replace(&format!("{:?}", entity(index)), &format!("entity({index})")))
 }

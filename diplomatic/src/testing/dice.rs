@@ -1,6 +1,6 @@
-//! Chance from one number.
+//! Random choices from a seed.
 
-/// A stream of choices that one seed fixes (SplitMix64).
+/// A stream of random choices that one seed determines (SplitMix64).
 ///
 /// ```
 /// use diplomatic::testing::Dice;
@@ -15,7 +15,7 @@
 pub struct Dice(u64);
 
 impl Dice {
-    /// Starts the stream of a seed.
+    /// Starts the stream for a seed.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -28,12 +28,12 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// Returns a number below `end`; 0 if that is 0.
+    /// Returns a number below `end`, or 0 if `end` is 0.
     pub fn below(&mut self, end: u64) -> u64 {
         self.any() % end.max(1)
     }
 
-    /// Returns true so many times in a hundred.
+    /// Returns true with a probability in percent.
     pub fn percent(&mut self, times: u64) -> bool {
         self.below(100) < times
     }
@@ -42,13 +42,13 @@ impl Dice {
     ///
     /// # Panics
     ///
-    /// When there are none.
+    /// Panics if `items` is empty.
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         assert!(!items.is_empty(), "there is nothing to pick from");
         &items[self.below(items.len() as u64) as usize]
     }
 
-    /// Returns one of a few short words, so that equal ones meet.
+    /// Returns one of a few short words, so that repetitions are frequent.
     pub fn word(&mut self) -> String {
         (*self.pick(&["ant", "bee", "cat", "dog", "eel", "fox"])).to_owned()
     }

@@ -1,13 +1,13 @@
-//! What differs between two values, line by line of their debug forms.
+//! The difference between two values, by lines of their `Debug` forms.
 
 use std::fmt::{Debug, Write};
 
 use super::code;
 
-/// More lines than these are not compared one by one.
+/// Longer texts are not compared line by line.
 const MOST_LINES: usize = 2000;
 
-/// Returns the lines that only one of the two has, with a few around them; `-` is `old`, and `+` is `new`.
+/// Returns the differing lines with some context, marked `-` for `old` and `+` for `new`.
 pub(super) fn diff(old: &impl Debug, new: &impl Debug) -> String {
     let (old, new) = (code::with_numbers(format!("{old:#?}")), code::with_numbers(format!("{new:#?}")));
     let (old, new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());

@@ -1,4 +1,4 @@
-//! What happens to a device, step by step.
+//! Histories: the steps of a test on one device.
 
 use std::collections::HashSet;
 use std::fmt::{self, Debug};
@@ -20,15 +20,15 @@ use crate::reducer::Reducer;
 use crate::standard::{Body, EntityBody, EntityId, Label, Message, Seed, Seq};
 use crate::sync::{Arrival, Received, SyncLog};
 
-/// Moments in a history: a changed-at in milliseconds after its beginning, and a counter. What has the larger one is
-/// later; on a tie the messages' hashes decide.
+/// A time in a history: a changed-at in milliseconds since its beginning, and a counter. On a tie, the messages' hashes
+/// decide which is later.
 type Moment = (u64, u64);
 
-/// What happens to one device: what arrives and in which order, what it emits itself, and when it restarts.
+/// The history of one device: what arrives and in which order, what the device emits, and when it restarts.
 ///
-/// [`check_reducer`](super::check_reducer) prints one when it finds a fault; a test that has it in it checks the same
-/// again. [`check`](Self::check) checks the promises of the reducer on it, and that a device to which it happens always
-/// has the state that sorting and folding gives.
+/// When [`check_reducer`](super::check_reducer) finds a fault, it prints a history, which you can paste into a test.
+/// [`check`](Self::check) checks the reducer's promises on it, and that the state of a device always equals the result
+/// of sorting and folding.
 ///
 /// ```
 /// # use diplomatic::{DiplomaticEvent, EntityId, Meta, Reducer};
@@ -94,7 +94,7 @@ impl<R: Reducer> Clone for History<R> {
 }
 
 impl<R: Reducer> History<R> {
-    /// Starts a history in which nothing has happened.
+    /// Starts an empty history.
     pub fn new() -> Self {
         Self::default()
     }
@@ -104,51 +104,50 @@ impl<R: Reducer> History<R> {
         self
     }
 
-    /// Lets an event arrive from a host. A fact is about [`entity(0)`](super::entity).
+    /// Delivers an event from a host. A fact is about [`entity(0)`](super::entity).
     #[must_use]
     pub fn event(self, at: (u64, u64), event: R::Event) -> Self {
         self.then(Step::Event { at, about: None, event: Arc::new(event) })
     }
 
-    /// Lets an event about `entity` arrive from a host, as another client may write it, also one that would be about
-    /// something else.
+    /// Delivers an event about `entity` from a host, even if the event itself says otherwise, as other clients may do.
     #[must_use]
     pub fn event_about(self, at: (u64, u64), entity: EntityId, event: R::Event) -> Self {
         self.then(Step::Event { at, about: Some(entity), event: Arc::new(event) })
     }
 
-    /// Lets the delete of an entity arrive from a host.
+    /// Delivers the delete of an entity from a host.
     #[must_use]
     pub fn delete(self, at: (u64, u64), entity: EntityId) -> Self {
         self.then(Step::Delete { at, entity })
     }
 
-    /// Lets the delete of the register or singleton that `of` writes arrive from a host. Where an entity is deleted,
-    /// this comes for every register that hangs on it.
+    /// Delivers the delete of the register or singleton that `of` writes from a host. A client that deletes an entity
+    /// sends one for each of its registers.
     #[must_use]
     pub fn delete_register(self, at: (u64, u64), of: R::Event) -> Self {
         self.then(Step::DeleteRegister { at, of: Arc::new(of) })
     }
 
-    /// Lets an event of a type that this build does not know arrive from a host.
+    /// Delivers an event of an unknown type from a host.
     #[must_use]
     pub fn unknown(self, at: (u64, u64), entity: EntityId) -> Self {
         self.then(Step::Unknown { at, entity })
     }
 
-    /// Emits an event on the device, while its clock shows `millis`.
+    /// Emits an event on the device when its clock shows `millis`.
     #[must_use]
     pub fn emit(self, millis: u64, event: R::Event) -> Self {
         self.then(Step::Emit { millis, event: Arc::new(event) })
     }
 
-    /// Stores what arrived so far, in one transaction.
+    /// Stores everything delivered so far in one transaction.
     #[must_use]
     pub fn batch(self) -> Self {
         self.then(Step::Batch)
     }
 
-    /// Closes the device and opens it again.
+    /// Closes and reopens the device.
     #[must_use]
     pub fn restart(self) -> Self {
         self.then(Step::Restart)
@@ -156,11 +155,11 @@ impl<R: Reducer> History<R> {
 }
 
 impl<R: Reducer + PartialEq + Debug> History<R> {
-    /// Checks the promises of the reducer on this history, and lets it happen to a device.
+    /// Checks the reducer's promises on this history, and replays it on a device.
     ///
     /// # Panics
     ///
-    /// When something is wrong: which promise is broken, how the states differ, and this history.
+    /// Panics if a promise is broken, with the promise, the difference between the states, and this history.
     pub fn check(&self)
     where
         R::Event: Debug,
@@ -194,12 +193,12 @@ impl<R: Reducer + PartialEq + Debug> History<R> {
         )
     }
 
-    /// Returns what arrives.
+    /// Returns the delivered messages.
     fn messages(&self) -> Vec<Message> {
         self.steps.iter().filter_map(message).collect()
     }
 
-    /// Lets it happen to a device that keeps its state often, and compares.
+    /// Replays it on a device that takes snapshots often, and compares.
     fn happen(&self) -> Result<(), Broken> {
         let mut subject = Subject::<R>::new();
         for step in &self.steps {
@@ -237,7 +236,7 @@ fn message<E: crate::DiplomaticEvent>(step: &Step<E>) -> Option<Message> {
     }
 }
 
-/// The code of a test.
+/// Shows the history as the code of a test.
 impl<R: Reducer> fmt::Debug for History<R>
 where
     R::Event: Debug,
@@ -263,10 +262,10 @@ where
     }
 }
 
-/// A device under test, and what it was given.
+/// A device under test and the messages it was given.
 struct Subject<R: Reducer> {
     backing: Backing,
-    /// None while it restarts.
+    /// `None` while it restarts.
     device: Option<Device<R>>,
     link: u32,
     arriving: Vec<Message>,
@@ -331,7 +330,7 @@ impl<R: Reducer + PartialEq + Debug> Subject<R> {
             if *shown == state {
                 return Ok(());
             }
-            // With what was emitted in between, a promise may explain it.
+            // With the messages that were emitted meanwhile, a broken promise may explain it.
             laws::check::<R>(&self.stored)?;
             broken(format!("{when}, the fold (-) and the device (+) differ:\n{}", diff::diff(&state, shown)))
         })?;

@@ -1,4 +1,4 @@
-//! The promises of a reducer, checked on the messages of one history.
+//! A reducer's promises, checked on the messages of one history.
 
 use std::fmt::Debug;
 
@@ -10,7 +10,7 @@ use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
 use crate::standard::{EntityId, Label, Message};
 
-/// What is wrong with a reducer.
+/// What a reducer does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Law {
     Harmless,
@@ -19,7 +19,7 @@ pub(super) enum Law {
     Serialized,
     Overwrites,
     Deletes,
-    /// None of the above is broken, and the state is wrong all the same.
+    /// No promise above is broken, but the state is wrong.
     Unclear,
 }
 
@@ -49,14 +49,14 @@ impl Law {
     }
 }
 
-/// A promise that does not hold.
+/// A broken promise.
 #[derive(Debug)]
 pub(super) struct Broken {
     pub(super) law: Law,
     pub(super) details: String,
 }
 
-/// Checks what can be told without a device.
+/// Checks the promises that need no device.
 pub(super) fn check<R: Reducer + PartialEq + Debug>(messages: &[Message]) -> Result<(), Broken> {
     let live = model::live(messages);
     let (state, _) = model::fold::<R>(&live).map_err(|panicked| harmless::<R>(messages, &panicked))?;
@@ -135,7 +135,7 @@ pub(super) fn describe<E: DiplomaticEvent>(message: &Message) -> String {
     format!("{name} at ({}, {counter})", changed.since(model::DAWN).as_millis())
 }
 
-/// Returns by which promise `old` may or may not have been applied when `new`, of the same entity, is.
+/// Returns the promise that makes it irrelevant whether `old` was applied before `new`, which has the same entity.
 fn replaced<E: DiplomaticEvent>(messages: &[Message], old: &Message, new: &Message) -> Option<Law> {
     let Content::Typed { type_name, parent, .. } = Content::of(old) else { return None };
     let Reading::Event { event: old_event, .. } = Reading::<E>::of(old) else { return None };

@@ -1,14 +1,14 @@
-//! Tests of an app's events, its reducer and its devices, in ten lines each.
+//! Tools to test an app's events, reducer and devices in about ten lines each.
 //!
 //! | question | test |
 //! | --- | --- |
-//! | What does the state become when this happens? | [`Scenario`] |
-//! | Does my [`Reducer`](crate::Reducer) keep its promises, whatever happens in whatever order? | [`check_reducer`] |
-//! | Do devices agree, over a bad network? | [`Devices`] |
-//! | Does this build still read what earlier ones wrote? | [`check_schema`] |
+//! | What is the state after these events? | [`Scenario`] |
+//! | Does my [`Reducer`](crate::Reducer) keep its promises in every order of events? | [`check_reducer`] |
+//! | Do devices converge over a bad network? | [`Devices`] |
+//! | Can this build read what earlier builds wrote? | [`check_schema`] |
 //!
-//! All of it is deterministic: chance comes from seeds, and time is a number. Put `diplomatic` with the feature
-//! `testing` among the `dev-dependencies`.
+//! Everything is deterministic: randomness comes from seeds, and time is a number. Add `diplomatic` with the feature
+//! `testing` to your `dev-dependencies`.
 
 mod check;
 mod code;

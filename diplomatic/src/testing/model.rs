@@ -1,4 +1,4 @@
-//! What every state has to agree with: sort the messages that count, and fold.
+//! The reference model that every state must agree with: sort the live messages and fold them.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
 use crate::standard::{Body, EntityBody, EntityId, Message, Timestamp};
 
-/// The moment at which histories begin.
+/// The time at which histories begin.
 pub(super) const DAWN: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 
-/// Names the entity number `index` of a test.
+/// Returns the ID of a test's entity number `index`.
 ///
 /// ```
 /// use diplomatic::testing::entity;
@@ -30,7 +30,7 @@ pub(super) struct Panicked {
     pub(super) reason: String,
 }
 
-/// Returns the messages that count, in the one order.
+/// Returns the live messages in the total order.
 pub(super) fn live(messages: &[Message]) -> Vec<&Message> {
     let mut winners: BTreeMap<&EntityId, &Message> = BTreeMap::new();
     for message in messages {
@@ -44,7 +44,7 @@ pub(super) fn live(messages: &[Message]) -> Vec<&Message> {
     live
 }
 
-/// Applies messages in the order in which they stand; `between` may change the state after each.
+/// Applies messages in the given order; `between` may change the state after each.
 pub(super) fn fold_with<R: Reducer>(
     messages: &[&Message],
     origin: &Origin,
@@ -61,13 +61,13 @@ pub(super) fn fold_with<R: Reducer>(
     Ok((state, unread))
 }
 
-/// Applies messages in the order in which they stand.
+/// Applies messages in the given order.
 pub(super) fn fold<R: Reducer>(messages: &[&Message]) -> Result<(R, Unread), Panicked> {
     fold_with(messages, &Origin::ThisDevice, |state| state)
 }
 
-/// Writes an event as a client of the standard may: about `entity`, if one is given, or else about what the event
-/// says; a fact is about the first of all entities then.
+/// Writes an event as any client of the standard may: about `entity` if given, otherwise about the event's own entity,
+/// which for a fact is the first of all entities.
 pub(super) fn message<E: DiplomaticEvent>(
     event: &E,
     about: Option<&EntityId>,

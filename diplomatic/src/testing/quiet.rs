@@ -1,4 +1,4 @@
-//! Panics that are expected and caught, and need not be printed.
+//! Catching expected panics without printing them.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
@@ -8,7 +8,7 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `act` and returns what it panicked with, if it did, without printing it.
+/// Runs `act` and returns its panic message, if any, without printing it.
 pub(super) fn quietly<T>(act: impl FnOnce() -> T) -> std::thread::Result<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -1,4 +1,4 @@
-//! Given, when, then.
+//! Scenarios: given, when, then.
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
@@ -15,12 +15,12 @@ use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
 use crate::standard::{EntityId, Label, Message, Timestamp};
 
-/// What a reducer makes of some events: given some, when others happen, then the state is so.
+/// A test of a reducer: given some events, when others happen, then the state is as expected.
 ///
-/// The first fact is about [`entity(0)`](super::entity), the second about `entity(1)`, and so on; other events name
-/// these. Each event happens a second after the one before it, on this device, unless [`at`](Self::at) or
-/// [`from_host`](Self::from_host) says otherwise. The state is what sorting and folding gives: what is overwritten or
-/// deleted does not count, and what comes late is applied at its own time.
+/// The first fact creates [`entity(0)`](super::entity), the second `entity(1)`, and so on; other events refer to these.
+/// Each event happens on this device, a second after the one before it, unless [`at`](Self::at) or
+/// [`from_host`](Self::from_host) says otherwise. The state is the result of sorting and folding: overwritten and
+/// deleted events do not count, and late events are applied at their own time.
 ///
 /// ```
 /// # use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ use crate::standard::{EntityId, Label, Message, Timestamp};
 /// ```
 pub struct Scenario<R: Reducer> {
     happened: Vec<Happening>,
-    /// How many of them were given.
+    /// How many events were given.
     given: usize,
     facts: u64,
     next: Timestamp,
@@ -67,16 +67,16 @@ pub struct Scenario<R: Reducer> {
 struct Happening {
     message: Message,
     origin: Origin,
-    /// The event as Rust; none for the tombstones that come with a delete.
+    /// The event as Rust code; `None` for the tombstones that come with a delete.
     code: Option<String>,
 }
 
 impl<R: Reducer<Event: Debug>> Scenario<R> {
-    /// Starts with what happened before.
+    /// Starts with the events that have already happened.
     ///
     /// # Panics
     ///
-    /// When an event does not serialize.
+    /// Panics if an event cannot be serialized.
     pub fn given(events: impl IntoIterator<Item = R::Event>) -> Self {
         let start = Self {
             happened: Vec::new(),
@@ -90,40 +90,40 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
         Self { given: given.happened.len(), ..given }
     }
 
-    /// Lets events happen, in their order.
+    /// Adds events, in order.
     ///
     /// # Panics
     ///
-    /// When an event does not serialize.
+    /// Panics if an event cannot be serialized.
     #[must_use]
     pub fn when(mut self, events: impl IntoIterator<Item = R::Event>) -> Self {
         events.into_iter().for_each(|event| self.happen(&event));
         self
     }
 
-    /// Lets the next event happen so long after the first one could, and those that follow it each a second later.
+    /// Sets the time of the next event, relative to the beginning. Each event after it happens a second later.
     #[must_use]
     pub fn at(self, since_start: Duration) -> Self {
         Self { next: DAWN.plus(since_start), ..self }
     }
 
-    /// Lets the following events come from the host with this label.
+    /// Makes the following events come from the host with this label.
     #[must_use]
     pub fn from_host(self, label: &str) -> Self {
         Self { origin: Origin::Host(Arc::new(Label::new(label))), ..self }
     }
 
-    /// Lets the following events be emitted on this device, as those are before [`from_host`](Self::from_host).
+    /// Makes this device emit the following events, which is the default.
     #[must_use]
     pub fn from_this_device(self) -> Self {
         Self { origin: Origin::ThisDevice, ..self }
     }
 
-    /// Shows the state to `look`, which asserts what it likes.
+    /// Calls `look` with the state, for assertions.
     ///
     /// # Panics
     ///
-    /// When `look` does, or the reducer: with what was given, what happened, and what it changed.
+    /// Panics if `look` or the reducer does. The message shows the given events, the others, and the changes they made.
     #[track_caller]
     pub fn then(self, look: impl FnOnce(&R)) -> Self
     where
@@ -138,11 +138,11 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
         Self { given: self.happened.len(), ..self }
     }
 
-    /// Expects the state to be this.
+    /// Asserts that the state equals `expected`.
     ///
     /// # Panics
     ///
-    /// When it is not: with what was given, what happened, and the difference.
+    /// Panics if it does not. The message shows the given events, the others, and the difference.
     #[track_caller]
     pub fn then_state(self, expected: &R) -> Self
     where
@@ -174,13 +174,13 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
         self.happened.push(Happening { message, origin: self.origin.clone(), code: Some(code::event(event)) });
     }
 
-    /// Returns a counter that is larger than all at that time, so that events keep their order.
+    /// Returns a counter larger than all others at that time, so that events keep their order.
     fn counter(&self, changed: Timestamp) -> u64 {
         let places = self.happened.iter().map(|happening| Position::of(happening.message.head()));
         places.filter(|place| place.changed == changed).map(|place| place.counter + 1).max().unwrap_or(0)
     }
 
-    /// Returns the registers that hang on an entity.
+    /// Returns the registers of an entity.
     fn registers_of(&self, entity: &EntityId) -> Vec<EntityId> {
         let messages: Vec<Message> = self.happened.iter().map(|happening| happening.message.clone()).collect();
         let hangs_on = |message: &&&Message| {

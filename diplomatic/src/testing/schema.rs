@@ -1,4 +1,4 @@
-//! The lock on a schema: what was written once must read for ever.
+//! A lock on the schema: messages written once must stay readable forever.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -12,19 +12,20 @@ use crate::event::{DiplomaticEvent, Draft, EventType, Shape, Stored, Target};
 use crate::fold::{event_type, read_event};
 use crate::standard::{EntityId, parse_hex};
 
-/// Checks that every message that earlier builds wrote still reads, by a file of golden payloads.
+/// Checks that this build can read every message that earlier builds wrote, by means of a file of golden payloads.
 ///
-/// `samples` has at least one event of each variant, with fixed content; each way to fill optional fields is worth one
-/// more. The first run writes the file, which belongs into version control. Later runs compare:
+/// `samples` contains at least one event of each variant, with fixed content. Add one for each way to fill optional
+/// fields. The first run writes the file, which you should commit. Later runs check that:
 ///
-/// - each payload in the file has to read as an event: else a message out there does not either;
-/// - each type name in the file has to be the name of a variant, or one that it `was`;
-/// - no variant changes its shape, and no register its key: the same event would go into another register;
-/// - what is new (a variant, a sample, another form of a payload) is added to the file, and never taken out of it.
+/// - each payload in the file can be read as an event, since users have messages like it;
+/// - each type name in the file is the name of a variant, or a former name (`was`);
+/// - no variant has changed its shape, and no register its key, which would send the same event to another register.
 ///
-/// Each failure names the variant, and the mend. Where the environment has `CI`, nothing is written: a file that is
-/// missing or not up to date is a failure there, so that nobody forgets to commit it. The path is relative to the
-/// package, in which `cargo test` runs.
+/// New variants, samples and forms of payloads are added to the file; nothing is ever removed from it.
+///
+/// Each failure names the variant and a remedy. If the environment variable `CI` is set, nothing is written, and a
+/// missing or outdated file is a failure, so that nobody forgets to commit it. The path is relative to the package, in
+/// which `cargo test` runs.
 ///
 /// ```no_run
 /// # use diplomatic::{DiplomaticEvent, EntityId};
@@ -47,11 +48,11 @@ use crate::standard::{EntityId, parse_hex};
 /// ]);
 /// ```
 ///
-/// Deletes need no sample: they are written without a type and a payload.
+/// Deletes need no sample, because they are written without a type and a payload.
 ///
 /// # Panics
 ///
-/// When something does not hold, or the file cannot be read or written.
+/// Panics if a check fails, or if the file cannot be read or written.
 #[track_caller]
 pub fn check_schema<E: DiplomaticEvent>(path: impl AsRef<Path>, samples: impl IntoIterator<Item = E>) {
     let is_ci = env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false" && ci != "0");
@@ -64,14 +65,14 @@ pub fn check_schema<E: DiplomaticEvent>(path: impl AsRef<Path>, samples: impl In
 /// The file.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Schema {
-    /// By their names in messages.
+    /// The variants, by their names in messages.
     types: BTreeMap<String, Type>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Type {
     shape: String,
-    /// The fields that say what it is about; for people to read.
+    /// The key fields, for people to read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     key: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -80,17 +81,17 @@ struct Type {
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Golden {
-    /// MessagePack, in hex digits.
+    /// MessagePack in hex.
     payload: String,
-    /// A register's key in MessagePack, in hex digits.
+    /// A register's key: MessagePack in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
-    /// What an entity is about.
+    /// The ID of an entity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     entity: Option<EntityId>,
 }
 
-/// Returns what is wrong; in a CI, that is also a file which would have to be written.
+/// Returns the failures. In CI, a file that would have to be written is one, too.
 fn check<E: DiplomaticEvent>(path: &Path, samples: &[E], is_ci: bool) -> Result<(), String> {
     let current = of_samples(samples)?;
     let file = path.display();
@@ -190,7 +191,7 @@ fn compare<E: DiplomaticEvent>(locked: &Schema) -> Vec<String> {
     problems
 }
 
-/// Returns what is wrong with an old payload.
+/// Returns the failures of an old payload.
 fn unsafe_now<E: DiplomaticEvent>(name: &str, known: &EventType, old: &Type, golden: &Golden) -> Option<String> {
     let Some(payload) = parse_hex(&golden.payload) else {
         return Some(format!("a payload of `{name}` is not hex digits: take the file back from version control"));
@@ -227,7 +228,7 @@ fn unsafe_now<E: DiplomaticEvent>(name: &str, known: &EventType, old: &Type, gol
     }
 }
 
-/// Adds what is new, and returns its names too.
+/// Adds what is new and returns its names.
 fn merge(mut locked: Schema, current: Schema) -> (Schema, Vec<String>) {
     let mut new = BTreeSet::new();
     for (name, current) in current.types {
@@ -319,7 +320,7 @@ mod tests {
         }
     }
 
-    /// What can go wrong has gone wrong.
+    /// Every possible mistake.
     mod broken {
         use super::*;
 
@@ -353,7 +354,7 @@ mod tests {
         }
     }
 
-    /// The same changes, made well.
+    /// The same changes, made correctly.
     mod second {
         use super::*;
 
@@ -449,7 +450,7 @@ mod tests {
         for name in ["todo.added", "todo.jotted", "todo.noted", "todo.renamed", "todo.retitled", "todo.status"] {
             assert!(written.contains(&format!("\"{name}\"")), "{written}");
         }
-        // Back to the first build, and what only the second one wrote is not read.
+        // Back on the first build, which cannot read what only the second one wrote.
         let problem = check(&path, &first::samples(), false).expect_err("this build is older than the file");
         assert!(problem.contains("`todo.jotted` is gone"), "{problem}");
     }

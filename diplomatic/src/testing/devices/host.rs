@@ -1,4 +1,4 @@
-//! A host in memory that speaks the bytes of the standard, and stores what it cannot read.
+//! A host in memory that speaks the standard's wire format and stores bags it cannot read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,14 +8,14 @@ use crate::standard::calls::{
 };
 use crate::standard::{Bag, Decode, Encode, PublicKey, Reader, SealedBody, Seq, Status, Timestamp};
 
-/// A host in memory. Its users are its test's own, so signatures are taken as good.
+/// A host in memory. It does not check signatures, because all of its users belong to the test.
 #[derive(Debug, Default)]
 pub(super) struct MemoryHost {
     users: BTreeSet<PublicKey>,
     bags: BTreeMap<PublicKey, Vec<Bag>>,
 }
 
-/// What a call leads to: the response, and the frame for every open socket of a user, if something was stored.
+/// The outcome of a call: the response and, if something was stored, the frame for each of the user's open sockets.
 pub(super) type Answer = (Vec<u8>, Option<(PublicKey, Vec<u8>)>);
 
 impl MemoryHost {
@@ -33,7 +33,7 @@ impl MemoryHost {
         (response, frame)
     }
 
-    /// Returns whose socket an upgrade opens, if it may.
+    /// Returns the user whose socket an upgrade opens, if it is allowed.
     pub(super) fn upgrade(&self, now: Timestamp, token: &AuthToken) -> Option<PublicKey> {
         let auth = token.auth();
         (is_in_time(now, auth) && self.users.contains(&auth.key)).then_some(auth.key)

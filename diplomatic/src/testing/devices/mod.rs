@@ -1,4 +1,4 @@
-//! Devices and hosts in memory, in virtual time, with a bad network between them.
+//! Devices and hosts in memory and in virtual time, connected by a bad network.
 
 mod host;
 mod network;
@@ -20,14 +20,14 @@ use crate::reducer::Reducer;
 use crate::standard::{EntityId, HostKeys, Label, Message, Seed, Timestamp};
 use crate::sync::{Action, Live, Now, Phase, Session, SessionConfig};
 
-/// How long the devices of a test may take to come to rest, in their own time.
+/// How long the devices of a test may take to settle, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
-/// The devices of one user, with their hosts, in virtual time; everything comes from one seed.
+/// The devices and hosts of one user in virtual time. One seed determines everything that happens.
 ///
-/// The network loses, delays, repeats and cuts what passes, and the devices' clocks are some seconds apart, until
-/// [`settle`](Self::settle) lets it all come through. Devices are numbered from 0. All of it is real but for the disk,
-/// the network and the hosts: the log, the encryption, the sync engine, the fold.
+/// The network loses, delays, repeats and cuts what passes through it, and the devices' clocks are some seconds apart,
+/// until [`settle`](Self::settle) lets everything through. Devices are numbered from 0. Only the disk, the network and
+/// the hosts are simulated; the log, the encryption, the sync engine and the fold are real.
 ///
 /// ```
 /// # use std::collections::BTreeMap;
@@ -79,18 +79,18 @@ pub struct Devices<R: Reducer> {
     network: Network,
 }
 
-/// A device's place in the test, which it keeps when it restarts.
+/// A device's place in the test, which outlives restarts.
 struct Seat<R: Reducer> {
     backing: Backing,
-    /// None while it restarts.
+    /// `None` while it restarts.
     device: Option<Device<R>>,
     /// One for each host.
     links: Vec<u32>,
     sessions: Vec<Session>,
     online: bool,
-    /// How far its clock is off, in milliseconds.
+    /// How far its clock is ahead, in milliseconds.
     skew: i64,
-    /// How often it was started; what was sent to an earlier life goes nowhere.
+    /// How often it was started. Anything sent to an earlier run is lost.
     life: u32,
 }
 
@@ -103,12 +103,12 @@ struct End {
 }
 
 impl<R: Reducer> Devices<R> {
-    /// Starts so many devices, all linked with one host.
+    /// Starts devices that are linked with one host.
     pub fn new(devices: usize, seed: u64) -> Self {
         Self::with_hosts(devices, 1, seed)
     }
 
-    /// Starts so many devices, all linked with so many hosts.
+    /// Starts devices that are linked with several hosts.
     pub fn with_hosts(devices: usize, hosts: usize, seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let account = Seed::from_bytes(dice.bytes32());
@@ -129,7 +129,7 @@ impl<R: Reducer> Devices<R> {
         all
     }
 
-    /// Sets how bad the network is: so many times in a hundred, something goes wrong. It is 20 at first.
+    /// Sets how often something goes wrong in the network, in percent. The default is 20.
     #[must_use]
     pub fn badness(mut self, percent: u64) -> Self {
         self.network.badness = percent.min(90);
@@ -140,7 +140,7 @@ impl<R: Reducer> Devices<R> {
     ///
     /// # Panics
     ///
-    /// When it cannot be emitted; see [`try_emit`](Self::try_emit).
+    /// Panics if the event cannot be emitted; see [`try_emit`](Self::try_emit).
     #[track_caller]
     pub fn emit(&mut self, device: usize, event: R::Event) -> EntityId {
         self.try_emit(device, event).unwrap_or_else(|error| panic!("device {device} refuses the event: {error}"))
@@ -158,7 +158,7 @@ impl<R: Reducer> Devices<R> {
         Ok(entity)
     }
 
-    /// Shows the state of a device to `look`.
+    /// Calls `look` with the state of a device.
     pub fn read<T>(&self, device: usize, look: impl FnOnce(&R) -> T) -> T {
         self.seats[device].device.as_ref().expect("it is open between the steps").read(look)
     }
@@ -169,7 +169,7 @@ impl<R: Reducer> Devices<R> {
         self.network.disconnect(device, self.now);
     }
 
-    /// Brings a device back to the network.
+    /// Reconnects a device to the network.
     pub fn online(&mut self, device: usize) {
         self.seats[device].online = true;
         let now = self.time_of(device);
@@ -179,14 +179,14 @@ impl<R: Reducer> Devices<R> {
         }
     }
 
-    /// Ends a device's program, and starts it again on what it stored.
+    /// Ends a device's program and restarts it from its store.
     pub fn restart(&mut self, device: usize) {
         self.seats[device].life += 1;
         self.network.disconnect(device, self.now);
         self.start(device);
     }
 
-    /// Sets how many milliseconds a device's clock is ahead, or behind if it is negative.
+    /// Sets how many milliseconds a device's clock is ahead; negative if it is behind.
     pub fn set_clock(&mut self, device: usize, ahead: i64) {
         self.seats[device].skew = ahead;
     }
@@ -199,12 +199,12 @@ impl<R: Reducer> Devices<R> {
         }
     }
 
-    /// Lets the network heal, brings all devices back, waits until every one of them says that it is caught up, and
-    /// checks that they have the same state. Afterwards the network is as bad as before.
+    /// Repairs the network, reconnects all devices, waits until all of them report that they are caught up, and checks
+    /// that they have the same state. Afterwards, the network is as bad as before.
     ///
     /// # Panics
     ///
-    /// When they do not come to rest or do not agree: with the seed, and the difference.
+    /// Panics if the devices do not settle or disagree. The message shows the seed and the difference.
     #[track_caller]
     pub fn settle(&mut self)
     where
@@ -224,7 +224,7 @@ impl<R: Reducer> Devices<R> {
         self.agree();
     }
 
-    /// Checks that all devices have the state that sorting and folding what they have gives.
+    /// Checks that the state of every device is the result of sorting and folding its messages.
     #[track_caller]
     fn agree(&self)
     where
@@ -234,7 +234,7 @@ impl<R: Reducer> Devices<R> {
         let Some(messages) = self.seats.first().map(messages) else { return };
         let folded = model::fold::<R>(&model::live(&messages));
         for device in 0..self.seats.len() {
-            // A reducer that panics leaves nothing to compare with but the first device.
+            // If the reducer panics, there is nothing to compare with except the first device.
             self.read(device, |state| match &folded {
                 Ok((folded, _)) if state != folded => panic!(
                     "device {device} of seed {seed} is not in the state that its messages give; `check_reducer` finds \
@@ -254,7 +254,7 @@ impl<R: Reducer> Devices<R> {
         let rng = StdRng::from_seed(self.dice.bytes32());
         let seat = &mut self.seats[device];
         seat.sessions.clear();
-        // The file has one owner: the old one goes first.
+        // The file can have only one owner, so drop the old one first.
         seat.device = None;
         let opened = Device::open_with(seat.backing.clone(), &self.account, rng, config);
         let mut opened = opened.expect("memory does not fail");
@@ -288,7 +288,7 @@ impl<R: Reducer> Devices<R> {
         Now { wall: Timestamp::from_millis(wall), elapsed: self.now }
     }
 
-    /// Does what a session wants until it wants nothing.
+    /// Carries out the actions of a session until there are none.
     fn drive(&mut self, device: usize, host: usize) {
         let now = self.time_of(device);
         let mut arrived = false;
@@ -306,7 +306,7 @@ impl<R: Reducer> Devices<R> {
         }
     }
 
-    /// Tells a device's sessions, but for one host's, that there is more to push.
+    /// Tells a device's sessions, except that of one host, that there is more to push.
     fn tell_pending(&mut self, device: usize, but: Option<usize>) {
         for host in (0..self.hosts.len()).filter(|host| Some(*host) != but) {
             if let Some(session) = self.seats[device].sessions.get_mut(host) {
@@ -316,7 +316,7 @@ impl<R: Reducer> Devices<R> {
         }
     }
 
-    /// Lets the next thing happen, but nothing after `until`.
+    /// Handles the next event, unless it is after `until`.
     fn step(&mut self, until: Duration) {
         let mut next = until.min(self.network.next().unwrap_or(until));
         let mut due = None;
@@ -335,7 +335,7 @@ impl<R: Reducer> Devices<R> {
         }
     }
 
-    /// Tells whether every session says that nothing is left to do, and all devices have the same messages.
+    /// Returns whether every session reports that nothing is left to do, and all devices have the same messages.
     fn is_at_rest(&self) -> bool {
         let calm = self.sessions().all(|session| {
             let status = session.status();

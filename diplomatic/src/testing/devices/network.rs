@@ -1,4 +1,4 @@
-//! What is between devices and hosts: it loses, delays, repeats and cuts, as the dice say.
+//! The network between devices and hosts: it loses, delays, repeats and cuts at random.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use crate::standard::calls::{AuthToken, Call};
 use crate::sync::{Action, Failure, LiveEvent, RequestId};
 use crate::testing::Dice;
 
-/// What is on its way, and who is connected.
+/// The messages in flight and the open connections.
 #[derive(Debug, Default)]
 pub(super) struct Network {
-    /// So many times in a hundred something goes wrong.
+    /// How often something goes wrong, in percent.
     pub(super) badness: u64,
-    /// By the time of arrival, and then in the order in which they were sent.
+    /// Ordered by time of arrival, then by the order in which they were sent.
     on_the_way: BTreeMap<(Duration, u64), (End, RequestId, Packet)>,
     sent: u64,
     sockets: Vec<Socket>,
-    /// Responses that a session does not read at the moment.
+    /// Responses that a session is not reading at the moment.
     held: Vec<(End, RequestId, Packet)>,
 }
 
@@ -68,7 +68,7 @@ impl Network {
         now + Duration::from_millis(if slow { dice.below(40_000) } else { dice.below(80) } + 1)
     }
 
-    /// Ends all connections of a device; it is told of it if it still runs.
+    /// Ends all connections of a device and notifies it if it is still running.
     pub(super) fn disconnect(&mut self, device: usize, now: Duration) {
         for socket in self.sockets.extract_if(.., |socket| socket.end.device == device).collect::<Vec<_>>() {
             self.send(now, socket.end, socket.id, Packet::Live(LiveEvent::Closed));
@@ -78,7 +78,7 @@ impl Network {
 }
 
 impl<R: Reducer> Devices<R> {
-    /// Sends what a session wants sent.
+    /// Sends a session's message.
     pub(super) fn carry_out(&mut self, end: End, action: Action) {
         let online = self.seats[end.device].online;
         let Self { network, dice, now, .. } = self;
@@ -91,7 +91,7 @@ impl<R: Reducer> Devices<R> {
             Action::Request { id, call, body } => {
                 if network.goes_wrong(dice) && dice.percent(30) {
                     let again = network.arrival(at, dice);
-                    // What answers it goes nowhere.
+                    // The answer to it is lost.
                     let copy = End { life: u32::MAX, ..end };
                     network.send(again, copy, id, Packet::Request(call, body.clone()));
                 }
@@ -109,7 +109,7 @@ impl<R: Reducer> Devices<R> {
         }
     }
 
-    /// Lets the next thing arrive whose time has come.
+    /// Delivers the next message that is due.
     pub(super) fn deliver(&mut self) {
         if self.network.next().is_none_or(|at| at > self.now) {
             return;
@@ -171,7 +171,7 @@ impl<R: Reducer> Devices<R> {
         }
     }
 
-    /// Reports to a session, unless its device was restarted or went offline meanwhile.
+    /// Reports to a session unless its device has been restarted or gone offline.
     fn report(&mut self, end: End, id: RequestId, packet: Packet) {
         let now = self.time_of(end.device);
         let seat = &mut self.seats[end.device];
@@ -201,7 +201,7 @@ impl<R: Reducer> Devices<R> {
         self.drive(end.device, end.host);
     }
 
-    /// Sends what was held back on its way again, once the session reads on.
+    /// Resumes responses that were held back, once the session reads again.
     pub(super) fn read_on(&mut self, device: usize, host: usize) {
         let Self { network, seats, now, .. } = self;
         let session = &seats[device].sessions[host];
