@@ -1,52 +1,52 @@
-//! What goes between a session and its driver.
+//! Actions of a session, and reports from its driver.
 
 use std::fmt;
 
 use crate::standard::calls::{AuthToken, Call};
 
-/// Names one request, or one live channel, of one session. Ids are not used again.
+/// The ID of a request or live channel of a session. IDs are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub(super) u64);
 
-/// What a session wants its driver to do.
+/// An action that a session asks its driver to carry out.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Send an HTTP POST with `body` to the path of `call` below the host's address, and report what comes back.
+    /// Send an HTTP POST with `body` to the path of `call` below the host's address, and report the response.
     Request {
-        /// The request's name in the calls that report on it.
+        /// The request's ID in reports.
         id: RequestId,
         /// The call, with its path.
         call: Call,
-        /// The whole body.
+        /// The request's body.
         body: Vec<u8>,
     },
-    /// Give up a request. What is reported about it from now on is ignored.
+    /// Abort a request. Later reports about it are ignored.
     Cancel {
         /// The request.
         id: RequestId,
     },
     /// Open a WebSocket at the host's address with the query `t` = `token`.
     OpenLive {
-        /// The channel's name in the calls that report on it.
+        /// The channel's ID in reports.
         id: RequestId,
-        /// The query's value.
+        /// The value of the query parameter.
         token: AuthToken,
     },
-    /// Close the WebSocket. What is reported about it from now on is ignored.
+    /// Close the WebSocket. Later reports about it are ignored.
     CloseLive {
         /// The channel.
         id: RequestId,
     },
-    /// Send a ping on the WebSocket, and report [`LiveEvent::Alive`] when its pong comes.
+    /// Send a ping on the WebSocket, and report [`LiveEvent::Alive`] when the pong arrives.
     Ping {
         /// The channel.
         id: RequestId,
     },
-    /// Nothing to do for this session: the log has `messages` new ones. The sessions of the other hosts have more to
-    /// push now (see [`Session::handle_pending`](super::Session::handle_pending)), and the app has more to apply.
+    /// The session stored `messages` new messages in the log. Tell the sessions of the other hosts that there is more to
+    /// push (see [`Session::handle_pending`](super::Session::handle_pending)), and apply the messages.
     Arrived {
-        /// How many messages were stored; some may have been in the log already.
+        /// How many messages were stored. Some may already have been in the log.
         messages: u64,
     },
 }
@@ -64,35 +64,35 @@ impl fmt::Debug for Action {
     }
 }
 
-/// Why a request came to nothing, or ended before its response did.
+/// Why a request failed, or its response was cut short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
-    /// There was no connection to the host.
+    /// The connection to the host could not be established.
     Unreachable,
-    /// The connection broke while the request was sent or the response read.
+    /// The connection broke while sending the request or reading the response.
     Cut,
-    /// The transport ran into a time limit of its own.
+    /// The transport's own timeout expired.
     Timeout,
-    /// The HTTP status was not 200; the body does not matter.
+    /// The HTTP status was not 200.
     HttpStatus(u16),
-    /// The app wants to stay offline: nothing was sent.
+    /// The app is offline, so nothing was sent.
     Offline,
 }
 
-/// What happens to a live channel.
+/// An event on a live channel.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LiveEvent {
     /// The WebSocket is open.
     Opened,
-    /// The upgrade was answered with an ordinary success: the host has no live channel.
+    /// The host answered the upgrade with an ordinary success, so it has no live channel.
     NotSupported,
     /// The upgrade was refused with this HTTP status.
     Refused(u16),
-    /// A binary frame came.
+    /// A binary frame arrived.
     Frame(Vec<u8>),
-    /// Another sign of life came, such as a pong.
+    /// Another sign of life arrived, such as a pong.
     Alive,
     /// The WebSocket is closed, or could not be opened.
     Closed,

@@ -1,4 +1,4 @@
-//! Pauses after failures: longer each time, and at random, so that many devices do not come back at once.
+//! Exponential backoff with jitter, so that devices do not all come back at once.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use super::SessionConfig;
 use super::random::Random;
 use super::status::Pause;
 
-/// A local change brings the next try forward, but not closer to the last failure than this.
+/// A local change brings the next attempt forward, but not closer to the last failure than this.
 const EAGER: Duration = Duration::from_secs(5);
-/// The shortest pause, so that jitter never makes it a loop.
+/// The shortest pause, so that jitter cannot cause a busy loop.
 const FLOOR: Duration = Duration::from_millis(100);
 
-/// What lets one kind of request through, or holds it back for a while.
+/// Lets one kind of request through, or holds it back for a while.
 #[derive(Debug)]
 pub(super) struct Gate {
     failures: u32,
@@ -28,7 +28,7 @@ impl Gate {
         self.shut.is_none_or(|(until, _)| until <= now)
     }
 
-    /// Returns until when it is shut and why; also when that time has come and nothing has succeeded since.
+    /// Returns until when it is shut and why, even if that time has passed without a success.
     pub(super) const fn shut(&self) -> Option<(Duration, Pause)> {
         self.shut
     }
@@ -41,7 +41,7 @@ impl Gate {
         *self = Self::new();
     }
 
-    /// Shuts for a random part of a pause that doubles with each failure in a row.
+    /// Shuts for a random part of a pause that doubles with each consecutive failure.
     pub(super) fn on_failure(&mut self, now: Duration, pause: Pause, config: &SessionConfig, random: &mut Random) {
         let longest = config.shortest_backoff.saturating_mul(1 << self.failures.min(16)).min(config.longest_backoff);
         self.failures = self.failures.saturating_add(1);
@@ -53,14 +53,14 @@ impl Gate {
         self.shut = Some((until, pause));
     }
 
-    /// There is something to do: try a little sooner.
+    /// Tries a little sooner, because there is something to do.
     pub(super) fn hurry(&mut self) {
         if let Some((until, Pause::Trouble(_))) = &mut self.shut {
             *until = (*until).min(self.failed_at + EAGER);
         }
     }
 
-    /// Something has changed: try now, and count failures anew.
+    /// Tries now and resets the count of failures, because circumstances have changed.
     pub(super) fn open(&mut self, now: Duration) {
         self.failures = 0;
         if let Some((until, _)) = &mut self.shut {

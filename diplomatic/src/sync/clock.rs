@@ -1,4 +1,4 @@
-//! The host's clock, as far as its answers tell.
+//! An estimate of the host's clock, from its answers.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use super::Now;
 use crate::standard::calls::ResponseHead;
 use crate::standard::{ClockOffset, MAX_SAFE, Timestamp};
 
-/// An offset up to this is not worth telling anyone.
+/// Smaller offsets are not reported.
 const WORTH_TELLING: Duration = Duration::from_secs(5);
 
-/// How far the host's clock is from the device's.
+/// The offset of the host's clock from the device's.
 #[derive(Debug, Default)]
 pub(super) struct HostClock {
     offset: ClockOffset,
@@ -21,10 +21,10 @@ impl HostClock {
         self.offset.apply(now.wall).min(Timestamp::from_millis(MAX_SAFE))
     }
 
-    /// Takes the measurement that one exchange yields, and returns whether it changed anything.
+    /// Takes a measurement from one exchange, and returns whether it changed anything.
     ///
-    /// The truth is within half the exchange's travel time of the measurement, so that a slow exchange says little:
-    /// the offset moves only as far as it must.
+    /// The true offset is within half the exchange's travel time of the measurement. So the estimate moves only as far
+    /// as it must, and a slow exchange says little.
     pub(super) fn measure(&mut self, sent: Timestamp, head: &ResponseHead, got: Timestamp) -> bool {
         let before = self.offset;
         let measured = ClockOffset::measure(sent, head.received, head.sent, got).as_millis();

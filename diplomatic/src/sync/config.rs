@@ -1,51 +1,51 @@
-//! Time as the engine is told it, and what can be tuned.
+//! The engine's notion of time, and its settings.
 
 use std::time::Duration;
 
 use super::PushLimits;
 use crate::standard::Timestamp;
 
-/// The time at which something happens to a session, by two clocks.
+/// The current time, by two clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// The device's wall clock, right or wrong. It only goes into requests, corrected by what the host's clock says.
+    /// The device's wall clock, right or wrong. It is only used in requests, corrected by the host's clock.
     pub wall: Timestamp,
-    /// Time since some fixed moment of the driver's choice, such as its start. It never runs backwards, and every
-    /// timer is measured by it.
+    /// The time since a fixed moment of the driver's choice, such as its start. It must never run backwards; all timers
+    /// use it.
     pub elapsed: Duration,
 }
 
-/// How a session paces itself. The default suits a desktop or a phone.
+/// The timing and limits of a session. The defaults suit desktops and phones.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionConfig {
-    /// The most that one PUSH carries.
+    /// The limits of one PUSH.
     pub push: PushLimits,
-    /// The most bodies that one PULL asks for, and the most messages that one write to the log takes.
+    /// The maximum number of bodies in one PULL, and of messages in one write to the log.
     pub pull_bodies: usize,
-    /// The most bytes of bodies that one PULL asks for, as their heads announce them.
+    /// The maximum total size of the bodies in one PULL, according to their heads.
     pub pull_bytes: u64,
-    /// How many PULLs run at once beside a PEEK.
+    /// How many PULLs may run at once, in addition to a PEEK.
     pub pulls: usize,
-    /// How many listed bags may wait in memory; above that, the list is not read on.
+    /// How many listed bags may wait in memory before reading of the list pauses.
     pub window: usize,
-    /// How long the pause after the first failure is at most; it doubles with each further one.
+    /// The maximum pause after the first failure. It doubles with each further failure.
     pub shortest_backoff: Duration,
-    /// What no pause after a failure is longer than.
+    /// The maximum pause after any failure.
     pub longest_backoff: Duration,
-    /// How long a request or a live channel's opening may go without a byte.
+    /// How long a request or the opening of a live channel may go without receiving a byte.
     pub request_timeout: Duration,
     /// How long a live channel may be silent before it is pinged.
     pub ping_after: Duration,
-    /// How long a live channel may be silent before it counts as dead.
+    /// How long a live channel may be silent before it is considered dead.
     pub dead_after: Duration,
-    /// The shortest and the longest pause between two looks at a host without a live channel.
+    /// The shortest and longest interval at which a host without a live channel is polled.
     pub poll: (Duration, Duration),
-    /// How often a host with a live channel is peeked anyway, and one without is asked for it again.
+    /// How often a host with a live channel is polled all the same, and one without is asked for a channel again.
     pub recheck: Duration,
-    /// How long a message that the host refused is set aside.
+    /// How long a message is set aside after the host refused it.
     pub refused_retry: Duration,
-    /// How often a body that a host listed and does not deliver is asked for before it is skipped.
+    /// How often a body is requested before it is skipped, if a host lists it but does not deliver it.
     pub body_attempts: u8,
 }
 

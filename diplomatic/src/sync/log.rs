@@ -1,29 +1,29 @@
-//! What the sync engine asks of a device's log.
+//! The interface between the sync engine and a device's log.
 
 use crate::order::Position;
 use crate::standard::{Bag, Decode, DecodeError, Encode, Head, Message, OpenBagError, Reader, Seq, Signature};
 
-/// A device's log as one host's session sees it.
+/// A device's log, from the point of view of one host's session.
 ///
-/// Each call that changes something is one transaction: all of it is durable when the call returns, or nothing is.
+/// Each call that changes something is one transaction: when it returns, either all of it is durable or none of it is.
 pub trait SyncLog {
-    /// Why the log could not do it, such as a full disk.
+    /// Why the log failed, such as a full disk.
     type Error: std::error::Error;
 
-    /// Returns how far this host was read.
+    /// Returns how far this host has been read.
     fn cursor(&self) -> Result<Cursor, Self::Error>;
 
-    /// Returns for each head whether its message is in the log, in their order.
+    /// Returns for each head whether its message is in the log, in order.
     fn contains(&self, heads: &[&Head]) -> Result<Vec<bool>, Self::Error>;
 
-    /// Stores what this host sent, passes new messages on to the queues of the other hosts, takes what this host
-    /// evidently has off its own queue, and moves the cursor.
+    /// Stores what this host sent, queues new messages for the other hosts, removes messages that this host evidently
+    /// has from its queue, and moves the cursor.
     fn receive(&mut self, received: Received) -> Result<(), Self::Error>;
 
-    /// Returns the first queued messages for this host that come after `after`, in their order, within `limits` (but
-    /// at least one, if there is any), sealed by `seal`.
+    /// Returns the first messages queued for this host after `after`, in order, within `limits` (but at least one, if
+    /// there is any), sealed by `seal`.
     ///
-    /// A bag is kept before it is returned: the next call returns the same bytes until the host has it.
+    /// Bags are stored before they are returned, so that later calls return the same bytes until the host has them.
     fn outgoing(
         &mut self,
         after: Option<Position>,
@@ -31,48 +31,48 @@ pub trait SyncLog {
         seal: &mut dyn FnMut(&Message) -> Bag,
     ) -> Result<Vec<Outgoing>, Self::Error>;
 
-    /// Takes messages that this host has stored off its queue, and moves the cursor if one is given.
+    /// Removes messages that this host has stored from its queue, and moves the cursor if one is given.
     fn acknowledge(&mut self, stored: &[Position], cursor: Option<Cursor>) -> Result<(), Self::Error>;
 
-    /// Starts over with this host: queues every message of the log for it, moves the cursor to the start (its
-    /// default), and forgets what was skipped there.
+    /// Starts over with this host: queues every message for it, resets the cursor to its default, and forgets skipped
+    /// bags.
     ///
-    /// Reading the host from the start then takes what it has off the queue, and the rest is pushed. So a host that
+    /// Reading the host from the start then removes what it has from the queue, and the rest is pushed. So a host that
     /// lost bags gets them again.
     fn start_over(&mut self) -> Result<(), Self::Error>;
 
     /// Returns how many messages are queued for this host.
     fn pending(&self) -> Result<u64, Self::Error>;
 
-    /// Returns what was skipped at this host and could be fetched again.
+    /// Returns the skipped bags of this host that could be fetched again.
     fn skipped(&self) -> Result<Vec<Skipped>, Self::Error>;
 }
 
-/// How far a host was read, and how to tell later that it is still the same host.
+/// How far a host has been read, and how to recognise later that it is still the same host.
 ///
-/// The log keeps it as it is; only the sync engine looks inside.
+/// The log stores it unchanged; only the sync engine interprets it.
 ///
 /// ```text
 /// varint seq · u8 caught up · read · own, each: u8 1, varint seq, bytes(64) signature; or u8 0
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cursor {
-    /// Every bag up to this one was stored here or skipped.
+    /// Every bag up to this one has been stored here or skipped.
     pub seq: Seq,
-    /// Whether the host was read to its end at least once since it was linked or started over.
+    /// Whether everything at the host has been read at least once since it was linked or started over.
     pub caught_up: bool,
-    /// The last bag that the host listed; at or before `seq`.
+    /// The last bag that the host listed, at or before `seq`.
     pub read: Option<Mark>,
-    /// The last bag that the host acknowledged and has not listed yet; before or after `seq`.
+    /// The last bag that the host acknowledged but has not listed yet, before or after `seq`.
     pub own: Option<Mark>,
 }
 
-/// A bag that a host had at a seq. A host that has another one there now, or none, lost bags.
+/// A bag that a host had at a seq. If it now has another one there, or none, it has lost bags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     /// The bag's number at the host.
     pub seq: Seq,
-    /// The bag's signature: no two bags have the same, since no two are sealed to the same bytes.
+    /// The bag's signature. No two bags have the same one, because no two are sealed to the same bytes.
     pub signature: Signature,
 }
 
@@ -103,55 +103,55 @@ impl Decode for Cursor {
     }
 }
 
-/// What one step of reading a host brought.
+/// The result of one step of reading a host.
 #[derive(Debug, Clone, Default)]
 pub struct Received {
-    /// Messages that were opened and checked; ones that are in the log already do no harm.
+    /// Messages that were opened and checked. Those already in the log do no harm.
     pub messages: Vec<Arrival>,
-    /// Messages that the host listed and that are in the log already.
+    /// Messages that the host listed and the log already has.
     pub known: Vec<Position>,
     /// Bags that could not be read.
     pub skipped: Vec<Skipped>,
-    /// Bags that were skipped earlier and are settled now: stored, or known to be hopeless.
+    /// Formerly skipped bags that are settled now: stored, or known to be hopeless.
     pub settled: Vec<Seq>,
-    /// Where the cursor stands after it; `None` leaves it.
+    /// The new cursor; `None` leaves it unchanged.
     pub cursor: Option<Cursor>,
 }
 
-/// A message that a host brought.
+/// A message from a host.
 #[derive(Debug, Clone)]
 pub struct Arrival {
     /// The bag's number at the host.
     pub seq: Seq,
-    /// What was in it.
+    /// The message in the bag.
     pub message: Message,
 }
 
-/// A bag that could not be read. It is counted and reported, and never blocks the rest.
+/// A bag that could not be read. It is counted and reported but never blocks the others.
 #[derive(Debug, Clone)]
 pub struct Skipped {
     /// The bag's number at the host.
     pub seq: Seq,
-    /// The bag's head as the host listed it, with which the body can be asked for again.
+    /// The bag's head as the host listed it, which is needed to request the body again.
     pub head: crate::standard::BagHead,
-    /// Why it was skipped; `None` when the host listed the bag and did not have its body.
+    /// Why it was skipped; `None` if the host listed the bag without having its body.
     pub reason: Option<OpenBagError>,
 }
 
-/// A message that waits for a host.
+/// A message to send to a host.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     /// The message's place in the queue.
     pub position: Position,
-    /// The message, sealed for the host.
+    /// The sealed message.
     pub bag: Bag,
 }
 
-/// How much one push takes.
+/// The limits of one push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PushLimits {
-    /// The most bags.
+    /// The maximum number of bags.
     pub bags: usize,
-    /// The most bytes of encoded bags.
+    /// The maximum number of bytes of encoded bags.
     pub bytes: usize,
 }

@@ -1,8 +1,8 @@
-//! Sync with hosts: the engine, and what it asks of the log.
+//! The sync engine, and its interface to the log.
 //!
-//! A [`Session`] is the sync of one device with one host, as a state machine without I/O: time, bytes and the log are
-//! arguments, requests and a [status](HostStatus) come out. A driver joins it to a network and a clock; a test joins
-//! many of them to simulated ones.
+//! A [`Session`] syncs one device with one host. It is a state machine without I/O: time, bytes and the log go in;
+//! requests and a [status](HostStatus) come out. A driver connects it to a network and a clock, and tests connect many
+//! sessions to simulated ones.
 //!
 //! ```text
 //! PEEK after the cursor ─► PULL bodies that are not here ─► log, with the cursor behind it

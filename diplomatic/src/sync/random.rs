@@ -1,4 +1,4 @@
-//! Randomness from one seed: for nonces, which must not be guessed, and for jitter.
+//! Randomness from a seed, for unpredictable nonces and for jitter.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rand_core::{Rng, TryCryptoRng, TryRng};
 
-/// The keyed BLAKE3 of nothing, read as an endless stream.
+/// The keyed BLAKE3 hash of nothing, read as an endless stream.
 pub(super) struct Random(blake3::OutputReader);
 
 impl Random {
@@ -14,7 +14,7 @@ impl Random {
         Self(blake3::Hasher::new_keyed(seed).finalize_xof())
     }
 
-    /// Returns a duration from zero to `longest`, in whole milliseconds, each as likely as any other.
+    /// Returns a uniformly distributed duration from zero to `longest`, in whole milliseconds.
     pub(super) fn part_of(&mut self, longest: Duration) -> Duration {
         let millis = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX - 1);
         Duration::from_millis(self.next_u64() % (millis + 1))

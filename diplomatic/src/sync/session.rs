@@ -1,4 +1,4 @@
-//! The session: the spine of the engine, which every event and every decision passes.
+//! The session, through which every event and every decision passes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -19,27 +19,27 @@ use crate::standard::{DecodeError, Encode, HostKeys, Status};
 
 /// The sync of one device with one host, as a state machine.
 ///
-/// It performs no I/O and reads no clock: events go in by the `handle_` methods, what to do comes out of
-/// [`poll_action`](Self::poll_action), and the log is an argument. Each host that a device is linked with has a session
-/// of its own, with its own keys, cursor and queue; they share the log.
+/// It performs no I/O and reads no clock: events go in through the `handle_` methods, actions come out of
+/// [`poll_action`](Self::poll_action), and the log is an argument. A device has one session per host. Sessions share
+/// the log but have their own keys, cursors and queues.
 ///
 /// # Call order
 ///
-/// 1. Call [`poll_action`](Self::poll_action) until it returns `None`, and carry out each action. Do it at the start,
-///    after every `handle_` call, and when [`poll_timeout`](Self::poll_timeout) has come. Only this call touches the
-///    log, and it may take as long as the log does.
+/// 1. Call [`poll_action`](Self::poll_action) until it returns `None`, and carry out each action. Do this at the start,
+///    after every `handle_` call, and at the time of [`poll_timeout`](Self::poll_timeout). Only this call uses the log,
+///    so it may block on storage.
 /// 2. Publish [`status`](Self::status) if it changed.
-/// 3. Wait for the first of: bytes of a response (for a request of which [`wants_chunks`](Self::wants_chunks) says so;
-///    of others nothing is to be read, so that the host waits), its end or failure, something on the live channel, the
-///    time of [`poll_timeout`](Self::poll_timeout), or news from the app. Report it by the `handle_` call for it.
+/// 3. Wait for the first of these, and report it with the matching `handle_` call: bytes of a response, its end or its
+///    failure, an event on the live channel, the time of [`poll_timeout`](Self::poll_timeout), or news from the app.
+///    Read a response only while [`wants_chunks`](Self::wants_chunks) returns true, so that the host has to wait.
 ///
-/// For a request: any number of [`handle_chunk`](Self::handle_chunk), then one
-/// [`handle_end`](Self::handle_end) or [`handle_failure`](Self::handle_failure). For a live channel: one
+/// For a request, report any number of [`handle_chunk`](Self::handle_chunk), then one
+/// [`handle_end`](Self::handle_end) or [`handle_failure`](Self::handle_failure). For a live channel, report one
 /// [`LiveEvent::Opened`], [`NotSupported`](LiveEvent::NotSupported), [`Refused`](LiveEvent::Refused) or
-/// [`Closed`](LiveEvent::Closed); after `Opened` any number of frames and signs of life, then one `Closed`. Reports
-/// about ids that were cancelled, closed or never given are ignored, so that a driver need not be quick about it.
+/// [`Closed`](LiveEvent::Closed), and after `Opened` any number of frames and signs of life, then one `Closed`. Reports
+/// about cancelled, closed or unknown IDs are ignored.
 ///
-/// A session can be dropped at any time: what is not in the log is at the host, or is made again.
+/// A session can be dropped at any time: whatever is not in the log is at the host, or can be made again.
 #[derive(Debug)]
 pub struct Session {
     pub(super) keys: HostKeys,
@@ -105,9 +105,9 @@ impl From<DecodeError> for Stop {
 }
 
 impl Session {
-    /// Starts a session that has heard nothing yet.
+    /// Starts a session.
     ///
-    /// `random_seed` must come from a good source and be new for each session: nonces are drawn from it.
+    /// `random_seed` must be unpredictable and different for each session, because nonces are derived from it.
     pub fn new(keys: HostKeys, config: SessionConfig, random_seed: &[u8; 32]) -> Self {
         Self {
             channel: Channel::new(&config),
@@ -131,10 +131,10 @@ impl Session {
         }
     }
 
-    /// Returns the next thing to do; `None` when there is nothing until something happens.
+    /// Returns the next action, or `None` if there is nothing to do for now.
     ///
-    /// Reads and writes the log. When that fails, nothing is lost: the session is
-    /// [blocked](BlockCause::Storage) for a while and then takes up from what the log holds.
+    /// Reads and writes the log. If that fails, nothing is lost: the session is [blocked](BlockCause::Storage) for a
+    /// while, then continues from what the log holds.
     pub fn poll_action<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Option<Action> {
         if self.actions.is_empty() {
             self.polled = now.elapsed;
@@ -149,7 +149,7 @@ impl Session {
         self.actions.pop_front()
     }
 
-    /// Returns when to call [`poll_action`](Self::poll_action) even if nothing happens.
+    /// Returns when to call [`poll_action`](Self::poll_action) if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Duration> {
         if let Some((until, _)) = self.storage.shut()
             && self.cursor.is_none()
@@ -167,7 +167,7 @@ impl Session {
         timers.chain([self.settling_timer(), requests]).flatten().filter(|at| *at > self.polled).min()
     }
 
-    /// Tells whether more of a response is to be read. While it says no, leave the bytes where they are.
+    /// Returns whether to read more of a response. Otherwise, leave the bytes unread.
     pub fn wants_chunks(&self, id: RequestId) -> bool {
         match self.requests.get(&id).map(|request| &request.purpose) {
             Some(Purpose::Peek) => !self.is_listing_paused(),
@@ -175,13 +175,13 @@ impl Session {
         }
     }
 
-    /// Returns how it goes, as of the last [`poll_action`](Self::poll_action) that returned `None`.
+    /// Returns the status, as of the last [`poll_action`](Self::poll_action) that returned `None`.
     pub const fn status(&self) -> &HostStatus {
         &self.status
     }
 
-    /// Tells whether nothing is on its way or due: everything was read and pushed, or what is left waits for the end of
-    /// a pause. As of the last [`poll_action`](Self::poll_action) that returned `None`.
+    /// Returns whether nothing is in flight or due, as of the last [`poll_action`](Self::poll_action) that returned
+    /// `None`: everything has been read and pushed, or waits for the end of a pause.
     pub fn is_settled(&self) -> bool {
         let now = self.polled;
         // Pushing waits for reading.
@@ -189,7 +189,7 @@ impl Session {
         !self.storage.is_open(now) || rests && self.requests.is_empty()
     }
 
-    /// Takes bytes of a response with HTTP status 200, cut anywhere.
+    /// Handles bytes of a response with HTTP status 200, split anywhere.
     pub fn handle_chunk(&mut self, now: Now, id: RequestId, bytes: &[u8]) {
         let Some(mut request) = self.requests.remove(&id) else { return };
         request.heard = now.elapsed;
@@ -205,7 +205,7 @@ impl Session {
         }
     }
 
-    /// Takes the regular end of a response.
+    /// Handles the regular end of a response.
     pub fn handle_end(&mut self, now: Now, id: RequestId) {
         let Some(request) = self.requests.remove(&id) else { return };
         if request.head.is_some() && request.stream.is_empty() {
@@ -215,19 +215,19 @@ impl Session {
         }
     }
 
-    /// Takes note that a request came to nothing, or that its response was cut short. What came before stays good.
+    /// Handles the failure of a request, or of its response. What arrived before remains valid.
     pub fn handle_failure(&mut self, now: Now, id: RequestId, failure: Failure) {
         if let Some(request) = self.requests.remove(&id) {
             self.on_failed_transport(now, request.purpose, failure);
         }
     }
 
-    /// Takes what happened to a live channel.
+    /// Handles an event on a live channel.
     pub fn handle_live(&mut self, now: Now, id: RequestId, event: LiveEvent) {
         self.on_live(now, id, event);
     }
 
-    /// Takes note that the log has more for this host: the app emitted, or another host brought something.
+    /// Call this when the log has more for this host: the app emitted, or another host delivered something.
     pub fn handle_pending(&mut self) {
         self.pushing.on_pending();
         self.pushing.gate.hurry();
@@ -235,7 +235,7 @@ impl Session {
         self.recount = true;
     }
 
-    /// Takes note that the network is back, the device woke up, or the user asks: everything is tried now.
+    /// Tries everything now. Call this when the network is back, the device wakes up, or the user asks.
     pub fn handle_network(&mut self, now: Now) {
         for gate in [&mut self.storage, &mut self.reading.gate, &mut self.pushing.gate] {
             gate.open(now.elapsed);

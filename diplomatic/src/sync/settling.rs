@@ -1,4 +1,4 @@
-//! Bags that were skipped: once in a while their bodies are asked for again.
+//! Skipped bags, whose bodies are requested again once in a while.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,23 +9,23 @@ use super::{Action, Arrival, Now, Received, Skipped, SyncLog};
 use crate::standard::calls::{Call, PullItem, PullRequest};
 use crate::standard::{DecodeError, Encode, Message, OpenedHead, Seq};
 
-/// The most bodies that are asked for again at once.
+/// The maximum number of bodies requested again at once.
 const BATCH: usize = 100;
 
-/// What was skipped at a host, and what has turned up since.
+/// What was skipped at a host, and what has arrived since.
 #[derive(Debug, Default)]
 pub(super) struct Settling {
-    /// Everything that was skipped and not settled.
+    /// All skipped bags that are not settled.
     skipped: BTreeSet<Seq>,
-    /// What is still to be asked for in this round.
+    /// The bags still to request in this round.
     round: BTreeMap<Seq, Skipped>,
     /// When the next round begins.
     next_round: Duration,
-    /// What the host delivered after all.
+    /// The bags that the host delivered after all.
     opened: Vec<(Seq, Message)>,
 }
 
-/// A skipped bag whose body was asked for again.
+/// A skipped bag whose body was requested again.
 #[derive(Debug)]
 pub(super) struct Unsettled {
     seq: Seq,
@@ -49,7 +49,7 @@ impl Settling {
         self.skipped.extend(skipped.iter().map(|skipped| skipped.seq));
     }
 
-    /// Takes bodies: one that does not open is left for the next round.
+    /// Takes bodies. One that cannot be opened is left for the next round.
     pub(super) fn on_bodies(
         &mut self,
         unsettled: &mut Vec<Unsettled>,
@@ -67,14 +67,14 @@ impl Settling {
         Ok(())
     }
 
-    /// Gives up the rest of the round.
+    /// Abandons the rest of the round.
     pub(super) fn on_failure(&mut self) {
         self.round.clear();
     }
 }
 
 impl Session {
-    /// Reads from the log what was skipped; a round may begin.
+    /// Reads the skipped bags from the log, and may begin a round.
     pub(super) fn load_skipped<L: SyncLog>(&mut self, log: &L) -> Result<(), L::Error> {
         self.settling.forget();
         self.settling.skipped = log.skipped()?.iter().map(|skipped| skipped.seq).collect();
@@ -85,7 +85,7 @@ impl Session {
         (!self.settling.skipped.is_empty()).then_some(self.settling.next_round)
     }
 
-    /// Asks for the next bodies of the round.
+    /// Requests the next bodies of the round.
     pub(super) fn request_unsettled<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         if !self.settling.skipped.is_empty() && self.settling.next_round <= now.elapsed {
             self.settling.next_round = now.elapsed + self.config.recheck;

@@ -1,32 +1,32 @@
-//! How it goes with one host, as a value to watch.
+//! The status of sync with one host, as a value to watch.
 
 use std::time::Duration;
 
 use super::action::Failure;
 use crate::standard::{ClockOffset, Status};
 
-/// How it goes with one host.
+/// The status of sync with one host.
 ///
-/// It is small: comparing it with the last one that was published is how a driver notices a change.
+/// It is small, so a driver can detect changes by comparing it with the last one it published.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct HostStatus {
     /// What the session is doing.
     pub phase: Phase,
-    /// How news of other devices come in.
+    /// How news from other devices arrive.
     pub live: Live,
-    /// How many messages wait to be pushed.
+    /// The number of messages that wait to be pushed.
     pub pending: u64,
-    /// How many of them the host refused. They are set aside, tried again at a slow pace, and hold up no others.
+    /// How many of them the host refused. They are set aside, retried slowly, and do not hold up the others.
     pub refused: u64,
     /// Why the host refused the last of them.
     pub refusal: Option<Refusal>,
-    /// How many bags of the host could not be read and were skipped.
+    /// How many of the host's bags could not be read and were skipped.
     pub skipped: u64,
-    /// How far the host's clock is ahead of the device's, if they are more than five seconds apart. Sync goes on with
-    /// the host's time, but the device's clock is probably wrong.
+    /// How far the host's clock is ahead of the device's, if they differ by more than five seconds. Sync uses the host's
+    /// time, but the device's clock is probably wrong.
     pub clock_offset: Option<ClockOffset>,
-    /// How often the host turned out to have lost bags in this session, and got the whole history again.
+    /// How often the host turned out to have lost bags in this session and was sent the whole history again.
     pub start_overs: u32,
 }
 
@@ -37,36 +37,36 @@ pub enum Phase {
     /// It has not heard from the host yet.
     #[default]
     Connecting,
-    /// It reads the host's whole history.
+    /// It is reading the host's whole history.
     FirstSync(SyncProgress),
-    /// It reads what is new.
+    /// It is reading what is new.
     CatchingUp(SyncProgress),
-    /// It has read everything and pushes what is pending.
+    /// It has read everything and is pushing what is pending.
     Pushing,
-    /// Everything was read, and nothing is pending but what the host refused.
+    /// Everything has been read, and nothing is pending except what the host refused.
     CaughtUp,
-    /// The host cannot be used at the moment; it is tried again by itself.
+    /// The host cannot be used at the moment. The session retries.
     Waiting {
         /// What happened last.
         trouble: Trouble,
         /// How many times in a row.
         failures: u32,
-        /// When it is tried again, in the driver's elapsed time.
+        /// When the session retries, in the driver's elapsed time.
         retry_at: Duration,
     },
-    /// The host cannot be used until someone does something about it; it is still tried again now and then.
+    /// The host cannot be used until someone acts. The session still retries now and then.
     Blocked {
-        /// What stands in the way.
+        /// What is wrong.
         cause: BlockCause,
-        /// When it is tried again, in the driver's elapsed time.
+        /// When the session retries, in the driver's elapsed time.
         retry_at: Duration,
     },
 }
 
-/// How far reading a host has come.
+/// The progress of reading a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SyncProgress {
-    /// How many bags were read.
+    /// How many bags have been read.
     pub done: u64,
     /// How many bags the host has listed.
     pub total: u64,
@@ -74,20 +74,20 @@ pub struct SyncProgress {
     pub listing: bool,
 }
 
-/// How news of other devices come in.
+/// How news from other devices arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Live {
-    /// There is no live channel at the moment; the host is asked at intervals until it is back.
+    /// There is no live channel at the moment. The host is polled until it is back.
     #[default]
     Down,
     /// The live channel is open.
     Open,
-    /// The host has no live channel: it is asked at intervals, often after activity and rarely when idle.
+    /// The host has no live channel. It is polled, often after activity and rarely when idle.
     Polling,
 }
 
-/// A failure that passes by itself.
+/// A temporary failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trouble {
@@ -103,40 +103,40 @@ pub enum Trouble {
     /// The host does not answer.
     #[error("the host does not answer")]
     Timeout,
-    /// A status of HTTP instead of an answer.
+    /// The host answered with an HTTP status other than 200.
     #[error("the host answered with HTTP status {0}")]
     HttpStatus(u16),
-    /// The host could not do it at the moment.
+    /// The host could not carry out the request at the moment.
     #[error("the host could not do it: {0}")]
     HostFailed(Status),
-    /// A response that does not follow its layout, or leaves out what belongs in it.
+    /// A response does not match its layout, or is incomplete.
     #[error("the host's answer makes no sense")]
     Garbled,
-    /// The host's list leaves out bags, or changed while it was read.
+    /// The host's list has a gap, or changed while it was read.
     #[error("the host's list has a gap")]
     Gap,
 }
 
-/// What stands in the way of sync with a host.
+/// A lasting obstacle to sync with a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlockCause {
-    /// The host rejects the time of requests, though it was corrected by the host's own clock.
+    /// The host rejects the time of requests, even after correction by its own clock.
     #[error("the host rejects the time of requests, even after correction")]
     Clock,
     /// The host does not register this account.
     #[error("the host does not register this account: {0}")]
     Registration(Status),
-    /// The host says that it is set up wrongly.
+    /// The host reports that it is misconfigured.
     #[error("the host is set up wrongly")]
     Misconfigured,
     /// There is no DIPLOMATIC host at the address.
     #[error("there is no such call at the host's address")]
     NotAHost,
-    /// The host refuses with a status that passes by no waiting.
+    /// The host refuses with a permanent status.
     #[error("the host refuses: {0}")]
     Refused(Status),
-    /// The host does not let the device in.
+    /// The host denies access.
     #[error("access to the host is denied with HTTP status {0}")]
     Denied(u16),
     /// The device's own log cannot be read or written.
@@ -145,7 +145,7 @@ pub enum BlockCause {
     /// The host lists bags that this account did not sign.
     #[error("the host lists bags that this account did not sign")]
     ForeignBags,
-    /// The host lost bags again soon after it got the whole history again.
+    /// The host lost bags again soon after it was sent the whole history.
     #[error("the host keeps losing bags")]
     LosesBags,
 }
@@ -171,10 +171,10 @@ impl BlockCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The host said so.
+    /// The host refused it with this status.
     #[error("the host refused the message: {0}")]
     Status(Status),
-    /// The message alone is larger than what the host takes.
+    /// The message is larger than the host accepts.
     #[error("the message is larger than what the host takes")]
     TooLarge,
 }
@@ -219,7 +219,7 @@ impl From<Status> for Pause {
     }
 }
 
-/// Half a sentence for a person.
+/// Part of a sentence, for people.
 impl std::fmt::Display for Phase {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -1,14 +1,14 @@
-//! A response that comes in chunks, read item by item.
+//! Decoding a response item by item as its chunks arrive.
 
 use crate::standard::calls::ResponseHead;
 use crate::standard::{Decode, DecodeError, Reader};
 
-/// The most bytes that a response head takes: a status and eight varints.
+/// The maximum length of a response head: a status and eight varints.
 const MAX_HEAD: usize = 1 + 8 * 8;
 
-/// The bytes of a response that were not decoded yet.
+/// The bytes of a response that have not been decoded yet.
 ///
-/// Never holds much more than one item and one chunk.
+/// It never holds much more than one item and one chunk.
 #[derive(Debug, Default)]
 pub(crate) struct ResponseStream {
     bytes: Vec<u8>,
@@ -21,7 +21,7 @@ impl ResponseStream {
         self.bytes.extend_from_slice(chunk);
     }
 
-    /// Tells whether every byte that came was decoded.
+    /// Returns whether all received bytes have been decoded.
     pub(crate) const fn is_empty(&self) -> bool {
         self.taken == self.bytes.len()
     }
@@ -30,9 +30,9 @@ impl ResponseStream {
         self.item(MAX_HEAD)
     }
 
-    /// Decodes the next item; `None` when its end has not come yet.
+    /// Decodes the next item; `None` if its end has not arrived yet.
     ///
-    /// An item of more than `limit` bytes is an error, so that a length that is a lie fills no memory.
+    /// An item of more than `limit` bytes is an error, so that a false length cannot fill the memory.
     pub(crate) fn item<T: Decode>(&mut self, limit: usize) -> Result<Option<T>, DecodeError> {
         let left = &self.bytes[self.taken..];
         let mut reader = Reader::new(left);
