@@ -123,7 +123,8 @@
 //! | `seal` | seeds, keys, sealing and opening, export files |
 //! | `engine` | typed events, reducers, the order, the sync engine: pure, without clock, threads or I/O |
 //! | `replay` | [`Replay`] of export files: from any reader, without a store, a network or an async runtime |
-//! | `client` (default) | the log on redb, [`Device`], [`Client`] and its transports |
+//! | `store` | the log on redb and [`Device`]: no network, no async runtime; it also builds for browsers |
+//! | `client` (default) | [`Client`] and its transports |
 //! | `testing` | tools for the tests of an app: scenarios, a checker of reducers, simulated devices, a lock on the schema |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
 //! | `words` | a [`Seed`] as the 24 words that people write down, and as the four by which they compare two devices |
@@ -134,13 +135,13 @@ extern crate self as diplomatic;
 
 #[cfg(feature = "client")]
 mod client;
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 mod device;
 #[cfg(feature = "engine")]
 pub mod event;
 #[cfg(feature = "replay")]
 mod fold;
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 mod log;
 #[cfg(feature = "engine")]
 pub mod order;
@@ -160,7 +161,7 @@ mod words;
 
 #[cfg(feature = "client")]
 pub use client::{Client, ClientBuilder, HostReport, OpenError, SyncStatus};
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 pub use device::{Device, DeviceConfig, DeviceLink, EmitError, TransactError, Undo, UndoError};
 /// # Examples
 ///
@@ -241,7 +242,7 @@ pub use diplomatic_derive::DiplomaticEvent;
 #[cfg(feature = "engine")]
 #[doc(inline)]
 pub use event::DiplomaticEvent;
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 pub use log::{Backing, LogError, OpenLogError};
 #[cfg(feature = "engine")]
 #[doc(inline)]
@@ -260,13 +261,13 @@ pub use words::Fingerprint;
 /// What happened, and what could not be applied: results of `history`, `undo` and `diff`.
 #[cfg(feature = "replay")]
 pub mod history {
-    #[cfg(feature = "client")]
+    #[cfg(feature = "store")]
     pub use crate::device::{Diff, Happened, HistoryEntry};
     pub use crate::fold::{Quarantined, Unread};
 }
 
 /// Pages of entities by type, group or parent: [`Client::list`](crate::Client::list) and its query.
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 pub mod list {
     pub use crate::device::{Page, PageStart, Query};
 }
@@ -278,20 +279,21 @@ pub mod changes {
 }
 
 /// Writing and merging export files.
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 pub mod backup {
     pub use crate::device::{Exported, ImportReport, Progress};
 }
 
 /// Dropping what was overwritten or deleted, once every host has it.
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 pub mod compact {
     pub use crate::device::{Compacted, Keep};
 }
 
 /// Looking for what is wrong: in the store, and at a host. Made for tools; an app needs none of it.
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 pub mod inspect {
+    #[cfg(feature = "client")]
     pub use crate::client::{DamagedBag, HostAccount, HostAudit, HostInspector, InspectError};
     pub use crate::device::{Missing, MissingReason};
     pub use crate::log::{StoreProblem, StoreProblemKind, StoreReport};
@@ -304,10 +306,10 @@ pub mod inspect {
 pub mod error {
     #[cfg(feature = "client")]
     pub use crate::client::{AddressError, OpenError, SeedFileError, TlsError};
-    #[cfg(feature = "client")]
+    #[cfg(feature = "store")]
     pub use crate::device::{EmitError, ExportFileError, ImportError, TransactError, UndoError};
     pub use crate::event::{DecodeEventError, EncodeEventError};
-    #[cfg(feature = "client")]
+    #[cfg(feature = "store")]
     pub use crate::log::{LogError, OpenLogError, StorageError};
     #[cfg(feature = "words")]
     pub use crate::words::WordsError;

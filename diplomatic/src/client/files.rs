@@ -12,7 +12,6 @@ use crate::log::{LogError, StoreReport};
 use crate::reducer::Reducer;
 use crate::replay::Replay;
 use crate::standard::export::usual_label;
-use crate::standard::{HostKeys, Label};
 
 impl<R: Reducer> Client<R> {
     /// Writes every message to an export file (`.dpl`), like [`Device::export`](crate::Device::export). The file holds
@@ -133,18 +132,10 @@ impl<R: Reducer> Client<R> {
     /// # Errors
     ///
     /// [`LogError`] if the store cannot be read at all.
-    pub async fn verify(&self, mut watch: impl FnMut(Progress) + Send + 'static) -> Result<StoreReport, LogError> {
-        let (is_well, log) = self.shared.with_device(|device| device.start_verify()).await??;
+    pub async fn verify(&self, watch: impl FnMut(Progress) + Send + 'static) -> Result<StoreReport, LogError> {
+        let verification = self.shared.with_device(|device| device.start_verify()).await??;
         let seed = self.seed.clone();
-        let verify = move || {
-            let keys = |label: &Label| HostKeys::derive(&seed, label);
-            log.read(|reader| reader.verify(keys, |done, total| watch(Progress { done, total })))
-        };
-        let mut report = blocking(verify).await??;
-        if !is_well {
-            report.add_damaged_file();
-        }
-        Ok(report)
+        blocking(move || verification.run(&seed, watch)).await?
     }
 }
 

@@ -34,7 +34,11 @@ pub enum MissingReason {
 
 impl<R: Reducer> Device<R> {
     /// Returns those of a host's messages that this device does not have.
-    pub(crate) fn missing_here(&self, on_host: &[OpenedHead]) -> Result<Vec<Missing>, LogError> {
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn missing_here(&self, on_host: &[OpenedHead]) -> Result<Vec<Missing>, LogError> {
         self.log.read(|reader| {
             let mut missing = Vec::new();
             for head in on_host.iter().map(OpenedHead::head) {
@@ -49,8 +53,12 @@ impl<R: Reducer> Device<R> {
         })
     }
 
-    /// Returns those of this device's messages that a host does not have.
-    pub(crate) fn missing_there(&self, label: &Label, on_host: &HashSet<HeadHash>) -> Result<Vec<Missing>, LogError> {
+    /// Returns those of this device's messages that the host with this label does not have.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn missing_there(&self, label: &Label, on_host: &HashSet<HeadHash>) -> Result<Vec<Missing>, LogError> {
         let link = self.log.links().iter().find(|link| *link.label == *label).map(|link| link.number);
         self.log.read(|reader| {
             let mut missing = Vec::new();

@@ -6,14 +6,12 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-
 use super::{Device, Progress};
 use crate::log::{LogError, LogSnapshot, sync_folder};
 use crate::reducer::Reducer;
 use crate::standard::export::{Frame, IndexWriter, usual_label};
 use crate::standard::{Label, Seed, VarintTooLarge};
+use crate::sync::Random;
 
 /// What an export wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +81,9 @@ impl<R: Reducer> Device<R> {
             return Err(ExportFileError::WrongSeed);
         }
         let index = IndexWriter::new(seed, label)?;
-        Ok(Export { log: self.log.snapshot()?, index, rng: StdRng::from_rng(&mut self.log.rng()) })
+        let mut random_seed = [0; 32];
+        self.log.rng().fill_bytes(&mut random_seed);
+        Ok(Export { log: self.log.snapshot()?, index, rng: Random::new(&random_seed) })
     }
 }
 
@@ -91,7 +91,7 @@ impl<R: Reducer> Device<R> {
 pub(crate) struct Export {
     log: LogSnapshot,
     index: IndexWriter,
-    rng: StdRng,
+    rng: Random,
 }
 
 impl Export {
@@ -119,7 +119,7 @@ fn write_index(
     log: &LogSnapshot,
     mut index: IndexWriter,
     scratch: &Scratch,
-    rng: &mut StdRng,
+    rng: &mut Random,
 ) -> Result<(Frame, u64), ExportFileError> {
     let mut out = scratch.writer();
     let mut messages = 0;
@@ -142,7 +142,7 @@ fn write_file(
     (frame, total): (&Frame, u64),
     scratch: &Scratch,
     partial: &Scratch,
-    rng: &mut StdRng,
+    rng: &mut Random,
     mut watch: impl FnMut(Progress),
 ) -> Result<u64, ExportFileError> {
     let mut out = partial.writer();

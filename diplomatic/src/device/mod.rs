@@ -16,8 +16,9 @@ mod index;
 mod link;
 mod plan;
 mod undo;
+mod verify;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::PoisonError;
 
 pub use audit::{Missing, MissingReason};
 pub use compact::{Compacted, Keep};
@@ -25,6 +26,7 @@ pub use emit::EmitError;
 pub use export::{ExportFileError, Exported};
 use fold::Fold;
 pub use history::{Diff, Happened, HistoryEntry};
+#[cfg(feature = "client")]
 pub(crate) use import::Import;
 pub use import::{ImportError, ImportReport};
 pub use index::{Page, PageStart, Query};
@@ -33,7 +35,7 @@ use rand_core::CryptoRng;
 pub use undo::{Undo, UndoError};
 
 use crate::fold::Unread;
-use crate::log::{Backing, Change, Log, LogError, LogFailure, LogSnapshot, LogWriter, OpenLogError};
+use crate::log::{Backing, Change, Log, LogError, LogFailure, LogWriter, OpenLogError};
 use crate::order::Clock;
 use crate::reducer::Reducer;
 use crate::standard::{EntityId, HeadHash, Label, Message, Seed, Timestamp};
@@ -159,7 +161,8 @@ impl<R: Reducer> Device<R> {
     }
 
     /// Returns the state, to be read beside the device.
-    pub(crate) fn state(&self) -> Arc<RwLock<R>> {
+    #[cfg(feature = "client")]
+    pub(crate) fn state(&self) -> std::sync::Arc<std::sync::RwLock<R>> {
         self.fold.state().clone()
     }
 
@@ -250,12 +253,6 @@ impl<R: Reducer> Device<R> {
     /// Tells whether a linked host was read to its end at least once.
     pub fn is_first_synced(&self, link: u32) -> bool {
         self.log.link(link).is_some_and(|link| link.cursor.caught_up)
-    }
-
-    /// Takes the log as of now, to be checked elsewhere while the device goes on; and has the database check its file
-    /// before, which tells whether all of it is well.
-    pub(crate) fn start_verify(&self) -> Result<(bool, LogSnapshot), LogError> {
-        Ok((self.log.check_file()?, self.log.snapshot()?))
     }
 
     /// Lends the log to the session of a linked host.

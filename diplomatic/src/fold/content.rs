@@ -12,7 +12,7 @@ pub(crate) enum Content<'a> {
         type_name: &'a str,
         /// One MessagePack value.
         payload: &'a [u8],
-        #[cfg_attr(not(feature = "client"), expect(dead_code, reason = "only a device looks for registers"))]
+        #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "only a device looks for registers"))]
         parent: Option<EntityId>,
     },
     /// A body that follows neither convention; any bytes are a body to the standard.
@@ -32,7 +32,7 @@ impl<'a> Content<'a> {
     }
 
     /// Returns the type's name; an opaque body has the empty one.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "store")]
     pub(crate) const fn type_name(&self) -> Option<&'a str> {
         match self {
             Self::Delete => None,

@@ -9,12 +9,12 @@ mod unread;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 pub(crate) use content::Content;
 pub(crate) use reading::Reading;
 #[cfg(feature = "testing")]
 pub(crate) use reading::read_event;
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 pub(crate) use reading::{delete_is_event, event_type};
 pub use unread::{Quarantined, Unread};
 

@@ -92,7 +92,7 @@ impl Unread {
 }
 
 /// What only those need who keep a state up to date.
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 impl Unread {
     pub(crate) fn is_quarantined(&self, position: &Position) -> bool {
         !self.quarantined.is_empty() && self.quarantined.contains_key(&Key(*position))

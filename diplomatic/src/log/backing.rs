@@ -1,15 +1,17 @@
 //! Where a log's bytes are.
 
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{fmt, io};
 
 use rand_core::CryptoRng;
 use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError as RedbError};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError as RedbError};
 
 use super::error::{LogError, OpenLogError};
+use super::memory::Memory;
 use super::stump::Regrown;
 use super::vault::Vault;
 use super::{FORMAT, tables};
@@ -21,7 +23,7 @@ const CACHE_BYTES: usize = 32 << 20;
 /// What a `check` value holds: that it opens shows that the seed is the right one.
 const CHECK: &[u8] = b"diplomatic log";
 
-/// Where a log's bytes are: in a file, or in memory.
+/// Where a log's bytes are: in a file, in memory, or in any other storage that redb can use.
 ///
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -44,9 +46,18 @@ pub struct Backing(Kind);
 #[derive(Clone)]
 enum Kind {
     File(PathBuf),
-    Memory(Memory),
-    #[cfg(test)]
-    Disk(super::Disk),
+    Storage(Storage),
+}
+
+type OpenDatabase = dyn Fn(&Builder) -> Result<Database, DatabaseError> + Send + Sync;
+
+/// A storage that is not a file by its path.
+#[derive(Clone)]
+struct Storage {
+    name: &'static str,
+    open: Arc<OpenDatabase>,
+    /// How many bytes the storage has, as of the last time that it said so.
+    len: Arc<AtomicU64>,
 }
 
 impl Backing {
@@ -58,21 +69,47 @@ impl Backing {
     /// Memory, for tests and throw-away tools. A clone is the same memory: what a log left there when it was dropped
     /// can be opened again.
     pub fn memory() -> Self {
-        Self(Kind::Memory(Memory::default()))
+        let memory = Memory::default();
+        Self::named("the log in memory", move || Ok(memory.clone()))
+    }
+
+    /// Any other storage, such as a browser's private files.
+    ///
+    /// `open` is called whenever the log is opened, and again after the storage failed, since the database over a failed
+    /// storage does no more work. Each call must lead to the same bytes.
+    ///
+    /// ```
+    /// use std::fs::File;
+    /// # use diplomatic::Backing;
+    /// # let path = "todo.redb";
+    ///
+    /// let backing = Backing::storage(move || {
+    ///     let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+    ///     redb::backends::FileBackend::new(file).map_err(std::io::Error::other)
+    /// });
+    /// # let _ = backing;
+    /// ```
+    pub fn storage<B: StorageBackend>(open: impl Fn() -> io::Result<B> + Send + Sync + 'static) -> Self {
+        Self::named("the log's storage", open)
     }
 
     /// A disk of a test.
     #[cfg(test)]
     pub(crate) fn disk(disk: super::Disk) -> Self {
-        Self(Kind::Disk(disk))
+        Self::named("the log on the disk of a test", move || Ok(disk.clone()))
+    }
+
+    fn named<B: StorageBackend>(name: &'static str, open: impl Fn() -> io::Result<B> + Send + Sync + 'static) -> Self {
+        let len = Arc::new(AtomicU64::new(0));
+        let seen = len.clone();
+        let open = move |builder: &Builder| builder.create_with_backend(Regrown::new(open()?, seen.clone()));
+        Self(Kind::Storage(Storage { name, open: Arc::new(open), len }))
     }
 
     fn path(&self) -> &Path {
         match &self.0 {
             Kind::File(path) => path,
-            Kind::Memory(_) => Path::new("the log in memory"),
-            #[cfg(test)]
-            Kind::Disk(_) => Path::new("the log on the disk of a test"),
+            Kind::Storage(storage) => Path::new(storage.name),
         }
     }
 
@@ -80,9 +117,7 @@ impl Backing {
     pub(super) fn size(&self) -> u64 {
         match &self.0 {
             Kind::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
-            Kind::Memory(memory) => memory.with(|bytes| bytes.len() as u64),
-            #[cfg(test)]
-            Kind::Disk(disk) => disk.len().unwrap_or_default(),
+            Kind::Storage(storage) => storage.len.load(Ordering::Relaxed),
         }
     }
 
@@ -94,11 +129,9 @@ impl Backing {
             Kind::File(path) => {
                 let mut options = std::fs::OpenOptions::new();
                 let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
-                builder.create_with_backend(Regrown::new(FileBackend::new(file)?))
+                builder.create_with_backend(Regrown::new(FileBackend::new(file)?, Arc::default()))
             }
-            Kind::Memory(memory) => builder.create_with_backend(memory.clone()),
-            #[cfg(test)]
-            Kind::Disk(disk) => builder.create_with_backend(Regrown::new(disk.clone())),
+            Kind::Storage(storage) => (storage.open)(&builder),
         }
     }
 
@@ -149,7 +182,7 @@ impl Backing {
         match error {
             DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenLogError::InUse { path },
             // redb says this of a file that is not its own.
-            DatabaseError::Storage(RedbError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            DatabaseError::Storage(RedbError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
                 OpenLogError::NotALog { path }
             }
             DatabaseError::Storage(RedbError::Io(source)) => OpenLogError::Io { path, source },
@@ -237,54 +270,12 @@ fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoRng) -> Resu
 
 /// Makes a new file's name durable too.
 #[cfg(unix)]
-pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(not(unix))]
-pub(crate) fn sync_folder(_: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
-}
-
-/// Bytes that outlive the database over them.
-#[derive(Debug, Clone, Default)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
-
-impl Memory {
-    fn with<T>(&self, act: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl StorageBackend for Memory {
-    fn len(&self) -> std::io::Result<u64> {
-        Ok(self.with(|bytes| bytes.len() as u64))
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
-        self.with(|bytes| {
-            let from = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)?.get(..out.len()));
-            out.copy_from_slice(from.ok_or(std::io::ErrorKind::UnexpectedEof)?);
-            Ok(())
-        })
-    }
-
-    fn set_len(&self, len: u64) -> std::io::Result<()> {
-        let len = usize::try_from(len).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
-        self.with(|bytes| bytes.resize(len, 0));
-        Ok(())
-    }
-
-    fn sync_data(&self) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
-        self.with(|bytes| {
-            let to = usize::try_from(offset).ok().and_then(|offset| bytes.get_mut(offset..)?.get_mut(..data.len()));
-            to.ok_or(std::io::ErrorKind::UnexpectedEof)?.copy_from_slice(data);
-            Ok(())
-        })
-    }
 }

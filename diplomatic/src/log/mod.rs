@@ -11,6 +11,7 @@ mod disk;
 mod error;
 mod index;
 mod link;
+mod memory;
 mod read;
 mod snapshot;
 mod stump;

@@ -6,7 +6,8 @@
 
 use std::io;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redb::{BackendError, StorageBackend};
 
@@ -14,7 +15,7 @@ use redb::{BackendError, StorageBackend};
 const MAGIC: usize = 9;
 const HEADER: u64 = 512;
 
-/// A storage that is made anew if it is nothing but the stump of one.
+/// A storage that is made anew if it is nothing but the stump of one, and that passes on how long it is.
 ///
 /// redb asks for the length when it has locked the file and before it reads it: so no other process is making the
 /// file at that moment.
@@ -22,11 +23,12 @@ const HEADER: u64 = 512;
 pub(super) struct Regrown<B> {
     inner: B,
     is_checked: AtomicBool,
+    seen_len: Arc<AtomicU64>,
 }
 
 impl<B: StorageBackend> Regrown<B> {
-    pub(super) const fn new(inner: B) -> Self {
-        Self { inner, is_checked: AtomicBool::new(false) }
+    pub(super) const fn new(inner: B, seen_len: Arc<AtomicU64>) -> Self {
+        Self { inner, is_checked: AtomicBool::new(false), seen_len }
     }
 
     /// Tells whether there is no magic number, and nothing but zeros behind the header.
@@ -55,9 +57,10 @@ impl<B: StorageBackend> StorageBackend for Regrown<B> {
     fn len(&self) -> io::Result<u64> {
         let len = self.inner.len()?;
         if !self.is_checked.swap(true, Ordering::Relaxed) && self.is_stump(len)? {
-            self.inner.set_len(0)?;
+            self.set_len(0)?;
             return Ok(0);
         }
+        self.seen_len.store(len, Ordering::Relaxed);
         Ok(len)
     }
 
@@ -66,7 +69,9 @@ impl<B: StorageBackend> StorageBackend for Regrown<B> {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.inner.set_len(len)
+        self.inner.set_len(len)?;
+        self.seen_len.store(len, Ordering::Relaxed);
+        Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -35,7 +35,7 @@ use layout::Layout;
 use source::Source;
 
 use crate::event::DiplomaticEvent;
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Label, Seed, Timestamp};
@@ -235,7 +235,7 @@ impl<F: Read + Seek> Replay<F> {
     }
 
     /// Returns the positions of the messages from one place in the order on, at most so many.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "store")]
     pub(crate) fn positions(&self, from: usize, most: usize) -> Vec<Position> {
         let from = self.entries.as_slice().get(from..).unwrap_or_default();
         from.iter().take(most).map(entries::Entry::position).collect()
@@ -243,7 +243,7 @@ impl<F: Read + Seek> Replay<F> {
 
     /// Opens the messages of a range of places which are wanted, perhaps only the first of them, so that they need
     /// not much memory. Returns them, and the place to go on from.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "store")]
     pub(crate) fn fetch(
         &mut self,
         places: Range<usize>,

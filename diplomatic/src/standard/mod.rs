@@ -41,7 +41,7 @@ mod time;
 
 pub use bag::{Bag, BagHead, Kdm, SealedBody, SealedHead, Seq, VerifiedBag};
 pub use bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, write_varint};
-#[cfg(feature = "client")]
+#[cfg(feature = "store")]
 pub(crate) use bytes::{put_varbytes, put_varint};
 #[cfg(feature = "engine")]
 pub use entity_body::{EntityBody, EntityBodyError};

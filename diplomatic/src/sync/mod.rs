@@ -26,6 +26,8 @@ mod status;
 mod stream;
 mod window;
 
+#[cfg(feature = "store")]
+pub(crate) use random::Random;
 #[cfg(feature = "client")]
 pub(crate) use reading::MAX_LISTED;
 #[cfg(feature = "client")]

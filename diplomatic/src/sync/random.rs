@@ -7,10 +7,10 @@ use std::time::Duration;
 use rand_core::{Rng, TryCryptoRng, TryRng};
 
 /// The keyed BLAKE3 hash of nothing, read as an endless stream.
-pub(super) struct Random(blake3::OutputReader);
+pub(crate) struct Random(blake3::OutputReader);
 
 impl Random {
-    pub(super) fn new(seed: &[u8; 32]) -> Self {
+    pub(crate) fn new(seed: &[u8; 32]) -> Self {
         Self(blake3::Hasher::new_keyed(seed).finalize_xof())
     }
 

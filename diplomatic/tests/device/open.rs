@@ -1,7 +1,11 @@
 //! What opening accepts and refuses.
 
 use std::fs;
+use std::io;
+use std::ops::Bound;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use diplomatic::standard::Seed;
 use diplomatic::{Backing, Device, OpenLogError};
@@ -145,4 +149,67 @@ fn a_file_that_only_begins_with_zeros_is_left_alone() {
         assert!(matches!(try_open(&path, &seed()).unwrap_err(), OpenLogError::NotALog { .. }));
         assert!(fs::read(&path).unwrap() == bytes);
     }
+}
+
+/// A file as a storage of one's own, which fails when it is told to.
+#[derive(Debug)]
+struct Storage {
+    file: redb::backends::FileBackend,
+    fails: Arc<AtomicBool>,
+}
+
+impl redb::StorageBackend for Storage {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        if self.fails.load(Ordering::SeqCst) { Err(io::Error::other("unplugged")) } else { self.file.sync_data() }
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, redb::BackendError> {
+        self.file.try_lock_range(start, end)
+    }
+}
+
+#[test]
+fn a_log_stands_on_any_storage_of_redb_and_comes_back_when_that_failed() {
+    let (_folder, path) = path();
+    let fails = Arc::new(AtomicBool::new(false));
+    let opened = Arc::new(AtomicUsize::new(0));
+    let backing = Backing::storage({
+        let (fails, opened) = (fails.clone(), opened.clone());
+        move || {
+            opened.fetch_add(1, Ordering::SeqCst);
+            let file = fs::File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+            let file = redb::backends::FileBackend::new(file).map_err(io::Error::other)?;
+            Ok(Storage { file, fails: fails.clone() })
+        }
+    });
+    let mut device = open(&backing);
+    let milk = device.emit(at(1), &added("milk")).unwrap();
+    fails.store(true, Ordering::SeqCst);
+    device.emit(at(2), &added("bread")).unwrap_err();
+    fails.store(false, Ordering::SeqCst);
+    let cheese = device.emit(at(3), &added("cheese")).unwrap();
+    assert!(opened.load(Ordering::SeqCst) > 1, "the storage is opened again after it failed");
+    drop(device);
+    let items = open(&backing).read(|todos| todos.items.clone());
+    assert!(items.contains_key(&milk) && items.contains_key(&cheese));
 }
