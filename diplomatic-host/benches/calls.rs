@@ -14,6 +14,7 @@ use diplomatic::standard::{Encode, Seq};
 use diplomatic_host::{Host, RedbStore, Route};
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use tokio::runtime::{Builder, Runtime};
 
 use account::{Account, NOW};
 
@@ -27,13 +28,15 @@ struct OnDisk {
     host: Host<RedbStore>,
     account: Account,
     folder: tempfile::TempDir,
+    runtime: Runtime,
 }
 
 impl OnDisk {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let runtime = Builder::new_current_thread().build().unwrap();
         let store = RedbStore::open(folder.path().join("host.redb")).unwrap();
-        let this = Self { host: Host::new(store), account: Account::new(1), folder };
+        let this = Self { host: Host::new(store), account: Account::new(1), folder, runtime };
         this.call("/user", this.request(&UserRequest));
         this
     }
@@ -52,10 +55,15 @@ impl OnDisk {
 
     /// Makes a request and returns the size of the response, which is taken chunk by chunk.
     fn call(&self, path: &str, request: Vec<u8>) -> usize {
-        let mut reply = self.host.handle(NOW, Route::of("POST", path), request);
-        assert!(reply.status().unwrap().is_success());
-        let chunks = std::iter::from_fn(|| reply.items.next_chunk(self.host.store()).unwrap());
-        chunks.map(|chunk| chunk.len()).sum()
+        self.runtime.block_on(async {
+            let mut reply = self.host.handle(NOW, Route::of("POST", path), request).await;
+            assert!(reply.status().unwrap().is_success());
+            let mut size = 0;
+            while let Some(chunk) = reply.items.next_chunk(self.host.store()).await.unwrap() {
+                size += chunk.len();
+            }
+            size
+        })
     }
 }
 

@@ -1,12 +1,12 @@
 //! The host: one function from a request to a reply.
 
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError};
 
 use diplomatic::standard::calls::{AuthToken, Call};
-use diplomatic::standard::{PublicKey, Reader, Timestamp};
+use diplomatic::standard::{Bag, InvalidSignature, PublicKey, Reader, Seq, Timestamp, VerifiedBag};
 
-use crate::calls::{self, Caller, Respond};
-use crate::{BagStore, Refusal, Reply, Route, StoreError};
+use crate::calls::{self, Caller};
+use crate::{BagStore, Items, Notice, Refusal, Reply, Route, StoreFuture, Surroundings};
 
 /// The standard's calls over a store. It knows no HTTP, no clock and no threads of its own.
 ///
@@ -17,21 +17,24 @@ use crate::{BagStore, Refusal, Reply, Route, StoreError};
 /// use diplomatic::standard::{Decode, Encode, HostKeys, Label, Seed, Seq, Status, Timestamp};
 /// use diplomatic_host::{Host, MemoryStore, Route};
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let host = Host::new(MemoryStore::new());
 /// let keys = HostKeys::derive(&Seed::from_bytes([7; 32]), &Label::default());
 /// let now = Timestamp::from_millis(1_764_000_123_456);
 ///
 /// let mut request = keys.authenticate(now).to_bytes();
-/// host.handle(now, Route::of("POST", "/user"), request.clone());
+/// host.handle(now, Route::of("POST", "/user"), request.clone()).await;
 ///
 /// PeekRequest { after: Seq::ZERO }.encode(&mut request);
-/// let reply = host.handle(now, Route::of("POST", "/peek"), request);
-/// let response = reply.collect(host.store(), now)?;
+/// let reply = host.handle(now, Route::of("POST", "/peek"), request).await;
+/// let response = reply.collect(host.store(), now).await?;
 /// assert_eq!(ResponseHead::decode(&response)?.status, Status::SUCCESS);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug)]
-pub struct Host<S> {
+pub struct Host<S: ?Sized> {
     store: S,
 }
 
@@ -40,79 +43,92 @@ impl<S: BagStore> Host<S> {
     pub const fn new(store: S) -> Self {
         Self { store }
     }
+}
 
+impl<S: BagStore + ?Sized> Host<S> {
     /// Returns the store.
     pub const fn store(&self) -> &S {
         &self.store
     }
 
-    /// Answers a request that came at `received`, and waits for the store where it must.
+    /// Answers a request that came at `received`.
     ///
     /// `body` is the whole body of the request. Any bytes are fine: what cannot be used is refused with a status.
-    pub fn handle(&self, received: Timestamp, route: Route, body: Vec<u8>) -> Reply {
-        let (answer, answered) = mpsc::sync_channel(1);
-        self.submit(received, route, body, move |reply| {
-            let _ = answer.send(reply);
-        });
-        answered.recv().unwrap_or_else(|_| Self::stopped(received))
+    /// Signatures are checked in place, and the reply carries what is to be sent to the user's sockets.
+    pub async fn handle(&self, received: Timestamp, route: Route, body: Vec<u8>) -> Reply {
+        let around = Alone::default();
+        let reply = self.handle_within(received, route, body, &around).await;
+        Reply { notices: around.into_notices(), ..reply }
     }
 
-    /// Answers a request that came at `received` without waiting for the store.
+    /// Answers a request that came at `received`, with the help of what is around the host.
     ///
-    /// `answer` is called once: for a write, when the store has called it durable, on the store's thread and in the
-    /// order of the commits, so that the notices of one user come by seq; for everything else, before this returns.
-    /// It must be quick. A store that goes away may drop it uncalled; [`Host::stopped`] is the answer then.
-    pub fn submit(
+    /// # Cancel safety
+    ///
+    /// A write may be carried out though the future is dropped, and nobody is told then.
+    pub async fn handle_within(
         &self,
         received: Timestamp,
         route: Route,
         body: Vec<u8>,
-        answer: impl FnOnce(Reply) + Send + 'static,
-    ) {
+        around: &dyn Surroundings,
+    ) -> Reply {
         match route {
-            Route::Preflight => answer(Reply::preflight(received)),
-            Route::Unknown => answer(Self::refuse(received, Refusal::NotFound)),
-            Route::Call(call) => {
-                let respond = Box::new(move |outcome| answer(Reply::new(received, outcome)));
-                self.call(received, call, &body, respond);
-            }
+            Route::Preflight => Reply::preflight(received),
+            Route::Unknown => Reply::refused(received, &Refusal::NotFound),
+            Route::Call(call) => Reply::new(received, self.call(received, call, &body, around).await),
         }
     }
 
-    /// Checks the token of the live channel, an auth timestamp in hex digits, and returns whose channel it is.
+    /// Checks the token of the live channel, an auth timestamp in hex digits, and returns whose channel it is and the
+    /// user's last seq.
     ///
     /// # Errors
     ///
     /// [`Refusal`].
-    pub fn admit(&self, now: Timestamp, token: &str) -> Result<PublicKey, Refusal> {
+    pub async fn admit(&self, now: Timestamp, token: &str) -> Result<(PublicKey, Seq), Refusal> {
         let token = AuthToken::parse(token).ok_or(Refusal::NoToken)?;
-        let caller = Caller::admit(&self.store, now, token.auth())?;
-        caller.registered()?;
-        Ok(caller.key)
+        let caller = Caller::admit(&self.store, now, token.auth()).await?;
+        Ok((caller.key, caller.registered()?))
     }
 
-    /// Returns the reply to a request that was refused before it came here.
-    pub fn refuse(received: Timestamp, refusal: Refusal) -> Reply {
-        Reply::new(received, Err(refusal))
-    }
-
-    /// Returns the reply to a request whose store went away.
-    pub fn stopped(received: Timestamp) -> Reply {
-        Self::refuse(received, StoreError::Stopped.into())
-    }
-
-    fn call(&self, received: Timestamp, call: Call, body: &[u8], respond: Respond) {
+    async fn call(
+        &self,
+        received: Timestamp,
+        call: Call,
+        body: &[u8],
+        around: &dyn Surroundings,
+    ) -> Result<Items, Refusal> {
         let mut request = Reader::new(body);
-        let caller = match Caller::read(&self.store, received, &mut request) {
-            Ok(caller) => caller,
-            Err(refusal) => return respond(Err(refusal)),
-        };
+        let caller = Caller::read(&self.store, received, &mut request).await?;
         let request = request.rest();
         match call {
-            Call::User => calls::user(&self.store, &caller, request, respond),
-            Call::Push => calls::push(&self.store, &caller, request, respond),
-            Call::Peek => respond(calls::peek(&self.store, &caller, request)),
-            Call::Pull => respond(calls::pull(&self.store, &caller, request)),
+            Call::User => calls::user(&self.store, &caller, request).await,
+            Call::Push => calls::push(&self.store, &caller, request, around).await,
+            Call::Peek => calls::peek(&self.store, &caller, request).await,
+            Call::Pull => calls::pull(&self.store, &caller, request).await,
         }
+    }
+}
+
+/// No surroundings: signatures are checked in place, and what is to be told is kept.
+#[derive(Debug, Default)]
+struct Alone {
+    told: Mutex<Vec<Notice>>,
+}
+
+impl Alone {
+    fn into_notices(self) -> Vec<Notice> {
+        self.told.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Surroundings for Alone {
+    fn check(&self, user: PublicKey, bags: Vec<Bag>) -> StoreFuture<'_, Vec<Result<VerifiedBag, InvalidSignature>>> {
+        Box::pin(async move { Bag::verify_each(bags, &user) })
+    }
+
+    fn tell(&self, notice: Notice) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
     }
 }

@@ -21,11 +21,14 @@ mod route;
 mod serve;
 mod store;
 
-pub use calls::Notice;
+pub use calls::{Items, Notice, Surroundings};
 pub use host::Host;
 pub use limits::Limits;
 pub use refusal::Refusal;
-pub use reply::{Items, Reply};
+pub use reply::Reply;
 pub use route::Route;
 pub use serve::Server;
-pub use store::{BagStore, Done, MemoryStore, OpenStoreError, Placed, RedbOptions, RedbStore, StoreError, WriteFault};
+pub use store::{
+    Appended, BagStore, Change, Changes, Feed, MemoryStore, OpenStoreError, Placed, RedbOptions, RedbStore, StoreError,
+    StoreFuture, Usage, WriteFault,
+};

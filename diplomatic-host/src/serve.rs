@@ -42,17 +42,17 @@ use crate::{BagStore, Host, Limits};
 /// # Ok(())
 /// # }
 /// ```
-pub struct Server<S> {
-    host: Arc<Host<S>>,
+pub struct Server {
+    host: Arc<Host<dyn BagStore>>,
     limits: Limits,
     clock: Clock,
 }
 
-impl<S: BagStore> Server<S> {
+impl Server {
     /// Makes a server with the default limits and the system's clock. It takes a [`Host`], or an `Arc` of one that the
     /// caller wants to look into meanwhile.
-    pub fn new(host: impl Into<Arc<Host<S>>>) -> Self {
-        Self { host: host.into(), limits: Limits::default(), clock: Arc::new(system_time) }
+    pub fn new<S: BagStore>(host: impl Into<Arc<Host<S>>>) -> Self {
+        Self { host: host.into() as Arc<Host<S>>, limits: Limits::default(), clock: Arc::new(system_time) }
     }
 
     /// Sets the limits.
@@ -70,7 +70,7 @@ impl<S: BagStore> Server<S> {
     /// Serves the connections of `listener` until `shutdown` is ready, then finishes the requests that were accepted,
     /// for at most [`Limits::grace`].
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-        let app = self.into_app();
+        let app = self.start();
         let count = app.limits.connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let seats = Arc::new(Semaphore::new(count));
         let mut connections = JoinSet::new();
@@ -97,12 +97,12 @@ impl<S: BagStore> Server<S> {
         }
     }
 
-    pub(crate) fn into_app(self) -> App<S> {
-        App::new(self.host, self.limits, self.clock)
+    pub(crate) fn start(self) -> App {
+        App::start(self.host, self.limits, self.clock)
     }
 }
 
-impl<S> fmt::Debug for Server<S> {
+impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host: _, limits, clock: _ } = self;
         f.debug_struct("Server").field("limits", limits).finish_non_exhaustive()

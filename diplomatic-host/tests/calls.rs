@@ -13,6 +13,7 @@ use diplomatic_host::{Host, MemoryStore, Refusal, Reply, Route, WriteFault};
 use proptest::prelude::*;
 
 use support::account::{Account, NOW};
+use support::at_once;
 
 fn host(accounts: &[&Account]) -> Host<MemoryStore> {
     let host = Host::new(MemoryStore::new());
@@ -23,7 +24,7 @@ fn host(accounts: &[&Account]) -> Host<MemoryStore> {
 }
 
 fn call(host: &Host<MemoryStore>, path: &str, body: Vec<u8>) -> Reply {
-    host.handle(NOW, Route::of("POST", path), body)
+    at_once(host.handle(NOW, Route::of("POST", path), body))
 }
 
 fn push(host: &Host<MemoryStore>, account: &Account, bags: Vec<Bag>) -> Reply {
@@ -31,7 +32,7 @@ fn push(host: &Host<MemoryStore>, account: &Account, bags: Vec<Bag>) -> Reply {
 }
 
 fn items<T: Decode>(host: &Host<MemoryStore>, reply: Reply) -> Vec<T> {
-    let response = reply.collect(host.store(), NOW).unwrap();
+    let response = at_once(reply.collect(host.store(), NOW)).unwrap();
     let mut reader = Reader::new(&response);
     assert_eq!(ResponseHead::read(&mut reader).unwrap().status, Status::SUCCESS);
     std::iter::from_fn(|| (!reader.is_empty()).then(|| T::read(&mut reader).unwrap())).collect()
@@ -46,8 +47,8 @@ fn stored(number: u64) -> PushOutcome {
 }
 
 fn notified(reply: &Reply) -> Vec<(u64, SealedBody)> {
-    let frame = reply.notice.as_ref().map(|notice| Notification::decode(&notice.frame).unwrap());
-    frame.into_iter().flat_map(|frame| frame.items).map(|item| (item.seq.number(), item.inlined)).collect()
+    let frames = reply.notices.iter().map(|notice| Notification::decode(&notice.frame).unwrap());
+    frames.flat_map(|frame| frame.items).map(|item| (item.seq.number(), item.inlined)).collect()
 }
 
 #[test]
@@ -60,7 +61,7 @@ fn a_known_bag_keeps_its_seq_and_is_not_told_of_again() {
     assert_eq!(outcomes(&host, first), [stored(1), stored(2)]);
 
     let again = push(&host, &account, bags.clone());
-    assert!(again.notice.is_none());
+    assert!(again.notices.is_empty());
     assert_eq!(outcomes(&host, again), [stored(1), stored(2)]);
 
     let mixed = push(&host, &account, vec![bags[1].clone(), account.bag(10), bags[0].clone()]);
@@ -77,7 +78,7 @@ fn a_bad_signature_is_answered_for_itself() {
     bags[1] = Account::new(2).bag(10);
     let refused = PushOutcome::Refused(Status::INVALID_SIGNATURE);
     let alone = push(&host, &account, vec![bags[1].clone()]);
-    assert!(alone.notice.is_none());
+    assert!(alone.notices.is_empty());
     assert_eq!(outcomes(&host, alone), [refused]);
     assert_eq!(outcomes(&host, push(&host, &account, bags)), [stored(1), refused, stored(2)]);
 }
@@ -102,10 +103,24 @@ fn a_failing_store_refuses_the_whole_request_and_takes_it_again() {
         host.store().fail_writes(1, fault);
         let refused = push(&host, &account, bags.clone());
         assert_eq!(refused.status(), Some(Status::STORAGE_ERROR));
-        assert!(refused.notice.is_none());
+        assert!(refused.notices.is_empty());
         assert_eq!(host.store().bag_count(&account.key()), kept);
     }
     assert_eq!(outcomes(&host, push(&host, &account, bags)), [stored(1), stored(2), stored(3)]);
+}
+
+#[test]
+fn a_push_that_is_cut_short_is_answered_bag_by_bag() {
+    let account = Account::new(1);
+    let host = host(&[&account]);
+    let mut bags = account.bags(4, 10);
+    bags[1] = Account::new(2).bag(10);
+    host.store().fail_writes(1, WriteFault::CutsAfter(2));
+    let cut = push(&host, &account, bags);
+    assert_eq!(notified(&cut).iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [1, 2]);
+    let refused = PushOutcome::Refused;
+    let outcomes = outcomes(&host, cut);
+    assert_eq!(outcomes, [stored(1), refused(Status::INVALID_SIGNATURE), stored(2), refused(Status::STORAGE_ERROR)]);
 }
 
 #[test]
@@ -160,12 +175,13 @@ fn a_token_lets_in_only_a_registered_user_whose_time_and_signature_hold() {
     let (account, stranger) = (Account::new(1), Account::new(2));
     let host = host(&[&account]);
     let token = account.token(NOW);
-    assert_eq!(host.admit(NOW, &token).unwrap(), account.key());
-    assert_eq!(host.admit(NOW, &token.to_uppercase()).unwrap(), account.key());
-    assert!(matches!(host.admit(NOW, &stranger.token(NOW)), Err(Refusal::NotRegistered)));
-    assert!(matches!(host.admit(Timestamp::EPOCH, &token), Err(Refusal::Auth(_))));
+    let admit = |now, token: &str| at_once(host.admit(now, token));
+    assert_eq!(admit(NOW, &token).unwrap().0, account.key());
+    assert_eq!(admit(NOW, &token.to_uppercase()).unwrap().0, account.key());
+    assert!(matches!(admit(NOW, &stranger.token(NOW)), Err(Refusal::NotRegistered)));
+    assert!(matches!(admit(Timestamp::EPOCH, &token), Err(Refusal::Auth(_))));
     for broken in ["", "t", "zz", &token[2..], &format!("{token}00"), &token.replace('1', "2"), "\u{e9}\u{e9}"] {
-        assert!(host.admit(NOW, broken).is_err(), "{broken:?}");
+        assert!(admit(NOW, broken).is_err(), "{broken:?}");
     }
 }
 
@@ -211,7 +227,7 @@ proptest! {
         for (path, body) in calls {
             let reply = call(&host, path, body);
             let status = reply.status().unwrap();
-            let response = reply.collect(host.store(), NOW).unwrap();
+            let response = at_once(reply.collect(host.store(), NOW)).unwrap();
             let mut reader = Reader::new(&response);
             prop_assert_eq!(ResponseHead::read(&mut reader).unwrap(), ResponseHead::unlimited(status, NOW, NOW));
             prop_assert!(status.name().is_some() && status != Status::STORAGE_ERROR && status != Status::INTERNAL_ERROR);

@@ -7,19 +7,21 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::mpsc;
 
 use diplomatic::standard::Seq;
 use diplomatic_host::{BagStore, OpenStoreError, Placed, RedbOptions, RedbStore, StoreError};
 use redb::{Database, TableDefinition};
+use tokio::runtime::Builder;
 
 use support::account::Account;
 
+/// Waits for the store, which needs no runtime.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
 fn push(store: &RedbStore, account: &Account, count: usize, body: usize) -> Result<Vec<Placed>, StoreError> {
-    let (done, placed) = mpsc::channel();
-    let bags = account.verified(count, body);
-    store.append(&account.key(), bags, Box::new(move |outcome| done.send(outcome).unwrap()));
-    placed.recv().unwrap()
+    wait(store.append(account.key(), account.verified(count, body))).into_whole()
 }
 
 /// Makes a data file with some bags in it.
@@ -36,7 +38,7 @@ fn what_was_stored_is_there_when_the_file_is_opened_again() {
     let path = data_file(folder.path());
     let store = RedbStore::open(&path).unwrap();
     let account = Account::device(1, 2);
-    assert_eq!(store.last_seq(&account.key()).unwrap(), Seq::new(200));
+    assert_eq!(wait(store.last(account.key())).unwrap(), Seq::new(200));
     assert_eq!(push(&store, &account, 1, 0).unwrap(), [Placed::New(Seq::new(201).unwrap())]);
 }
 
@@ -108,8 +110,8 @@ fn a_file_that_was_cut_or_changed_is_refused_or_still_whole() {
             // Free space was hit, or what redb could mend.
             Ok(store) => {
                 let account = Account::new(1);
-                let last = store.last_seq(&account.key()).unwrap().unwrap();
-                assert_eq!(store.heads(&account.key(), Seq::ZERO, last, usize::MAX).unwrap().len(), 200);
+                let last = wait(store.last(account.key())).unwrap().unwrap();
+                assert_eq!(wait(store.heads(account.key(), Seq::ZERO, last, usize::MAX)).unwrap().len(), 200);
             }
         }
     }
@@ -166,7 +168,7 @@ fn a_full_disk_refuses_writes_serves_reads_and_takes_writes_again_when_there_is_
         let seqs: Vec<_> = (1..=stored as u64).map(|seq| Seq::new(seq).unwrap()).collect();
         let bodies = (0..100).find_map(|_| {
             std::thread::sleep(std::time::Duration::from_millis(10));
-            store.bodies(&account.key(), &seqs, usize::MAX).ok()
+            wait(store.bodies(account.key(), seqs.clone(), usize::MAX)).ok()
         });
         assert!(bodies.is_some_and(|bodies| bodies.len() == stored && bodies.iter().all(Option::is_some)));
     }

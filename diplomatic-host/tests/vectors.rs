@@ -51,24 +51,24 @@ fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
 }
 
-fn replay<S: diplomatic_host::BagStore>(host: &Host<S>) {
+async fn replay<S: diplomatic_host::BagStore>(host: &Host<S>) {
     for step in steps() {
-        let reply = host.handle(step.now, Route::of(&step.method, &step.path), step.request);
+        let reply = host.handle(step.now, Route::of(&step.method, &step.path), step.request).await;
         assert_eq!(reply.status().and_then(Status::name), step.status.as_deref(), "{}", step.what);
-        let frames: Vec<_> = reply.notice.iter().map(|notice| notice.frame.clone()).collect();
+        let frames: Vec<_> = reply.notices.iter().map(|notice| notice.frame.clone()).collect();
         assert_eq!(frames, step.frames, "{}", step.what);
-        assert_eq!(reply.collect(host.store(), step.now).unwrap(), step.response, "{}", step.what);
+        assert_eq!(reply.collect(host.store(), step.now).await.unwrap(), step.response, "{}", step.what);
     }
 }
 
-#[test]
-fn the_calls_answer_as_recorded_from_memory() {
-    replay(&Host::new(MemoryStore::new()));
+#[tokio::test]
+async fn the_calls_answer_as_recorded_from_memory() {
+    replay(&Host::new(MemoryStore::new())).await;
 }
 
-#[test]
-fn the_calls_answer_as_recorded_from_redb() {
-    replay(&Host::new(RedbStore::in_memory().unwrap()));
+#[tokio::test]
+async fn the_calls_answer_as_recorded_from_redb() {
+    replay(&Host::new(RedbStore::in_memory().unwrap())).await;
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ fn drive() {
     run("emit", &url);
     run("fill", &url);
     let user = *HostKeys::derive(&seed(), &Label::default()).public_key();
-    let last = host.store().last_seq(&user).expect("the store works").unwrap_or(Seq::ZERO);
+    let last = runtime.block_on(host.store().last(user)).expect("the store works").unwrap_or(Seq::ZERO);
     assert_eq!(last.number(), number("MESSAGES", 100_000) as u64, "every message is at the host, once");
     run("sync", &url);
 }

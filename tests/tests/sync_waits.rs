@@ -61,7 +61,7 @@ async fn what_was_emitted_before_is_on_the_host() {
     for steps in 1..=20 {
         client.emit(Step::Taken).await.unwrap();
         assert!(client.sync().await.unwrap().is_caught_up());
-        assert_eq!(running.host.store().last_seq(&user).unwrap().unwrap().number(), steps);
+        assert_eq!(running.host.store().last(user).await.unwrap().unwrap().number(), steps);
     }
 }
 

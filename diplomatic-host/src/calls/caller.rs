@@ -15,14 +15,22 @@ pub(crate) struct Caller {
 
 impl Caller {
     /// Takes the auth timestamp from the front of a request and checks it.
-    pub(crate) fn read(store: &impl BagStore, now: Timestamp, request: &mut Reader<'_>) -> Result<Self, Refusal> {
-        Self::admit(store, now, &AuthTimestamp::read(request)?)
+    pub(crate) async fn read<S: BagStore + ?Sized>(
+        store: &S,
+        now: Timestamp,
+        request: &mut Reader<'_>,
+    ) -> Result<Self, Refusal> {
+        Self::admit(store, now, &AuthTimestamp::read(request)?).await
     }
 
     /// Checks an auth timestamp.
-    pub(crate) fn admit(store: &impl BagStore, now: Timestamp, auth: &AuthTimestamp) -> Result<Self, Refusal> {
+    pub(crate) async fn admit<S: BagStore + ?Sized>(
+        store: &S,
+        now: Timestamp,
+        auth: &AuthTimestamp,
+    ) -> Result<Self, Refusal> {
         auth.verify(now)?;
-        Ok(Self { key: auth.key, last: store.last_seq(&auth.key)? })
+        Ok(Self { key: auth.key, last: store.last(auth.key).await? })
     }
 
     pub(crate) const fn is_registered(&self) -> bool {

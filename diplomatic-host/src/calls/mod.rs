@@ -1,41 +1,44 @@
-//! The calls, each in a file of its name: bytes in, items out, over any store. Nothing here knows HTTP, and nothing
-//! waits.
+//! The calls, each in a file of its name: bytes in, items out, over any store. Nothing here knows HTTP or threads.
 
+mod answer;
 mod caller;
 mod peek;
 mod pull;
 mod push;
 mod user;
 
-use diplomatic::standard::PublicKey;
+use diplomatic::standard::{Bag, InvalidSignature, PublicKey, Seq, VerifiedBag};
 
+pub use answer::Items;
 pub(crate) use caller::Caller;
-pub(crate) use peek::{HeadCursor, peek};
-pub(crate) use pull::{BodyCursor, pull};
+pub(crate) use peek::peek;
+pub(crate) use pull::pull;
 pub(crate) use push::push;
 pub(crate) use user::user;
 
-use crate::Refusal;
-use crate::reply::Items;
+use crate::StoreFuture;
 
-/// A frame for every open socket of a user.
+/// A frame for every open socket of a user. It tells of all the user's bags from one seq to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// Whose sockets it is for.
     pub user: PublicKey,
+    /// The first seq that it tells of.
+    pub first: Seq,
+    /// The last seq that it tells of.
+    pub last: Seq,
     /// The encoded [`Notification`](diplomatic::standard::calls::Notification).
     pub frame: Vec<u8>,
 }
 
-/// What a call that was carried out comes to.
-#[derive(Debug, Default)]
-pub(crate) struct Answer {
-    pub(crate) items: Items,
-    pub(crate) notice: Option<Notice>,
-}
+/// What a call needs of the program around it.
+pub trait Surroundings: Send + Sync {
+    /// Checks the signatures of bags, wherever that holds up nobody else; each gets its own answer, in their order.
+    fn check(&self, user: PublicKey, bags: Vec<Bag>) -> StoreFuture<'_, Vec<Result<VerifiedBag, InvalidSignature>>>;
 
-/// Hears what a call comes to, once, on whatever thread the store answers.
-pub(crate) type Respond = Box<dyn FnOnce(Result<Answer, Refusal>) + Send>;
+    /// Takes a frame for the user's open sockets. It comes when the bags are durable, and not always in their order.
+    fn tell(&self, notice: Notice);
+}
 
 /// How many bytes of items are read from the store and sent at a time, roughly. It bounds what a reply holds in memory
 /// and how long it holds a snapshot of the store.

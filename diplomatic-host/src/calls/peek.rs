@@ -3,15 +3,14 @@
 use diplomatic::standard::calls::PeekRequest;
 use diplomatic::standard::{Decode, Encode, PublicKey, Seq};
 
-use super::{Answer, CHUNK, Caller};
-use crate::reply::Items;
+use super::{CHUNK, Caller, Items};
 use crate::{BagStore, Refusal, StoreError};
 
-pub(crate) fn peek(store: &impl BagStore, caller: &Caller, request: &[u8]) -> Result<Answer, Refusal> {
+pub(crate) async fn peek<S: BagStore + ?Sized>(store: &S, caller: &Caller, request: &[u8]) -> Result<Items, Refusal> {
     let last = caller.registered()?;
     let PeekRequest { after } = PeekRequest::decode(request)?;
     let heads = HeadCursor { user: caller.key, after, last };
-    Ok(Answer { items: Items::heads(heads, store)?, notice: None })
+    Ok(Items::heads(heads, store).await?)
 }
 
 /// The heads that are still to be listed.
@@ -29,8 +28,8 @@ impl HeadCursor {
         self.after >= self.last
     }
 
-    pub(crate) fn next_chunk(&mut self, store: &impl BagStore) -> Result<Vec<u8>, StoreError> {
-        let items = store.heads(&self.user, self.after, self.last, CHUNK)?;
+    pub(crate) async fn next_chunk<S: BagStore + ?Sized>(&mut self, store: &S) -> Result<Vec<u8>, StoreError> {
+        let items = store.heads(self.user, self.after, self.last, CHUNK).await?;
         self.after = items.last().map_or(self.last, |item| item.seq);
         let mut chunk = Vec::new();
         items.iter().for_each(|item| item.encode(&mut chunk));

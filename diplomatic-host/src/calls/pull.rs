@@ -3,21 +3,20 @@
 use diplomatic::standard::calls::PullItem;
 use diplomatic::standard::{Decode, DecodeError, Encode, PublicKey, Reader, Seq};
 
-use super::{Answer, CHUNK, Caller};
-use crate::reply::Items;
+use super::{CHUNK, Caller, Items};
 use crate::{BagStore, Refusal, StoreError};
 
 /// How many seqs are looked up at a time: a request may name millions, and none of them may exist.
 const LOOKUPS: usize = 4096;
 
-pub(crate) fn pull(store: &impl BagStore, caller: &Caller, request: &[u8]) -> Result<Answer, Refusal> {
+pub(crate) async fn pull<S: BagStore + ?Sized>(store: &S, caller: &Caller, request: &[u8]) -> Result<Items, Refusal> {
     caller.registered()?;
     let mut seqs = Reader::new(request);
     while !seqs.is_empty() {
         Seq::read(&mut seqs)?;
     }
     let bodies = BodyCursor { user: caller.key, request: request.to_vec(), taken: 0 };
-    Ok(Answer { items: Items::bodies(bodies, store)?, notice: None })
+    Ok(Items::bodies(bodies, store).await?)
 }
 
 /// The bodies that are still to be fetched.
@@ -35,12 +34,12 @@ impl BodyCursor {
         self.taken >= self.request.len()
     }
 
-    pub(crate) fn next_chunk(&mut self, store: &impl BagStore) -> Result<Vec<u8>, StoreError> {
+    pub(crate) async fn next_chunk<S: BagStore + ?Sized>(&mut self, store: &S) -> Result<Vec<u8>, StoreError> {
         let mut chunk = Vec::new();
         // Seqs that are not there add nothing: go on until there is something to send.
         while chunk.is_empty() && !self.is_done() {
             let (seqs, ends) = self.upcoming();
-            let bodies = store.bodies(&self.user, &seqs, CHUNK)?;
+            let bodies = store.bodies(self.user, seqs.clone(), CHUNK).await?;
             self.taken = bodies.len().checked_sub(1).map_or(self.request.len(), |last| ends[last]);
             for (seq, body) in seqs.into_iter().zip(bodies) {
                 if let Some(body) = body {

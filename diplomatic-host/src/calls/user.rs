@@ -3,16 +3,13 @@
 use diplomatic::standard::Decode;
 use diplomatic::standard::calls::UserRequest;
 
-use super::{Answer, Caller, Respond};
+use super::{Caller, Items};
 use crate::{BagStore, Refusal};
 
-pub(crate) fn user(store: &impl BagStore, caller: &Caller, request: &[u8], respond: Respond) {
-    if let Err(error) = UserRequest::decode(request) {
-        return respond(Err(error.into()));
+pub(crate) async fn user<S: BagStore + ?Sized>(store: &S, caller: &Caller, request: &[u8]) -> Result<Items, Refusal> {
+    UserRequest::decode(request)?;
+    if !caller.is_registered() {
+        store.register(caller.key).await?;
     }
-    if caller.is_registered() {
-        return respond(Ok(Answer::default()));
-    }
-    let done = move |outcome: Result<(), _>| respond(outcome.map(|()| Answer::default()).map_err(Refusal::from));
-    store.register(&caller.key, Box::new(done));
+    Ok(Items::default())
 }

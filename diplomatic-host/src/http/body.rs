@@ -24,7 +24,7 @@ pub(super) type Held = Option<Arc<OwnedSemaphorePermit>>;
 ///
 /// Of a body above the limit no more than the limit is kept. The rest is read and thrown away, for a while: most clients
 /// look for a response only when they have sent everything.
-pub(super) async fn read<S>(app: &App<S>, body: Body) -> Result<Upload, Refusal> {
+pub(super) async fn read(app: &App, body: Body) -> Result<Upload, Refusal> {
     let mut stream = body.into_data_stream();
     let upload = timeout(app.limits.upload, gather(app, &mut stream)).await.map_err(|_| Refusal::Incomplete)?;
     if matches!(upload, Err(Refusal::TooLarge | Refusal::Busy)) {
@@ -33,7 +33,7 @@ pub(super) async fn read<S>(app: &App<S>, body: Body) -> Result<Upload, Refusal>
     upload
 }
 
-async fn gather<S>(app: &App<S>, stream: &mut BodyDataStream) -> Result<Upload, Refusal> {
+async fn gather(app: &App, stream: &mut BodyDataStream) -> Result<Upload, Refusal> {
     let mut upload = Upload { bytes: Vec::new(), held: None };
     loop {
         let chunk = timeout(app.limits.idle, stream.next()).await.map_err(|_| Refusal::Incomplete)?;
@@ -53,7 +53,7 @@ async fn discard(limits: &Limits, stream: &mut BodyDataStream) {
 
 impl Upload {
     /// Waits for room for `count` more bytes.
-    async fn hold<S>(&mut self, app: &App<S>, count: usize) -> Result<(), Refusal> {
+    async fn hold(&mut self, app: &App, count: usize) -> Result<(), Refusal> {
         let wanted = (self.bytes.len() + count).div_ceil(PERMIT_BYTES);
         let more = wanted - self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let more = u32::try_from(more).map_err(|_| Refusal::TooLarge)?;

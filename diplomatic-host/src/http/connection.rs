@@ -13,14 +13,13 @@ use tokio::net::TcpStream;
 
 use super::answer;
 use super::patience::Patient;
-use crate::BagStore;
 use crate::app::{App, Seat};
 
 /// The most that a request's line and headers may take, and what is read of a body at a time.
 const BUFFER: usize = 128 << 10;
 
 /// Serves a connection until one side closes it, or the server shuts down and what was accepted is answered.
-pub(crate) async fn serve_connection<S: BagStore>(app: App<S>, seat: Seat, stream: TcpStream) {
+pub(crate) async fn serve_connection(app: App, seat: Seat, stream: TcpStream) {
     // Small answers must not wait for the acknowledgement of the ones before.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Patient::new(stream, app.limits.idle));

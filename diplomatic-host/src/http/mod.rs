@@ -17,27 +17,26 @@ use axum::http::header::UPGRADE;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use diplomatic::standard::Timestamp;
-use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 
 pub(crate) use connection::serve_connection;
 
 use self::body::{Held, Upload};
 use self::respond::respond;
 use crate::app::{App, Seat};
-use crate::{BagStore, Host, Reply, Route, Server};
+use crate::{Refusal, Reply, Route, Server, StoreError};
 
-impl<S: BagStore> Server<S> {
-    /// Returns an axum router that answers every request, for those who serve it themselves.
+impl Server {
+    /// Returns an axum router that answers every request, for those who serve it themselves. It must be called
+    /// in a tokio runtime.
     ///
     /// [`Limits`](crate::Limits) about connections (`connections`, `header`, `grace`, and `idle` for responses) are then theirs.
     pub fn router(self) -> Router {
-        Router::new().fallback(|State(app), request| answer(app, None, request)).with_state(self.into_app())
+        Router::new().fallback(|State(app), request| answer(app, None, request)).with_state(self.start())
     }
 }
 
 /// Answers one request. `seat` is what the connection takes up, and goes along with a socket of the live channel.
-async fn answer<S: BagStore>(app: App<S>, seat: Option<Seat>, request: Request) -> Response {
+async fn answer(app: App, seat: Option<Seat>, request: Request) -> Response {
     let received = app.now();
     let path = request.uri().path();
     if request.method() == Method::GET && path == "/" && asks_for_websocket(request.headers()) {
@@ -50,30 +49,23 @@ async fn answer<S: BagStore>(app: App<S>, seat: Option<Seat>, request: Request) 
                 let held = held.map(Arc::new);
                 (call(&app, received, route, bytes, held.clone()).await, held)
             }
-            Err(refusal) => (Host::<S>::refuse(received, refusal), None),
+            Err(refusal) => (Reply::refused(received, &refusal), None),
         },
-        _ => (app.host.handle(received, route, Vec::new()), None),
+        _ => (app.host.handle(received, route, Vec::new()).await, None),
     };
     respond(&app, reply, held)
 }
 
-/// Carries out a call off the async threads: it checks signatures and reads from the disk. Nothing waits there for the
-/// commit of a write.
-async fn call<S: BagStore>(app: &App<S>, received: Timestamp, route: Route, body: Vec<u8>, held: Held) -> Reply {
-    let (answer, answered) = oneshot::channel();
-    let (host, hub) = (app.host.clone(), app.hub.clone());
-    spawn_blocking(move || {
-        host.submit(received, route, body, move |mut reply| {
-            // Here, in the order of the commits, so that every socket gets its frames by seq.
-            if let Some(notice) = reply.notice.take() {
-                hub.publish(notice);
-            }
-            // Only now, should the client have left in the meantime.
-            drop(held);
-            let _ = answer.send(reply);
-        });
+/// Carries out a call to its end, even should the client leave in the meantime: what is stored is to be told.
+async fn call(app: &App, received: Timestamp, route: Route, body: Vec<u8>, held: Held) -> Reply {
+    let app = app.clone();
+    let call = tokio::spawn(async move {
+        let reply = app.host.handle_within(received, route, body, &app).await;
+        // Only now, for the store may have kept the bags until here.
+        drop(held);
+        reply
     });
-    answered.await.unwrap_or_else(|_| Host::<S>::stopped(received))
+    call.await.unwrap_or_else(|_| Reply::refused(received, &Refusal::Store(StoreError::Stopped)))
 }
 
 fn asks_for_websocket(headers: &HeaderMap) -> bool {

@@ -10,16 +10,15 @@ use axum::http::header::{
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::{Stream, StreamExt, stream};
-use tokio::task::spawn_blocking;
 
 use super::body::Held;
 use crate::app::App;
-use crate::{BagStore, Items, Reply, StoreError};
+use crate::{Items, Reply};
 
 /// Returns the response to a call or a preflight.
 ///
 /// A reply that is streamed may keep the request, and with it the request's part of the memory for bodies, to its end.
-pub(super) fn respond<S: BagStore>(app: &App<S>, reply: Reply, held: Held) -> Response {
+pub(super) fn respond(app: &App, reply: Reply, held: Held) -> Response {
     let head = reply.head(app.now());
     if reply.status().is_none() {
         return preflight();
@@ -60,14 +59,14 @@ fn preflight() -> Response {
 
 /// Reads items as the client takes them. A store that fails ends the stream with an error, which breaks the response
 /// off so that the client does not take a part for the whole.
-fn chunks<S: BagStore>(app: &App<S>, items: Items, held: Held) -> impl Stream<Item = io::Result<Bytes>> + use<S> {
+fn chunks(app: &App, items: Items, held: Held) -> impl Stream<Item = io::Result<Bytes>> + use<> {
     let host = app.host.clone();
     stream::try_unfold(items, move |mut items| {
         let _ = &held;
         let host = host.clone();
         async move {
-            let read = spawn_blocking(move || items.next_chunk(host.store()).map(|chunk| Some((chunk?.into(), items))));
-            read.await.unwrap_or(Err(StoreError::Stopped)).map_err(io::Error::other)
+            let chunk = items.next_chunk(host.store()).await.map_err(io::Error::other)?;
+            Ok(chunk.map(|chunk| (chunk.into(), items)))
         }
     })
 }

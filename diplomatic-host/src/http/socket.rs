@@ -7,27 +7,21 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgr
 use axum::extract::{FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use diplomatic::standard::{PublicKey, Timestamp};
-use tokio::task::spawn_blocking;
+use diplomatic::standard::{PublicKey, Seq, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::respond::{allow_any_origin, refuse};
+use crate::Limits;
 use crate::app::{App, Seat};
 use crate::live::Subscription;
-use crate::{BagStore, Limits, StoreError};
 
 /// The largest message that a client may send; they have nothing to say.
 const INCOMING: usize = 4096;
 
 /// Answers the upgrade: 401 unless the query's `t` lets the caller in.
-pub(super) async fn open<S: BagStore>(
-    app: App<S>,
-    seat: Option<Seat>,
-    received: Timestamp,
-    request: Request,
-) -> Response {
+pub(super) async fn open(app: App, seat: Option<Seat>, received: Timestamp, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    let Some(user) = admit(&app, received, parts.uri.query()).await else {
+    let Some((user, last)) = admit(&app, received, parts.uri.query()).await else {
         return refuse(StatusCode::UNAUTHORIZED);
     };
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
@@ -35,29 +29,28 @@ pub(super) async fn open<S: BagStore>(
         Err(rejection) => return allow_any_origin(rejection.into_response()),
     };
     // Before the client hears that the channel is open: from then on it counts on every push being told.
-    let subscription = app.hub.subscribe(user);
+    let subscription = app.hub.subscribe(user, last);
     allow_any_origin(upgrade.on_upgrade(async move |socket| {
         run(&app, socket, subscription).await;
         drop(seat);
     }))
 }
 
-async fn admit<S: BagStore>(app: &App<S>, now: Timestamp, query: Option<&str>) -> Option<PublicKey> {
-    let token = query?.split('&').find_map(|pair| pair.strip_prefix("t="))?.to_owned();
-    let host = app.host.clone();
-    let admitted = spawn_blocking(move || host.admit(now, &token)).await.unwrap_or(Err(StoreError::Stopped.into()));
+async fn admit(app: &App, now: Timestamp, query: Option<&str>) -> Option<(PublicKey, Seq)> {
+    let token = query?.split('&').find_map(|pair| pair.strip_prefix("t="))?;
+    let admitted = app.host.admit(now, token).await;
     admitted.inspect_err(|refusal| tracing::debug!(%refusal, "refused a socket")).ok()
 }
 
 /// Sends what is published until one side has enough.
-async fn run<S>(app: &App<S>, mut socket: WebSocket, mut frames: Subscription) {
+async fn run(app: &App, mut socket: WebSocket, mut frames: Subscription) {
     let mut pings = interval_at(Instant::now() + app.limits.ping, app.limits.ping);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut unanswered = 0;
     loop {
         let flow = tokio::select! {
             frame = frames.next() => match frame {
-                Some(frame) => send(&mut socket, &app.limits, Message::Binary(Bytes::from_owner(frame))).await,
+                Some(frame) => send(&mut socket, &app.limits, Message::Binary(frame)).await,
                 None => close(&mut socket, &app.limits, close_code::AGAIN, "too slow").await,
             },
             message = socket.recv() => match message {

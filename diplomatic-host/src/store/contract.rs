@@ -1,13 +1,12 @@
 //! What every store promises, as tests that run on each of them.
 
-use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
+use std::sync::Arc;
 
 use curve25519_dalek::{EdwardsPoint, Scalar};
-use diplomatic::standard::{Bag, BagHead, Kdm, PublicKey, SealedBody, SealedHead, Seq, Signature, VerifiedBag};
+use diplomatic::standard::{Bag, BagHead, Encode, Kdm, PublicKey, SealedBody, SealedHead, Seq, Signature, VerifiedBag};
 use sha2::{Digest, Sha512};
 
-use super::{BagStore, MemoryStore, Placed, RedbStore};
+use super::{BagStore, Change, Changes, MemoryStore, Placed, RedbStore, Usage};
 use crate::account::Account;
 
 const EVERYTHING: usize = usize::MAX;
@@ -16,24 +15,16 @@ fn seq(number: u64) -> Seq {
     Seq::new(number).unwrap()
 }
 
-fn append(store: &impl BagStore, account: &Account, bags: Vec<VerifiedBag>) -> Vec<Placed> {
-    let (done, placed) = mpsc::channel();
-    store.append(&account.key(), bags, Box::new(move |outcome| done.send(outcome.unwrap()).unwrap()));
-    placed.recv().unwrap()
-}
-
-fn register(store: &impl BagStore, account: &Account) {
-    let (done, registered) = mpsc::channel();
-    store.register(&account.key(), Box::new(move |outcome| done.send(outcome).unwrap()));
-    registered.recv().unwrap().unwrap();
+async fn append(store: &impl BagStore, account: &Account, bags: Vec<VerifiedBag>) -> Vec<Placed> {
+    store.append(account.key(), bags).await.into_whole().unwrap()
 }
 
 fn new(seqs: impl IntoIterator<Item = u64>) -> Vec<Placed> {
     seqs.into_iter().map(|number| Placed::New(seq(number))).collect()
 }
 
-fn heads(store: &impl BagStore, account: &Account, after: u64, last: u64, budget: usize) -> Vec<u64> {
-    let items = store.heads(&account.key(), seq(after), seq(last), budget).unwrap();
+async fn heads(store: &impl BagStore, account: &Account, after: u64, last: u64, budget: usize) -> Vec<u64> {
+    let items = store.heads(account.key(), seq(after), seq(last), budget).await.unwrap();
     items.iter().map(|item| item.seq.number()).collect()
 }
 
@@ -63,146 +54,228 @@ macro_rules! bag_store_contract {
         mod $name {
             use super::*;
 
-            #[test]
-            fn a_user_is_known_once_registered_and_registering_again_keeps_the_bags() {
+            #[tokio::test]
+            async fn a_user_is_known_once_registered_and_registering_again_keeps_the_bags() {
                 let (store, _guard) = $make;
                 let (known, stranger) = (Account::new(1), Account::new(2));
-                assert_eq!(store.last_seq(&known.key()).unwrap(), None);
-                register(&store, &known);
-                assert_eq!(store.last_seq(&known.key()).unwrap(), Some(Seq::ZERO));
-                append(&store, &known, known.verified(2, 10));
-                register(&store, &known);
-                assert_eq!(store.last_seq(&known.key()).unwrap(), Some(seq(2)));
-                assert_eq!(store.last_seq(&stranger.key()).unwrap(), None);
+                assert_eq!(store.last(known.key()).await.unwrap(), None);
+                store.register(known.key()).await.unwrap();
+                assert_eq!(store.last(known.key()).await.unwrap(), Some(Seq::ZERO));
+                append(&store, &known, known.verified(2, 10)).await;
+                store.register(known.key()).await.unwrap();
+                assert_eq!(store.last(known.key()).await.unwrap(), Some(seq(2)));
+                assert_eq!(store.last(stranger.key()).await.unwrap(), None);
             }
 
-            #[test]
-            fn seqs_start_at_one_and_rise_by_one() {
+            #[tokio::test]
+            async fn seqs_start_at_one_and_rise_by_one() {
                 let (store, _guard) = $make;
                 let account = Account::new(1);
-                assert_eq!(append(&store, &account, account.verified(1, 10)), new([1]));
-                assert_eq!(append(&store, &account, account.verified(3, 10)), new([2, 3, 4]));
-                assert_eq!(append(&store, &account, Vec::new()), []);
-                assert_eq!(append(&store, &account, account.verified(1, 0)), new([5]));
+                assert_eq!(append(&store, &account, account.verified(1, 10)).await, new([1]));
+                assert_eq!(append(&store, &account, account.verified(3, 10)).await, new([2, 3, 4]));
+                assert_eq!(append(&store, &account, Vec::new()).await, []);
+                assert_eq!(append(&store, &account, account.verified(1, 0)).await, new([5]));
             }
 
-            #[test]
-            fn a_known_bag_keeps_its_seq_and_is_stored_once() {
+            #[tokio::test]
+            async fn a_known_bag_keeps_its_seq_and_is_stored_once() {
                 let (store, _guard) = $make;
                 let account = Account::new(1);
                 let bags = account.verified(3, 10);
-                assert_eq!(append(&store, &account, bags.clone()), new([1, 2, 3]));
+                assert_eq!(append(&store, &account, bags.clone()).await, new([1, 2, 3]));
                 let mut again = vec![bags[2].clone(), bags[0].clone()];
                 again.extend(account.verified(1, 10));
                 assert_eq!(
-                    append(&store, &account, again),
+                    append(&store, &account, again).await,
                     [Placed::Known(seq(3)), Placed::Known(seq(1)), Placed::New(seq(4))]
                 );
-                assert_eq!(append(&store, &account, bags), [1, 2, 3].map(|number| Placed::Known(seq(number))));
-                assert_eq!(heads(&store, &account, 0, 100, EVERYTHING), [1, 2, 3, 4]);
+                assert_eq!(append(&store, &account, bags).await, [1, 2, 3].map(|number| Placed::Known(seq(number))));
+                assert_eq!(heads(&store, &account, 0, 100, EVERYTHING).await, [1, 2, 3, 4]);
             }
 
-            #[test]
-            fn a_bag_twice_in_one_append_gets_one_seq() {
+            #[tokio::test]
+            async fn a_bag_twice_in_one_append_gets_one_seq() {
                 let (store, _guard) = $make;
                 let account = Account::new(1);
                 let bag = account.verified(1, 10);
                 let twice = [bag.clone(), bag].concat();
-                assert_eq!(append(&store, &account, twice), [Placed::New(seq(1)), Placed::Known(seq(1))]);
-                assert_eq!(store.last_seq(&account.key()).unwrap(), Some(seq(1)));
+                assert_eq!(append(&store, &account, twice).await, [Placed::New(seq(1)), Placed::Known(seq(1))]);
+                assert_eq!(store.last(account.key()).await.unwrap(), Some(seq(1)));
             }
 
-            #[test]
-            fn bags_whose_signatures_start_alike_are_told_apart() {
+            #[tokio::test]
+            async fn bags_whose_signatures_start_alike_are_told_apart() {
                 let (store, _guard) = $make;
                 let (user, bags) = signed_with_one_nonce(&[b"one", b"two", b"three"]);
-                let append = |bags: &[VerifiedBag]| {
-                    let (done, placed) = mpsc::channel();
-                    store.append(&user, bags.to_vec(), Box::new(move |outcome| done.send(outcome.unwrap()).unwrap()));
-                    placed.recv().unwrap()
-                };
-                assert_eq!(append(&bags[..2]), new([1, 2]));
-                assert_eq!(append(&bags), [Placed::Known(seq(1)), Placed::Known(seq(2)), Placed::New(seq(3))]);
-                assert_eq!(append(&bags), [1, 2, 3].map(|number| Placed::Known(seq(number))));
+                let append = async |bags: &[VerifiedBag]| store.append(user, bags.to_vec()).await.into_whole().unwrap();
+                assert_eq!(append(&bags[..2]).await, new([1, 2]));
+                assert_eq!(append(&bags).await, [Placed::Known(seq(1)), Placed::Known(seq(2)), Placed::New(seq(3))]);
+                assert_eq!(append(&bags).await, [1, 2, 3].map(|number| Placed::Known(seq(number))));
             }
 
-            #[test]
-            fn users_have_seqs_and_bags_of_their_own() {
+            #[tokio::test]
+            async fn users_have_seqs_and_bags_of_their_own() {
                 let (store, _guard) = $make;
                 let (one, other) = (Account::new(1), Account::new(2));
-                assert_eq!(append(&store, &one, one.verified(2, 10)), new([1, 2]));
-                assert_eq!(append(&store, &other, other.verified(1, 20)), new([1]));
-                assert_eq!(heads(&store, &one, 0, 100, EVERYTHING), [1, 2]);
-                assert_eq!(heads(&store, &other, 0, 100, EVERYTHING), [1]);
-                let bodies = store.bodies(&other.key(), &[seq(1), seq(2)], EVERYTHING).unwrap();
+                assert_eq!(append(&store, &one, one.verified(2, 10)).await, new([1, 2]));
+                assert_eq!(append(&store, &other, other.verified(1, 20)).await, new([1]));
+                assert_eq!(heads(&store, &one, 0, 100, EVERYTHING).await, [1, 2]);
+                assert_eq!(heads(&store, &other, 0, 100, EVERYTHING).await, [1]);
+                let bodies = store.bodies(other.key(), vec![seq(1), seq(2)], EVERYTHING).await.unwrap();
                 assert!(matches!(&bodies[..], [Some(_), None]));
             }
 
-            #[test]
-            fn heads_come_back_as_they_were_within_their_bounds() {
+            #[tokio::test]
+            async fn heads_come_back_as_they_were_within_their_bounds() {
                 let (store, _guard) = $make;
                 let account = Account::new(1);
                 let bags = account.verified(5, 10);
-                append(&store, &account, bags.clone());
-                let items = store.heads(&account.key(), Seq::ZERO, seq(5), EVERYTHING).unwrap();
+                append(&store, &account, bags.clone()).await;
+                let items = store.heads(account.key(), Seq::ZERO, seq(5), EVERYTHING).await.unwrap();
                 assert!(items.iter().map(|item| &item.head).eq(bags.iter().map(|bag| &bag.as_bag().head)));
-                assert_eq!(heads(&store, &account, 2, 4, EVERYTHING), [3, 4]);
-                assert_eq!(heads(&store, &account, 4, 100, EVERYTHING), [5]);
+                assert_eq!(heads(&store, &account, 2, 4, EVERYTHING).await, [3, 4]);
+                assert_eq!(heads(&store, &account, 4, 100, EVERYTHING).await, [5]);
                 for (after, last) in [(5, 5), (5, 100), (4, 2), (u64::MAX >> 8, u64::MAX >> 8)] {
-                    assert!(heads(&store, &account, after, last, EVERYTHING).is_empty(), "{after} to {last}");
+                    assert!(heads(&store, &account, after, last, EVERYTHING).await.is_empty(), "{after} to {last}");
                 }
             }
 
-            #[test]
-            fn a_budget_ends_a_list_early_but_never_before_the_first() {
+            #[tokio::test]
+            async fn a_budget_ends_a_list_early_but_never_before_the_first() {
                 let (store, _guard) = $make;
                 let account = Account::new(1);
-                append(&store, &account, account.verified(5, 100));
-                assert_eq!(heads(&store, &account, 0, 5, 0), [1]);
-                assert_eq!(heads(&store, &account, 1, 5, 150), [2, 3]);
+                append(&store, &account, account.verified(5, 100)).await;
+                assert_eq!(heads(&store, &account, 0, 5, 0).await, [1]);
+                assert_eq!(heads(&store, &account, 1, 5, 150).await, [2, 3]);
                 let seqs: Vec<Seq> = (1..=5).map(seq).collect();
-                assert_eq!(store.bodies(&account.key(), &seqs, 0).unwrap().len(), 1);
-                assert_eq!(store.bodies(&account.key(), &seqs, 150).unwrap().len(), 2);
-                assert_eq!(store.bodies(&account.key(), &seqs, EVERYTHING).unwrap().len(), 5);
+                assert_eq!(store.bodies(account.key(), seqs.clone(), 0).await.unwrap().len(), 1);
+                assert_eq!(store.bodies(account.key(), seqs.clone(), 150).await.unwrap().len(), 2);
+                assert_eq!(store.bodies(account.key(), seqs.clone(), EVERYTHING).await.unwrap().len(), 5);
             }
 
-            #[test]
-            fn bodies_come_in_the_order_of_the_request_and_missing_ones_are_named() {
+            #[tokio::test]
+            async fn bodies_come_in_the_order_of_the_request_and_missing_ones_are_named() {
                 let (store, _guard) = $make;
                 let account = Account::new(1);
                 let mut bags = account.verified(1, 10);
                 bags.extend(account.verified(1, 0));
-                append(&store, &account, bags.clone());
+                append(&store, &account, bags.clone()).await;
                 let body = |index: usize| Some(bags[index].as_bag().body.clone());
-                let bodies = store.bodies(&account.key(), &[2, 9, 1, 0, 1].map(seq), EVERYTHING).unwrap();
+                let bodies = store.bodies(account.key(), [2, 9, 1, 0, 1].map(seq).to_vec(), EVERYTHING).await.unwrap();
                 assert_eq!(bodies, [body(1), None, body(0), None, body(0)]);
-                assert_eq!(store.bodies(&account.key(), &[], EVERYTHING).unwrap(), []);
+                assert_eq!(store.bodies(account.key(), Vec::new(), EVERYTHING).await.unwrap(), []);
             }
 
-            #[test]
-            fn concurrent_appends_leave_neither_gap_nor_repeat_and_are_answered_by_seq() {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn concurrent_appends_leave_neither_gap_nor_repeat_and_each_is_in_a_row() {
                 let (store, _guard) = $make;
-                let answered = Arc::new(Mutex::new(Vec::new()));
-                thread::scope(|scope| {
-                    for device in 0..4 {
-                        let (store, answered) = (&store, &answered);
-                        scope.spawn(move || {
-                            let account = Account::device(1, device);
-                            for count in [1, 2, 3, 1, 2] {
-                                let answered = Arc::clone(answered);
-                                store.append(
-                                    &account.key(),
-                                    account.verified(count, 10),
-                                    Box::new(move |placed| answered.lock().unwrap().extend(placed.unwrap())),
-                                );
-                            }
-                            // An empty append is answered after everything before it.
-                            append(store, &account, Vec::new());
-                        });
-                    }
+                let store = Arc::new(store);
+                let devices = (0..4).map(|device| {
+                    let store = Arc::clone(&store);
+                    tokio::spawn(async move {
+                        let account = Account::device(1, device);
+                        let mut placed = Vec::new();
+                        for count in [1, 2, 3, 1, 2] {
+                            let together = append(&store, &account, account.verified(count, 10)).await;
+                            assert!(together.windows(2).all(|two| two[0].seq().next() == two[1].seq()), "{together:?}");
+                            placed.extend(together);
+                        }
+                        placed
+                    })
                 });
-                assert_eq!(*answered.lock().unwrap(), new(1..=36));
-                assert_eq!(heads(&store, &Account::new(1), 0, 100, EVERYTHING), (1..=36).collect::<Vec<_>>());
+                let mut placed = Vec::new();
+                for device in devices.collect::<Vec<_>>() {
+                    placed.extend(device.await.unwrap());
+                }
+                placed.sort_unstable_by_key(|placed| placed.seq());
+                assert_eq!(placed, new(1..=36));
+                assert_eq!(heads(&store, &Account::new(1), 0, 100, EVERYTHING).await, (1..=36).collect::<Vec<_>>());
+            }
+
+            #[tokio::test]
+            async fn a_bag_pushed_again_with_another_body_takes_the_place_of_the_first() {
+                let (store, _guard) = $make;
+                let account = Account::new(1);
+                let whole = account.verified(3, 100);
+                let damaged = whole[1].clone().into_bag();
+                let damaged = Bag { body: SealedBody::from_bytes(vec![1, 2, 3]), ..damaged };
+                let damaged = Bag { head: BagHead { kdm: Kdm::from_bytes([9; 8]), ..damaged.head }, ..damaged };
+                let damaged = damaged.verify(&account.key()).unwrap();
+                append(&store, &account, vec![whole[0].clone(), damaged, whole[2].clone()]).await;
+                let usage = store.usage(account.key()).await.unwrap();
+                let [one, two, three] = [1, 2, 3].map(seq);
+                assert_eq!(
+                    append(&store, &account, whole.clone()).await,
+                    [Placed::Known(one), Placed::Healed(two), Placed::Known(three)]
+                );
+                let items = store.heads(account.key(), Seq::ZERO, three, EVERYTHING).await.unwrap();
+                assert!(items.iter().map(|item| &item.head).eq(whole.iter().map(|bag| &bag.as_bag().head)));
+                let bodies = store.bodies(account.key(), vec![two], EVERYTHING).await.unwrap();
+                assert_eq!(bodies, [Some(whole[1].as_bag().body.clone())]);
+                let grown = (whole[1].as_bag().body.as_bytes().len() - 3) as u64;
+                let expected = usage.map(|usage| Usage { bytes: usage.bytes + grown, ..usage });
+                assert_eq!(store.usage(account.key()).await.unwrap(), expected);
+                assert_eq!(append(&store, &account, whole).await, [one, two, three].map(Placed::Known));
+            }
+
+            #[tokio::test]
+            async fn usage_counts_every_bag_once() {
+                let (store, _guard) = $make;
+                let account = Account::new(1);
+                assert_eq!(store.usage(account.key()).await.unwrap(), None);
+                store.register(account.key()).await.unwrap();
+                assert_eq!(store.usage(account.key()).await.unwrap(), Some(Usage::default()));
+                let bags = account.verified(5, 100);
+                let size = |bag: &VerifiedBag| bag.as_bag().head.to_bytes().len() + bag.as_bag().body.as_bytes().len();
+                let bytes = bags.iter().map(size).sum::<usize>() as u64;
+                for _ in 0..2 {
+                    append(&store, &account, bags.clone()).await;
+                    assert_eq!(store.usage(account.key()).await.unwrap(), Some(Usage { bags: 5, bytes }));
+                }
+            }
+
+            #[tokio::test]
+            async fn a_deleted_user_leaves_nothing_and_may_start_anew() {
+                let (store, _guard) = $make;
+                let (account, other) = (Account::new(1), Account::new(2));
+                let bags = account.verified(5, 100);
+                append(&store, &account, bags.clone()).await;
+                append(&store, &other, other.verified(2, 10)).await;
+                assert!(store.delete(account.key()).await.unwrap());
+                assert!(!store.delete(account.key()).await.unwrap());
+                assert_eq!(store.last(account.key()).await.unwrap(), None);
+                assert_eq!(store.usage(account.key()).await.unwrap(), None);
+                assert!(heads(&store, &account, 0, 100, EVERYTHING).await.is_empty());
+                assert_eq!(store.bodies(account.key(), vec![seq(1)], EVERYTHING).await.unwrap(), [None]);
+                assert_eq!(append(&store, &account, bags[3..].to_vec()).await, new([1, 2]));
+                assert_eq!(heads(&store, &other, 0, 100, EVERYTHING).await, [1, 2]);
+            }
+
+            #[tokio::test]
+            async fn accounts_are_listed_by_key_in_pages() {
+                let (store, _guard) = $make;
+                let mut keys: Vec<_> = (1..=5).map(|number| Account::new(number).key()).collect();
+                for key in &keys {
+                    store.register(*key).await.unwrap();
+                }
+                keys.sort_unstable();
+                assert_eq!(store.accounts(None, 3).await.unwrap(), keys[..3]);
+                assert_eq!(store.accounts(Some(keys[2]), 3).await.unwrap(), keys[3..]);
+                assert!(store.accounts(Some(keys[4]), 3).await.unwrap().is_empty());
+            }
+
+            #[tokio::test]
+            async fn those_who_watch_hear_of_new_bags_and_of_deletions() {
+                let (store, _guard) = $make;
+                let mut changes: Changes = store.changes();
+                let account = Account::new(1);
+                let user = account.key();
+                let bags = account.verified(2, 10);
+                append(&store, &account, bags.clone()).await;
+                assert_eq!(changes.next().await, Some(Change::Appended { user, last: seq(2) }));
+                store.delete(user).await.unwrap();
+                assert_eq!(changes.next().await, Some(Change::Deleted { user }));
+                drop((store, _guard));
             }
         }
     };

@@ -1,32 +1,37 @@
 //! A store in memory, for tests and simulated worlds.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::ready;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use diplomatic::standard::calls::PeekItem;
-use diplomatic::standard::{Bag, PublicKey, SealedBody, Seq, Signature, VerifiedBag};
+use diplomatic::standard::{Bag, Encode, PublicKey, SealedBody, Seq, Signature, VerifiedBag};
 
-use super::{BagStore, Done, Placed, StoreError};
+use super::{Appended, BagStore, Change, Changes, Feed, Placed, StoreError, StoreFuture, Usage};
 
 /// A store in memory: nothing outlives it, and everything that can befall a real host can be done to it.
 ///
-/// It is cheap to make, answers every write before the call returns, and draws on no clock, thread or randomness.
+/// It is cheap to make, carries out every call before it returns, so that its futures are ready when they are first
+/// polled, and draws on no clock, thread or randomness.
 ///
 /// ```
 /// use diplomatic::standard::{PublicKey, Seq};
 /// use diplomatic_host::{BagStore, MemoryStore};
 ///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), diplomatic_host::StoreError> {
 /// let store = MemoryStore::new();
 /// let user = PublicKey::from_bytes([7; 32]);
-/// assert_eq!(store.last_seq(&user).unwrap(), None);
-/// store.register(&user, Box::new(|outcome| outcome.unwrap()));
-/// assert_eq!(store.last_seq(&user).unwrap(), Some(Seq::ZERO));
+/// assert_eq!(store.last(user).await?, None);
+/// store.register(user).await?;
+/// assert_eq!(store.last(user).await?, Some(Seq::ZERO));
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    /// Held from a write to the end of its `done`, so that those run in the order of the writes.
-    turn: Mutex<()>,
     state: Mutex<State>,
+    feed: Feed,
 }
 
 /// How a write fails when it is told to.
@@ -37,6 +42,8 @@ pub enum WriteFault {
     StoresNothing,
     /// The first bags of the request are stored and the whole request fails nevertheless, as some hosts do.
     StoresFirst(usize),
+    /// The first bags of the request are stored and acknowledged, and the rest is not.
+    CutsAfter(usize),
     /// Every bag is stored and the whole request fails nevertheless, as when an answer is lost.
     StoresAll,
 }
@@ -86,6 +93,7 @@ impl MemoryStore {
             account.seqs.retain(|_, seq| *seq <= last);
             account.last = account.last.min(last);
         }
+        self.feed.report(Change::Anything);
     }
 
     /// Forgets one bag and leaves a hole where it was, as a damaged or lying host does.
@@ -99,24 +107,19 @@ impl MemoryStore {
     /// Forgets the user, bags and registration, as a host does that was set up anew.
     pub fn forget(&self, user: &PublicKey) {
         self.state().users.remove(user);
+        self.feed.report(Change::Deleted { user: *user });
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // No code of a caller runs under this lock, so that a poisoned one still guards whole data.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn write<T>(&self, done: Done<T>, write: impl FnOnce(&mut State) -> Result<T, StoreError>) {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome = write(&mut self.state());
-        done(outcome);
-    }
 }
 
 /// A copy of what is stored, as a backup is.
 impl Clone for MemoryStore {
     fn clone(&self) -> Self {
-        Self { turn: Mutex::default(), state: Mutex::new(self.state().clone()) }
+        Self { state: Mutex::new(self.state().clone()), feed: Feed::default() }
     }
 }
 
@@ -130,63 +133,64 @@ impl State {
 impl Account {
     fn place(&mut self, bag: Bag) -> Placed {
         if let Some(&seq) = self.seqs.get(&bag.head.signature) {
-            return Placed::Known(seq);
+            return match self.bags.insert(seq, bag) {
+                Some(before) if self.bags.get(&seq) == Some(&before) => Placed::Known(seq),
+                _ => Placed::Healed(seq),
+            };
         }
         self.last = self.last.next();
         self.seqs.insert(bag.head.signature, self.last);
         self.bags.insert(self.last, bag);
         Placed::New(self.last)
     }
-}
 
-impl BagStore for MemoryStore {
-    fn register(&self, user: &PublicKey, done: Done<()>) {
-        self.write(done, |state| match state.next_fault() {
-            Some(_) => Err(StoreError::Injected),
-            None => {
-                state.users.entry(*user).or_default();
-                Ok(())
-            }
-        });
-    }
-
-    fn append(&self, user: &PublicKey, bags: Vec<VerifiedBag>, done: Done<Vec<Placed>>) {
-        self.write(done, |state| {
-            let fault = state.next_fault();
-            let kept = match fault {
-                None | Some(WriteFault::StoresAll) => bags.len(),
-                Some(WriteFault::StoresFirst(count)) => count,
-                Some(WriteFault::StoresNothing) => 0,
-            };
-            let account = state.users.entry(*user).or_default();
-            let placed = bags.into_iter().take(kept).map(|bag| account.place(bag.into_bag())).collect();
-            if fault.is_some() { Err(StoreError::Injected) } else { Ok(placed) }
-        });
-    }
-
-    fn last_seq(&self, user: &PublicKey) -> Result<Option<Seq>, StoreError> {
-        Ok(self.state().users.get(user).map(|account| account.last))
-    }
-
-    fn heads(&self, user: &PublicKey, after: Seq, last: Seq, budget: usize) -> Result<Vec<PeekItem>, StoreError> {
-        let state = self.state();
+    fn heads(&self, after: Seq, last: Seq, budget: usize) -> Vec<PeekItem> {
         let mut items = Vec::new();
         let mut size = 0;
         // `range` panics where the start is behind the end.
-        let bags = state.users.get(user).filter(|_| after < last);
-        for (&seq, bag) in bags.iter().flat_map(|account| account.bags.range(after.next()..=last)) {
+        let bags = (after < last).then(|| self.bags.range(after.next()..=last));
+        for (&seq, bag) in bags.into_iter().flatten() {
             size += bag.head.head.as_bytes().len();
             items.push(PeekItem { head: bag.head.clone(), seq });
             if size > budget {
                 break;
             }
         }
-        Ok(items)
+        items
     }
 
-    fn bodies(&self, user: &PublicKey, seqs: &[Seq], budget: usize) -> Result<Vec<Option<SealedBody>>, StoreError> {
+    fn usage(&self) -> Usage {
+        let size = |bag: &Bag| (bag.head.to_bytes().len() + bag.body.as_bytes().len()) as u64;
+        Usage { bags: self.bags.len() as u64, bytes: self.bags.values().map(size).sum() }
+    }
+}
+
+impl MemoryStore {
+    fn append_now(&self, user: PublicKey, bags: Vec<VerifiedBag>) -> Appended {
+        let mut state = self.state();
+        let fault = state.next_fault();
+        let kept = match fault {
+            None | Some(WriteFault::StoresAll) => bags.len(),
+            Some(WriteFault::StoresFirst(count) | WriteFault::CutsAfter(count)) => count,
+            Some(WriteFault::StoresNothing) => 0,
+        };
+        let account = state.users.entry(user).or_default();
+        let placed: Vec<_> = bags.into_iter().take(kept).map(|bag| account.place(bag.into_bag())).collect();
+        let last = account.last;
+        // Reported under the lock, so that the hints of one user rise.
+        if placed.iter().any(|placed| placed.is_new()) {
+            self.feed.report(Change::Appended { user, last });
+        }
+        match fault {
+            None => Appended::whole(placed),
+            Some(WriteFault::CutsAfter(_)) => Appended { placed, cut: Some(StoreError::Injected) },
+            Some(_) => Appended::nothing(StoreError::Injected),
+        }
+    }
+
+    fn bodies_now(&self, user: PublicKey, seqs: &[Seq], budget: usize) -> Vec<Option<SealedBody>> {
         let state = self.state();
-        let account = state.users.get(user);
+        let account = state.users.get(&user);
         let mut bodies = Vec::new();
         let mut size = 0;
         for seq in seqs {
@@ -197,6 +201,71 @@ impl BagStore for MemoryStore {
                 break;
             }
         }
-        Ok(bodies)
+        bodies
+    }
+}
+
+impl BagStore for MemoryStore {
+    fn register(&self, user: PublicKey) -> StoreFuture<'_, Result<(), StoreError>> {
+        let mut state = self.state();
+        let outcome = match state.next_fault() {
+            Some(_) => Err(StoreError::Injected),
+            None => {
+                state.users.entry(user).or_default();
+                Ok(())
+            }
+        };
+        Box::pin(ready(outcome))
+    }
+
+    fn append(&self, user: PublicKey, bags: Vec<VerifiedBag>) -> StoreFuture<'_, Appended> {
+        Box::pin(ready(self.append_now(user, bags)))
+    }
+
+    fn last(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Seq>, StoreError>> {
+        let last = self.state().users.get(&user).map(|account| account.last);
+        Box::pin(ready(Ok(last)))
+    }
+
+    fn heads(
+        &self,
+        user: PublicKey,
+        after: Seq,
+        last: Seq,
+        budget: usize,
+    ) -> StoreFuture<'_, Result<Vec<PeekItem>, StoreError>> {
+        let items = self.state().users.get(&user).map(|account| account.heads(after, last, budget));
+        Box::pin(ready(Ok(items.unwrap_or_default())))
+    }
+
+    fn bodies(
+        &self,
+        user: PublicKey,
+        seqs: Vec<Seq>,
+        budget: usize,
+    ) -> StoreFuture<'_, Result<Vec<Option<SealedBody>>, StoreError>> {
+        Box::pin(ready(Ok(self.bodies_now(user, &seqs, budget))))
+    }
+
+    fn usage(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Usage>, StoreError>> {
+        let usage = self.state().users.get(&user).map(Account::usage);
+        Box::pin(ready(Ok(usage)))
+    }
+
+    fn delete(&self, user: PublicKey) -> StoreFuture<'_, Result<bool, StoreError>> {
+        let deleted = self.state().users.remove(&user).is_some();
+        self.feed.report(Change::Deleted { user });
+        Box::pin(ready(Ok(deleted)))
+    }
+
+    fn accounts(&self, after: Option<PublicKey>, count: usize) -> StoreFuture<'_, Result<Vec<PublicKey>, StoreError>> {
+        let mut users: Vec<_> = self.state().users.keys().copied().filter(|user| Some(*user) > after).collect();
+        users.sort_unstable();
+        users.truncate(count);
+        Box::pin(ready(Ok(users)))
+    }
+
+    fn changes(&self) -> Changes {
+        self.feed.watch()
     }
 }

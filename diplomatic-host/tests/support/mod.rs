@@ -6,7 +6,9 @@
 pub(crate) mod account;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -157,6 +159,14 @@ impl Client {
     pub(crate) async fn pull(&mut self, account: &Account, seqs: impl IntoIterator<Item = u64>) -> Vec<PullItem> {
         let seqs = seqs.into_iter().map(|seq| Seq::new(seq).unwrap()).collect();
         self.call(account, "/pull", &PullRequest { seqs }).await.items()
+    }
+}
+
+/// Returns what a future comes to that never waits, as those of a store in memory.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
     }
 }
 

@@ -17,10 +17,11 @@ fn a_status_is_a_singleton_with_a_bare_text() {
     let host = RunningHost::start();
     Device::new(host.url.clone()).run(&["write", "hi"]).prints("");
 
-    let (keys, store) = (keys(), host.host.store());
-    let last = store.last_seq(keys.public_key()).unwrap().unwrap();
-    let heads = store.heads(keys.public_key(), Seq::ZERO, last, usize::MAX).unwrap();
-    let bodies = store.bodies(keys.public_key(), &[last], usize::MAX).unwrap();
+    let (keys, store, runtime) = (keys(), host.host.store(), &host.runtime);
+    let user = *keys.public_key();
+    let last = runtime.block_on(store.last(user)).unwrap().unwrap();
+    let heads = runtime.block_on(store.heads(user, Seq::ZERO, last, usize::MAX)).unwrap();
+    let bodies = runtime.block_on(store.bodies(user, vec![last], usize::MAX)).unwrap();
     assert_eq!((heads.len(), bodies.len()), (1, 1));
     let message = keys.open_head(&heads[0].head).unwrap().open_body(bodies[0].as_ref().unwrap()).unwrap();
     assert_eq!(message.head().entity().to_bytes(), b"\x07\x06status\x00");
@@ -35,7 +36,8 @@ fn a_status_of_another_tool_is_read() {
     let message = Message::new(entity, Timestamp::from_millis(1_764_000_123_456), 0, Body::new(*b"\xa2hi")).unwrap();
     let bag: Bag = keys.seal(&message, &mut rand::rng());
     let bag = bag.verify(keys.public_key()).unwrap();
-    host.host.store().append(keys.public_key(), vec![bag], Box::new(|placed| assert!(placed.is_ok())));
+    let appended = host.runtime.block_on(host.host.store().append(*keys.public_key(), vec![bag]));
+    assert!(appended.cut.is_none());
 
     Device::new(host.url.clone()).run(&["read"]).prints("hi\n");
 }

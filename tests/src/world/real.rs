@@ -1,6 +1,8 @@
 //! The real log and the real host in a simulated world.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use diplomatic::standard::calls::AuthTimestamp;
 use diplomatic::standard::{Decode, EntityId, Label, Message, PublicKey, Reader, Seed, Seq, Timestamp};
@@ -111,6 +113,14 @@ impl DeviceLog for RealLog {
     }
 }
 
+/// Returns what a future comes to that never waits, as those of a store in memory.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("memory is there at once"),
+    }
+}
+
 /// The real host over its store in memory.
 #[derive(Debug)]
 pub struct RealHost {
@@ -127,7 +137,7 @@ impl RealHost {
     }
 
     fn last(&self) -> Option<Seq> {
-        self.host.store().last_seq(&self.user?).expect("memory does not fail")
+        at_once(self.host.store().last(self.user?)).expect("memory does not fail")
     }
 }
 
@@ -148,16 +158,16 @@ impl WorldHost for RealHost {
             };
             self.host.store().fail_writes(1, fault);
         }
-        let mut reply = self.host.handle(now, Route::of("POST", path), body.to_vec());
-        let frame = reply.notice.take().map(|Notice { user, frame }| (user, frame));
-        Answer { body: reply.collect(self.host.store(), now).expect("memory does not fail"), frame }
+        let mut reply = at_once(self.host.handle(now, Route::of("POST", path), body.to_vec()));
+        let frame = reply.notices.pop().map(|Notice { user, frame, .. }| (user, frame));
+        Answer { body: at_once(reply.collect(self.host.store(), now)).expect("memory does not fail"), frame }
     }
 
     fn upgrade(&mut self, now: Timestamp, token: &str) -> Upgrade {
         if self.quirks.no_live {
             return Upgrade::NotSupported;
         }
-        self.host.admit(now, token).map_or(Upgrade::Refused(401), Upgrade::Open)
+        at_once(self.host.admit(now, token)).map_or(Upgrade::Refused(401), |(user, _)| Upgrade::Open(user))
     }
 
     fn back_up(&mut self) -> Option<Seq> {

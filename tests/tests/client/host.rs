@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use diplomatic::standard::calls::PeekItem;
@@ -68,8 +69,8 @@ impl TestHost {
     pub(crate) fn bags(&self, seed: &Seed, label: &Label) -> Vec<PeekItem> {
         let keys = HostKeys::derive(seed, label);
         let (host, _) = self.running.as_ref().expect("the host runs");
-        let Some(last) = host.store().last_seq(keys.public_key()).unwrap() else { return Vec::new() };
-        host.store().heads(keys.public_key(), Seq::ZERO, last, usize::MAX).unwrap()
+        let Some(last) = wait(host.store().last(*keys.public_key())).unwrap() else { return Vec::new() };
+        wait(host.store().heads(*keys.public_key(), Seq::ZERO, last, usize::MAX)).unwrap()
     }
 
     /// Returns how many bags the account has, after checking that they are as many different messages.
@@ -93,6 +94,12 @@ impl Drop for TestHost {
     }
 }
 
+/// Waits for the store, also where a runtime runs already.
+fn wait<T: Send>(future: impl Future<Output = T> + Send) -> T {
+    let block = || Builder::new_current_thread().build().unwrap().block_on(future);
+    thread::scope(|scope| scope.spawn(block).join().unwrap())
+}
+
 /// Tries until it works: what was killed a moment ago may still be letting go.
 fn patiently<T, E: std::fmt::Debug>(act: impl Fn() -> Result<T, E>) -> T {
     let started = Instant::now();
@@ -100,7 +107,7 @@ fn patiently<T, E: std::fmt::Debug>(act: impl Fn() -> Result<T, E>) -> T {
         match act() {
             Ok(done) => return done,
             Err(error) if started.elapsed() > Duration::from_secs(20) => panic!("it stays impossible: {error:?}"),
-            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            Err(_) => thread::sleep(Duration::from_millis(5)),
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 
 use diplomatic::standard::Seq;
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
+use tokio::runtime::Builder;
 
 use super::RedbStore;
 use super::open::Medium;
@@ -95,11 +96,13 @@ impl StorageBackend for Disk {
     }
 }
 
+/// Waits for the store, which needs no runtime.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
 fn push(store: &RedbStore, account: &Account, count: usize) -> Result<Vec<Placed>, StoreError> {
-    let (done, placed) = mpsc::channel();
-    let bags = account.verified(count, 1000);
-    store.append(&account.key(), bags, Box::new(move |outcome| done.send(outcome).unwrap()));
-    placed.recv().unwrap()
+    wait(store.append(account.key(), account.verified(count, 1000))).into_whole()
 }
 
 #[test]
@@ -115,7 +118,7 @@ fn a_full_disk_refuses_writes_serves_reads_and_takes_writes_again_when_there_is_
 
         let read_back = (0..100).find_map(|_| {
             std::thread::sleep(std::time::Duration::from_millis(1));
-            store.heads(&account.key(), Seq::ZERO, Seq::new(100).unwrap(), usize::MAX).ok()
+            wait(store.heads(account.key(), Seq::ZERO, Seq::new(100).unwrap(), usize::MAX)).ok()
         });
         assert_eq!(read_back.map(|items| items.len()), Some(20), "with room for {blocks} blocks");
 
@@ -139,7 +142,7 @@ fn every_acknowledged_bag_is_there_however_many_writes_the_disk_took() {
         let stored = (0..20).filter_map(|_| push(&store, &account, 1).ok()).flatten().map(Placed::seq).max();
         drop(store);
         disk.writes_left.store(i64::MAX, Ordering::SeqCst);
-        let last = disk.open().last_seq(&account.key()).unwrap();
+        let last = wait(disk.open().last(account.key())).unwrap();
         assert!(last >= stored, "{stored:?} was acknowledged and {last:?} is there after {writes} writes");
     }
 }
@@ -152,9 +155,9 @@ fn every_acknowledged_bag_survives_a_power_cut() {
     for count in [1, 5, 1, 50, 2, 1] {
         let placed = push(&store, &account, count).unwrap();
         let after = disk.after_power_cut().open();
-        let last = after.last_seq(&account.key()).unwrap();
+        let last = wait(after.last(account.key())).unwrap();
         assert_eq!(last, placed.last().map(|placed| placed.seq()));
-        let heads = after.heads(&account.key(), Seq::ZERO, last.unwrap(), usize::MAX).unwrap();
+        let heads = wait(after.heads(account.key(), Seq::ZERO, last.unwrap(), usize::MAX)).unwrap();
         assert_eq!(heads.len() as u64, last.unwrap().number());
     }
 }

@@ -1,6 +1,8 @@
-//! The store on disk: one redb file, one thread that writes, readers in bounded transactions of their own.
+//! The store on disk: one redb file, one thread that writes, a few that read in bounded transactions of their own.
 
 mod open;
+mod readers;
+mod reads;
 mod tables;
 mod writer;
 
@@ -14,22 +16,23 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::{self, JoinHandle};
 
 use redb::{Database, ReadTransaction, ReadableDatabase};
+use tokio::sync::oneshot;
 
 use diplomatic::standard::calls::PeekItem;
-use diplomatic::standard::{BagHead, Decode, PublicKey, SealedBody, Seq, VerifiedBag};
+use diplomatic::standard::{PublicKey, SealedBody, Seq, VerifiedBag};
 
 pub use self::open::RedbOptions;
 
 use self::open::Medium;
-use self::tables::{BODIES, HEADS, USERS, bag_key, seq_from};
+use self::readers::Readers;
 use self::writer::Job;
-use super::{BagStore, Done, OpenStoreError, Placed, StoreError};
+use super::{Appended, BagStore, Change, Changes, Feed, OpenStoreError, StoreError, StoreFuture, Usage};
 
 /// A store in one file, safe against crashes and power cuts: what it called durable is on disk.
 ///
 /// Writes of many callers share commits. After an I/O error, such as a full disk, the file is opened again, so that
 /// reads go on, and writes are tried anew. The file is locked against other processes until the store is dropped;
-/// dropping it finishes the writes that wait.
+/// dropping it finishes the writes that wait. The threads are its own: its futures may be polled on any runtime.
 ///
 /// ```
 /// use diplomatic_host::{Host, RedbStore};
@@ -43,6 +46,7 @@ use super::{BagStore, Done, OpenStoreError, Placed, StoreError};
 #[derive(Debug)]
 pub struct RedbStore {
     shared: Arc<Shared>,
+    readers: Readers,
     /// `None` only while the store is being dropped.
     jobs: Option<Sender<Job>>,
     writer: Option<JoinHandle<()>>,
@@ -57,6 +61,7 @@ struct Shared {
     broken: AtomicBool,
     /// Whether a reader has asked the writer already to open the database again.
     asked: AtomicBool,
+    feed: Feed,
 }
 
 impl RedbStore {
@@ -89,8 +94,14 @@ impl RedbStore {
 
     fn start(medium: Medium) -> Result<Self, OpenStoreError> {
         let database = RwLock::new(Some(medium.open()?));
-        let shared =
-            Arc::new(Shared { medium, database, broken: AtomicBool::new(false), asked: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            medium,
+            database,
+            broken: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
+            feed: Feed::default(),
+        });
+        let readers = Readers::start().map_err(OpenStoreError::Thread)?;
         let (jobs, waiting) = mpsc::channel();
         let writer = thread::Builder::new()
             .name("bag-writer".to_owned())
@@ -99,26 +110,47 @@ impl RedbStore {
                 move || writer::run(&shared, &waiting)
             })
             .map_err(OpenStoreError::Thread)?;
-        Ok(Self { shared, jobs: Some(jobs), writer: Some(writer) })
+        Ok(Self { shared, readers, jobs: Some(jobs), writer: Some(writer) })
     }
 
-    fn submit(&self, job: Job) {
-        // Without a writer the job is dropped, and its `done` with it, which the caller hears as a failure.
+    /// Hands a job to the writer at once, and waits for its outcome when polled.
+    fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<T>) -> Job,
+        stopped: fn(StoreError) -> T,
+    ) -> StoreFuture<'_, T> {
+        let (done, outcome) = oneshot::channel();
+        // Without a writer the job is dropped, and `done` with it.
         if let Some(jobs) = &self.jobs {
-            let _ = jobs.send(job);
+            let _ = jobs.send(job(done));
         }
+        Box::pin(async move { outcome.await.unwrap_or_else(|_| stopped(StoreError::Stopped)) })
     }
 
     /// Reads in a transaction of its own, which ends before anything is sent: a slow reader holds no old pages.
-    fn read<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let outcome = self.shared.read(read);
-        if matches!(outcome, Err(StoreError::Read(_) | StoreError::Stopped)) {
-            self.shared.broken.store(true, Ordering::Release);
-            if !self.shared.asked.swap(true, Ordering::AcqRel) {
-                self.submit(Job::Reopen);
+    fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<T, StoreError> + Send + 'static,
+    ) -> StoreFuture<'_, Result<T, StoreError>> {
+        let (done, outcome) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
+        self.readers.submit(move || {
+            let _ = done.send(shared.read(read));
+        });
+        Box::pin(async move {
+            let outcome = outcome.await.unwrap_or(Err(StoreError::Stopped));
+            if matches!(outcome, Err(StoreError::Read(_) | StoreError::Stopped)) {
+                self.ask_to_reopen();
             }
+            outcome
+        })
+    }
+
+    fn ask_to_reopen(&self) {
+        self.shared.broken.store(true, Ordering::Release);
+        if let Some(jobs) = self.jobs.as_ref().filter(|_| !self.shared.asked.swap(true, Ordering::AcqRel)) {
+            let _ = jobs.send(Job::Reopen);
         }
-        outcome
     }
 }
 
@@ -144,72 +176,58 @@ impl Shared {
         let opened = self.medium.reopen().map_err(|error| StoreError::Write(Arc::new(error)))?;
         *database = Some(opened);
         self.broken.store(false, Ordering::Release);
+        self.feed.report(Change::Anything);
         tracing::info!(path = %self.medium.path().display(), "opened the data file again after a failure");
         Ok(())
     }
 }
 
 impl BagStore for RedbStore {
-    fn register(&self, user: &PublicKey, done: Done<()>) {
-        self.submit(Job::Register { user: *user, done });
+    fn register(&self, user: PublicKey) -> StoreFuture<'_, Result<(), StoreError>> {
+        self.write(|done| Job::Register { user, done }, Err)
     }
 
-    fn append(&self, user: &PublicKey, bags: Vec<VerifiedBag>, done: Done<Vec<Placed>>) {
-        self.submit(Job::Append { user: *user, bags, done });
+    fn append(&self, user: PublicKey, bags: Vec<VerifiedBag>) -> StoreFuture<'_, Appended> {
+        self.write(|done| Job::Append { user, bags, done }, Appended::nothing)
     }
 
-    fn last_seq(&self, user: &PublicKey) -> Result<Option<Seq>, StoreError> {
-        self.read(|txn| {
-            let users = txn.open_table(USERS).map_err(reading)?;
-            let last = users.get(user.as_bytes()).map_err(reading)?;
-            Ok(last.map(|last| seq_from(*last.value())))
-        })
+    fn last(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Seq>, StoreError>> {
+        self.read(move |txn| reads::last(txn, &user))
     }
 
-    fn heads(&self, user: &PublicKey, after: Seq, last: Seq, budget: usize) -> Result<Vec<PeekItem>, StoreError> {
-        if after >= last {
-            return Ok(Vec::new());
-        }
-        self.read(|txn| {
-            let table = txn.open_table(HEADS).map_err(reading)?;
-            let (first, last) = (bag_key(user, after.next()), bag_key(user, last));
-            let mut items = Vec::new();
-            let mut size = 0;
-            for entry in table.range::<&[u8; 40]>(&first..=&last).map_err(reading)? {
-                let (key, value) = entry.map_err(reading)?;
-                let [.., a, b, c, d, e, f, g, h] = *key.value();
-                let seq = seq_from([a, b, c, d, e, f, g, h]);
-                let head = BagHead::decode(value.value()).map_err(|source| StoreError::Damaged {
-                    user: *user,
-                    seq,
-                    source,
-                })?;
-                size += head.head.as_bytes().len();
-                items.push(PeekItem { head, seq });
-                if size > budget {
-                    break;
-                }
-            }
-            Ok(items)
-        })
+    fn heads(
+        &self,
+        user: PublicKey,
+        after: Seq,
+        last: Seq,
+        budget: usize,
+    ) -> StoreFuture<'_, Result<Vec<PeekItem>, StoreError>> {
+        self.read(move |txn| reads::heads(txn, &user, after, last, budget))
     }
 
-    fn bodies(&self, user: &PublicKey, seqs: &[Seq], budget: usize) -> Result<Vec<Option<SealedBody>>, StoreError> {
-        self.read(|txn| {
-            let table = txn.open_table(BODIES).map_err(reading)?;
-            let mut bodies = Vec::new();
-            let mut size = 0;
-            for &seq in seqs {
-                let body = table.get(&bag_key(user, seq)).map_err(reading)?;
-                let body = body.map(|body| SealedBody::from_bytes(body.value().to_vec()));
-                size += body.as_ref().map_or(0, |body| body.as_bytes().len());
-                bodies.push(body);
-                if size > budget {
-                    break;
-                }
-            }
-            Ok(bodies)
-        })
+    fn bodies(
+        &self,
+        user: PublicKey,
+        seqs: Vec<Seq>,
+        budget: usize,
+    ) -> StoreFuture<'_, Result<Vec<Option<SealedBody>>, StoreError>> {
+        self.read(move |txn| reads::bodies(txn, &user, &seqs, budget))
+    }
+
+    fn usage(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Usage>, StoreError>> {
+        self.read(move |txn| reads::usage(txn, &user))
+    }
+
+    fn delete(&self, user: PublicKey) -> StoreFuture<'_, Result<bool, StoreError>> {
+        self.write(|done| Job::Delete { user, done }, Err)
+    }
+
+    fn accounts(&self, after: Option<PublicKey>, count: usize) -> StoreFuture<'_, Result<Vec<PublicKey>, StoreError>> {
+        self.read(move |txn| reads::accounts(txn, after.as_ref(), count))
+    }
+
+    fn changes(&self) -> Changes {
+        self.shared.feed.watch()
     }
 }
 
@@ -217,8 +235,7 @@ impl BagStore for RedbStore {
 impl Drop for RedbStore {
     fn drop(&mut self) {
         self.jobs = None;
-        // The store may be dropped by the writer itself, in the `done` of its last write; that thread then ends alone.
-        if let Some(writer) = self.writer.take_if(|writer| writer.thread().id() != thread::current().id()) {
+        if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
     }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use diplomatic::standard::{Encode, MAX_VARINT, PublicKey, Seq, Signature, VerifiedBag};
+use diplomatic::standard::{Bag, Encode, MAX_VARINT, PublicKey, Seq, Signature, VerifiedBag};
 
 use super::{reading, writing};
-use crate::store::{Placed, StoreError};
+use crate::store::{Appended, Placed, StoreError};
 
 /// The format that this build reads and writes, as it stands under [`FORMAT_KEY`].
 pub(super) const FORMAT: &str = "diplomatic-host 1";
@@ -41,11 +41,23 @@ pub(super) fn bag_key(user: &PublicKey, seq: Seq) -> [u8; 40] {
     key
 }
 
+/// The seq behind every other one.
+pub(super) const END: Seq = match Seq::new(MAX_VARINT) {
+    Some(seq) => seq,
+    None => Seq::ZERO,
+};
+
+/// Reads the seq at the end of a key of [`HEADS`] or [`BODIES`].
+pub(super) fn seq_of_key(key: &[u8; 40]) -> Seq {
+    let [.., a, b, c, d, e, f, g, h] = *key;
+    seq_from([a, b, c, d, e, f, g, h])
+}
+
 /// Returns the key of a signature in [`SEQS`].
-fn signature_key(user: &PublicKey, signature: &Signature) -> [u8; 48] {
+fn signature_key(user: &PublicKey, signature: &[u8; 64]) -> [u8; 48] {
     let mut key = [0; 48];
     key[..32].copy_from_slice(user.as_bytes());
-    key[32..].copy_from_slice(&signature.as_bytes()[..16]);
+    key[32..].copy_from_slice(&signature[..16]);
     key
 }
 
@@ -88,29 +100,37 @@ impl<'txn> Tables<'txn> {
     }
 
     /// Appends bags table by table and in the order of the keys, which touches each page once.
-    pub(super) fn append(&mut self, user: &PublicKey, bags: &[VerifiedBag]) -> Result<Vec<Placed>, StoreError> {
+    pub(super) fn append(&mut self, user: &PublicKey, bags: &[VerifiedBag]) -> Result<Appended, StoreError> {
         let before = self.last_seq(user)?;
         let known = self.known(user, bags)?;
         let mut last = before.unwrap_or_default();
         let mut new: BTreeMap<&[u8; 64], Seq> = BTreeMap::new();
-        let mut placed = Vec::with_capacity(bags.len());
+        let mut appended = Appended::whole(Vec::with_capacity(bags.len()));
         for (bag, known) in bags.iter().map(VerifiedBag::as_bag).zip(known) {
             let signature = bag.head.signature.as_bytes();
             if let Some(seq) = known.or_else(|| new.get(signature).copied()) {
-                placed.push(Placed::Known(seq));
+                appended.placed.push(Placed::Known(seq));
                 continue;
             }
             let seq = last.next();
             if seq == last {
-                return Err(StoreError::NoSeqLeft { user: *user });
+                appended.cut = Some(StoreError::NoSeqLeft { user: *user });
+                break;
             }
             self.heads.insert(&bag_key(user, seq), bag.head.to_bytes().as_slice()).map_err(writing)?;
             new.insert(signature, seq);
-            placed.push(Placed::New(seq));
+            appended.placed.push(Placed::New(seq));
             last = seq;
         }
-        for (bag, placed) in bags.iter().zip(&placed).filter(|(_, placed)| placed.is_new()) {
+        for (bag, placed) in bags.iter().zip(&appended.placed).filter(|(_, placed)| placed.is_new()) {
             self.bodies.insert(&bag_key(user, placed.seq()), bag.as_bag().body.as_bytes()).map_err(writing)?;
+        }
+        for (bag, placed) in bags.iter().zip(&mut appended.placed) {
+            if let Placed::Known(seq) = *placed
+                && self.heal(&bag_key(user, seq), bag.as_bag())?
+            {
+                *placed = Placed::Healed(seq);
+            }
         }
         for (signature, seq) in new {
             self.index(user, &Signature::from_bytes(*signature), seq)?;
@@ -118,7 +138,32 @@ impl<'txn> Tables<'txn> {
         if before != Some(last) {
             self.set_last_seq(user, last)?;
         }
-        Ok(placed)
+        Ok(appended)
+    }
+
+    /// Stores a known bag anew if what lies there differs, and tells whether it does.
+    fn heal(&mut self, key: &[u8; 40], bag: &Bag) -> Result<bool, StoreError> {
+        let (head, body) = (bag.head.to_bytes(), bag.body.as_bytes());
+        let same_head = self.heads.get(key).map_err(reading)?.is_some_and(|stored| stored.value() == head);
+        let same_body = self.bodies.get(key).map_err(reading)?.is_some_and(|stored| stored.value() == body);
+        if same_head && same_body {
+            return Ok(false);
+        }
+        self.heads.insert(key, head.as_slice()).map_err(writing)?;
+        self.bodies.insert(key, body).map_err(writing)?;
+        self.changed = true;
+        Ok(true)
+    }
+
+    pub(super) fn delete(&mut self, user: &PublicKey) -> Result<bool, StoreError> {
+        let (first, last) = (bag_key(user, Seq::ZERO), bag_key(user, END));
+        self.heads.retain_in::<&[u8; 40], _>(&first..=&last, |_, _| false).map_err(writing)?;
+        self.bodies.retain_in::<&[u8; 40], _>(&first..=&last, |_, _| false).map_err(writing)?;
+        let (first, last) = (signature_key(user, &[0; 64]), signature_key(user, &[0xff; 64]));
+        self.seqs.retain_in::<&[u8; 48], _>(&first..=&last, |_, _| false).map_err(writing)?;
+        let known = self.users.remove(user.as_bytes()).map_err(writing)?.is_some();
+        self.changed |= known;
+        Ok(known)
     }
 
     /// Looks up which bags are there already, and under which seqs.
@@ -134,7 +179,9 @@ impl<'txn> Tables<'txn> {
     }
 
     fn seq_of(&self, user: &PublicKey, signature: &Signature) -> Result<Option<Seq>, StoreError> {
-        let Some(seqs) = self.seqs.get(&signature_key(user, signature)).map_err(reading)? else { return Ok(None) };
+        let Some(seqs) = self.seqs.get(&signature_key(user, signature.as_bytes())).map_err(reading)? else {
+            return Ok(None);
+        };
         for &seq in seqs.value().as_chunks().0 {
             let seq = seq_from(seq);
             let head = self.heads.get(&bag_key(user, seq)).map_err(reading)?;
@@ -147,7 +194,7 @@ impl<'txn> Tables<'txn> {
 
     /// Adds a seq to those of its signature's start.
     fn index(&mut self, user: &PublicKey, signature: &Signature, seq: Seq) -> Result<(), StoreError> {
-        let key = signature_key(user, signature);
+        let key = signature_key(user, signature.as_bytes());
         let seq = seq.number().to_be_bytes();
         let others = self.seqs.insert(&key, seq.as_slice()).map_err(writing)?.map(|others| others.value().to_vec());
         if let Some(others) = others {

@@ -6,10 +6,11 @@ use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use diplomatic::standard::{PublicKey, VerifiedBag};
+use tokio::sync::oneshot::Sender;
 
 use super::tables::Tables;
 use super::{Shared, writing};
-use crate::store::{Done, Placed, StoreError};
+use crate::store::{Appended, Change, Feed, Placed, StoreError};
 
 /// How many bytes of bags one commit takes before the others wait for the next: it bounds how long a small push waits
 /// behind large ones. A single push may be larger, for it is stored as a whole.
@@ -21,12 +22,16 @@ const COMMIT_WRITES: usize = 4096;
 pub(super) enum Job {
     Register {
         user: PublicKey,
-        done: Done<()>,
+        done: Sender<Result<(), StoreError>>,
     },
     Append {
         user: PublicKey,
         bags: Vec<VerifiedBag>,
-        done: Done<Vec<Placed>>,
+        done: Sender<Appended>,
+    },
+    Delete {
+        user: PublicKey,
+        done: Sender<Result<bool, StoreError>>,
     },
     /// A reader met an I/O error, after which the database refuses everything until it is opened again.
     Reopen,
@@ -35,7 +40,8 @@ pub(super) enum Job {
 /// What a job comes to, not to be told before the commit.
 enum Outcome {
     Registered,
-    Placed(Vec<Placed>),
+    Appended(Appended),
+    Deleted(bool),
     Nothing,
 }
 
@@ -55,7 +61,7 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>) {
         }
         resting = match shared.ensure_open().and_then(|()| commit(shared, &batch)) {
             Ok(outcomes) => {
-                batch.into_iter().zip(outcomes).for_each(|(job, outcome)| job.succeed(outcome));
+                batch.into_iter().zip(outcomes).for_each(|(job, outcome)| job.succeed(outcome, &shared.feed));
                 None
             }
             Err(error) => {
@@ -114,30 +120,44 @@ impl Job {
                 .map(VerifiedBag::as_bag)
                 .map(|bag| bag.head.head.as_bytes().len() + bag.body.as_bytes().len())
                 .sum(),
-            Self::Register { .. } | Self::Reopen => 0,
+            Self::Register { .. } | Self::Delete { .. } | Self::Reopen => 0,
         }
     }
 
     fn carry_out(&self, tables: &mut Tables<'_>) -> Result<Outcome, StoreError> {
         match self {
             Self::Register { user, .. } => tables.register(user).map(|()| Outcome::Registered),
-            Self::Append { user, bags, .. } => tables.append(user, bags).map(Outcome::Placed),
+            Self::Append { user, bags, .. } => tables.append(user, bags).map(Outcome::Appended),
+            Self::Delete { user, .. } => tables.delete(user).map(Outcome::Deleted),
             Self::Reopen => Ok(Outcome::Nothing),
         }
     }
 
-    fn succeed(self, outcome: Outcome) {
+    /// Tells what was committed: those who watch before the caller, so that no hint is behind what the caller knows.
+    fn succeed(self, outcome: Outcome, feed: &Feed) {
+        // Whoever asked may have gone.
         match (self, outcome) {
-            (Self::Register { done, .. }, Outcome::Registered) => done(Ok(())),
-            (Self::Append { done, .. }, Outcome::Placed(placed)) => done(Ok(placed)),
+            (Self::Register { done, .. }, Outcome::Registered) => drop(done.send(Ok(()))),
+            (Self::Append { user, done, .. }, Outcome::Appended(appended)) => {
+                let newest = appended.placed.iter().rfind(|placed| placed.is_new());
+                if let Some(last) = newest.map(|placed| Placed::seq(*placed)) {
+                    feed.report(Change::Appended { user, last });
+                }
+                let _ = done.send(appended);
+            }
+            (Self::Delete { user, done }, Outcome::Deleted(known)) => {
+                feed.report(Change::Deleted { user });
+                let _ = done.send(Ok(known));
+            }
             (job, _) => job.fail(&StoreError::Stopped),
         }
     }
 
     fn fail(self, error: &StoreError) {
         match self {
-            Self::Register { done, .. } => done(Err(error.clone())),
-            Self::Append { done, .. } => done(Err(error.clone())),
+            Self::Register { done, .. } => drop(done.send(Err(error.clone()))),
+            Self::Append { done, .. } => drop(done.send(Appended::nothing(error.clone()))),
+            Self::Delete { done, .. } => drop(done.send(Err(error.clone()))),
             Self::Reopen => {}
         }
     }

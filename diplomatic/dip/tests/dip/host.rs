@@ -76,18 +76,19 @@ impl TestHost {
     /// Tells whether the account was ever here.
     pub(crate) fn knows(&self, seed: &Seed) -> bool {
         let keys = HostKeys::derive(seed, &Label::default());
-        let (host, _) = self.running.as_ref().unwrap();
-        host.store().last_seq(keys.public_key()).unwrap().is_some()
+        let (host, runtime) = self.running.as_ref().unwrap();
+        runtime.block_on(host.store().last(*keys.public_key())).unwrap().is_some()
     }
 
     /// Returns the messages of an account.
     pub(crate) fn messages(&self, seed: &Seed) -> Vec<Message> {
         let keys = HostKeys::derive(seed, &Label::default());
-        let (host, _) = self.running.as_ref().unwrap();
-        let Some(last) = host.store().last_seq(keys.public_key()).unwrap() else { return Vec::new() };
-        let heads = host.store().heads(keys.public_key(), Seq::ZERO, last, usize::MAX).unwrap();
+        let (host, runtime) = self.running.as_ref().unwrap();
+        let (store, user) = (host.store(), *keys.public_key());
+        let Some(last) = runtime.block_on(store.last(user)).unwrap() else { return Vec::new() };
+        let heads = runtime.block_on(store.heads(user, Seq::ZERO, last, usize::MAX)).unwrap();
         let open = heads.iter().map(|item| {
-            let bodies = host.store().bodies(keys.public_key(), &[item.seq], usize::MAX).unwrap();
+            let bodies = runtime.block_on(store.bodies(user, vec![item.seq], usize::MAX)).unwrap();
             keys.open_head(&item.head).unwrap().open_body(bodies[0].as_ref().unwrap()).unwrap()
         });
         open.collect()

@@ -26,7 +26,7 @@ const LONGEST: Duration = Duration::from_secs(20);
 pub(crate) struct RunningHost {
     pub(crate) url: String,
     pub(crate) host: Arc<Host<MemoryStore>>,
-    _runtime: Runtime,
+    pub(crate) runtime: Runtime,
 }
 
 impl RunningHost {
@@ -36,7 +36,7 @@ impl RunningHost {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let host = Arc::new(Host::new(MemoryStore::new()));
         runtime.spawn(Server::new(host.clone()).serve(listener, std::future::pending()));
-        Self { url, host, _runtime: runtime }
+        Self { url, host, runtime }
     }
 }
 

@@ -1,0 +1,68 @@
+//! What a call answers: items, which are read from the store as they are sent.
+
+use super::peek::HeadCursor;
+use super::pull::BodyCursor;
+use crate::{BagStore, StoreError};
+
+/// The items of a reply, in chunks of bounded size.
+///
+/// Each chunk is a read of the store for itself, so that nothing is held in between, however slow the reader is.
+#[derive(Debug, Default)]
+pub struct Items {
+    /// What is encoded already.
+    ready: Vec<u8>,
+    rest: Rest,
+}
+
+/// What is still to be read.
+#[derive(Debug, Default)]
+enum Rest {
+    #[default]
+    Nothing,
+    Heads(HeadCursor),
+    Bodies(BodyCursor),
+}
+
+impl Items {
+    pub(super) const fn whole(encoded: Vec<u8>) -> Self {
+        Self { ready: encoded, rest: Rest::Nothing }
+    }
+
+    /// Starts to list heads. The first chunk is read at once: a store that fails is then still answered with a status.
+    pub(super) async fn heads<S: BagStore + ?Sized>(mut cursor: HeadCursor, store: &S) -> Result<Self, StoreError> {
+        Ok(Self { ready: cursor.next_chunk(store).await?, rest: Rest::Heads(cursor) })
+    }
+
+    /// Starts to fetch bodies, the first chunk at once.
+    pub(super) async fn bodies<S: BagStore + ?Sized>(mut cursor: BodyCursor, store: &S) -> Result<Self, StoreError> {
+        Ok(Self { ready: cursor.next_chunk(store).await?, rest: Rest::Bodies(cursor) })
+    }
+
+    /// Returns all items, if they are at hand already without another read.
+    pub fn as_whole(&self) -> Option<&[u8]> {
+        let done = match &self.rest {
+            Rest::Nothing => true,
+            Rest::Heads(cursor) => cursor.is_done(),
+            Rest::Bodies(cursor) => cursor.is_done(),
+        };
+        done.then_some(&self.ready)
+    }
+
+    /// Returns the next encoded items, or `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn next_chunk<S: BagStore + ?Sized>(&mut self, store: &S) -> Result<Option<Vec<u8>>, StoreError> {
+        if !self.ready.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.ready)));
+        }
+        let chunk = match &mut self.rest {
+            Rest::Nothing => Vec::new(),
+            Rest::Heads(cursor) if cursor.is_done() => Vec::new(),
+            Rest::Heads(cursor) => cursor.next_chunk(store).await?,
+            Rest::Bodies(cursor) => cursor.next_chunk(store).await?,
+        };
+        Ok((!chunk.is_empty()).then_some(chunk))
+    }
+}

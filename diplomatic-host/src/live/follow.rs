@@ -1,0 +1,71 @@
+//! Keeps the sockets up with the store: tells them what nobody told them.
+
+use std::time::Duration;
+
+use diplomatic::standard::calls::{Notification, NotificationItem, PeekItem};
+use diplomatic::standard::{Encode, PublicKey, SealedBody};
+use futures_util::{StreamExt, stream};
+use tokio::time::sleep;
+
+use super::Hub;
+use super::order::Told;
+use crate::calls::CHUNK;
+use crate::{BagStore, Change, StoreError};
+
+/// How long a frame that is missing may still come by itself: pushes overtake each other by less.
+const PATIENCE: Duration = Duration::from_millis(25);
+/// For how many users gaps are awaited or filled at once.
+const AT_ONCE: usize = 1024;
+
+impl Hub {
+    /// Follows the changes of a store for ever: sockets are told what others stored, and let go when that is not enough.
+    pub(crate) async fn follow<S: BagStore + ?Sized>(&self, store: &S) {
+        tokio::join!(self.watch(store), self.fill_gaps(store));
+    }
+
+    async fn watch<S: BagStore + ?Sized>(&self, store: &S) {
+        let mut changes = store.changes();
+        while let Some(change) = changes.next().await {
+            match change {
+                Change::Appended { user, last } => self.hint(user, last),
+                Change::Deleted { user } => self.close(user),
+                Change::Anything => self.close_all(),
+            }
+        }
+    }
+
+    async fn fill_gaps<S: BagStore + ?Sized>(&self, store: &S) {
+        let gaps = &self.shared.gaps;
+        stream::unfold((), async |()| Some((gaps.next().await, ())))
+            .for_each_concurrent(AT_ONCE, async |user| {
+                sleep(PATIENCE).await;
+                if let Err(error) = self.fill(store, user).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "could not read what a socket missed");
+                    self.close(user);
+                }
+            })
+            .await;
+    }
+
+    /// Reads from the store what the user's sockets were not told.
+    async fn fill<S: BagStore + ?Sized>(&self, store: &S, user: PublicKey) -> Result<(), StoreError> {
+        if let Some(channel) = self.channels().get_mut(&user) {
+            channel.reported = false;
+        }
+        while let Some(gap) = self.gap(user) {
+            let items = store.heads(user, gap.after, gap.last, CHUNK).await?;
+            let Some(last) = items.last().map(|item| item.seq) else {
+                self.with(user, |order| order.skip(gap));
+                continue;
+            };
+            // Whether they were pushed alone is not known, so that no body goes along.
+            let items = items
+                .into_iter()
+                .map(|PeekItem { seq, head }| NotificationItem { seq, head, inlined: SealedBody::default() })
+                .collect();
+            let bytes = Notification { items }.to_bytes().into();
+            self.with(user, |order| order.take(Told { first: gap.after.next(), last, bytes }));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,255 @@
+//! The live channel: who has sockets open, what they were told, and what is queued for each.
+
+mod follow;
+mod order;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use diplomatic::standard::{PublicKey, Seq};
+use tokio::sync::{Notify, mpsc};
+
+use self::order::{Gap, Order, Told};
+use crate::Notice;
+
+/// How many frames wait for a slow socket before it is closed.
+const QUEUED_FRAMES: usize = 256;
+/// How many bytes wait for a slow socket before it is closed; a single frame may be larger.
+const QUEUED_BYTES: usize = 4 << 20;
+
+/// The open sockets of every user.
+///
+/// Publishing never waits: a socket whose queue is full is let go, for its client finds out what it missed by a PEEK
+/// when it connects again. Frames are told by seq; what is missing is read from the store (see [`Hub::follow`]).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hub {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    channels: Mutex<HashMap<PublicKey, Channel>>,
+    gaps: Gaps,
+}
+
+/// The users who have gaps that nobody fills yet.
+#[derive(Debug, Default)]
+struct Gaps {
+    users: Mutex<Vec<PublicKey>>,
+    news: Notify,
+}
+
+/// What goes to the sockets of one user. There is at least one.
+#[derive(Debug)]
+struct Channel {
+    order: Order,
+    sockets: Vec<Socket>,
+    /// Whether the one who fills gaps knows of the one here.
+    reported: bool,
+}
+
+#[derive(Debug)]
+struct Socket {
+    frames: mpsc::Sender<Bytes>,
+    queued: Arc<AtomicUsize>,
+}
+
+/// The receiving end of one socket's queue. Dropping it takes the socket off the hub.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    hub: Hub,
+    user: PublicKey,
+    frames: mpsc::Receiver<Bytes>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl Hub {
+    /// Opens a queue for a socket of `user`, whose last seq is `last`; what comes after that is in it.
+    pub(crate) fn subscribe(&self, user: PublicKey, last: Seq) -> Subscription {
+        let (sender, frames) = mpsc::channel(QUEUED_FRAMES);
+        let queued = Arc::new(AtomicUsize::new(0));
+        let socket = Socket { frames: sender, queued: Arc::clone(&queued) };
+        let empty = || Channel { order: Order::after(last), sockets: Vec::new(), reported: false };
+        self.channels().entry(user).or_insert_with(empty).sockets.push(socket);
+        Subscription { hub: self.clone(), user, frames, queued }
+    }
+
+    /// Queues a frame for every open socket of its user, once everything before it was told.
+    pub(crate) fn publish(&self, Notice { user, first, last, frame }: Notice) {
+        self.with(user, |order| order.take(Told { first, last, bytes: frame.into() }));
+    }
+
+    /// Notes that the user has bags up to `last`.
+    fn hint(&self, user: PublicKey, last: Seq) {
+        self.with(user, |order| {
+            order.hear_of(last);
+            Vec::new()
+        });
+    }
+
+    /// Returns what the user's sockets were not told, if there are sockets.
+    fn gap(&self, user: PublicKey) -> Option<Gap> {
+        self.channels().get(&user)?.order.gap()
+    }
+
+    /// Lets the user's sockets go.
+    pub(crate) fn close(&self, user: PublicKey) {
+        self.channels().remove(&user);
+    }
+
+    /// Lets every socket go.
+    fn close_all(&self) {
+        self.channels().clear();
+    }
+
+    fn with(&self, user: PublicKey, act: impl FnOnce(&mut Order) -> Vec<Told>) {
+        let mut channels = self.channels();
+        let Some(channel) = channels.get_mut(&user) else { return };
+        for told in act(&mut channel.order) {
+            // Seqs that are gone leave an empty frame, which tells nothing.
+            if !told.bytes.is_empty() {
+                channel.sockets.retain(|socket| socket.offer(&told.bytes));
+            }
+        }
+        if channel.sockets.is_empty() {
+            channels.remove(&user);
+        } else if channel.order.gap().is_some() && !channel.reported {
+            channel.reported = true;
+            self.shared.gaps.report(user);
+        }
+    }
+
+    fn channels(&self) -> MutexGuard<'_, HashMap<PublicKey, Channel>> {
+        // Nothing that can panic runs under this lock.
+        self.shared.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gaps {
+    fn report(&self, user: PublicKey) {
+        self.users().push(user);
+        self.news.notify_one();
+    }
+
+    async fn next(&self) -> PublicKey {
+        loop {
+            if let Some(user) = self.users().pop() {
+                return user;
+            }
+            self.news.notified().await;
+        }
+    }
+
+    fn users(&self) -> MutexGuard<'_, Vec<PublicKey>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Socket {
+    /// Queues a frame; `false` when it does not fit and the socket has to go.
+    fn offer(&self, frame: &Bytes) -> bool {
+        let before = self.queued.fetch_add(frame.len(), Ordering::Relaxed);
+        let fits = before == 0 || before + frame.len() <= QUEUED_BYTES;
+        fits && self.frames.try_send(frame.clone()).is_ok()
+    }
+}
+
+impl Subscription {
+    /// Returns the next frame, or `None` once the socket was let go and what was queued before is taken.
+    ///
+    /// # Cancel safety
+    ///
+    /// No frame is lost when the future is dropped.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        let frame = self.frames.recv().await?;
+        self.queued.fetch_sub(frame.len(), Ordering::Relaxed);
+        Some(frame)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.frames.close();
+        let mut channels = self.hub.channels();
+        if let Some(channel) = channels.get_mut(&self.user) {
+            channel.sockets.retain(|socket| !socket.frames.is_closed());
+            if channel.sockets.is_empty() {
+                channels.remove(&self.user);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(number: u8) -> PublicKey {
+        PublicKey::from_bytes([number; 32])
+    }
+
+    fn notice(number: u8, seq: u64, frame: &[u8]) -> Notice {
+        let seq = Seq::new(seq).unwrap();
+        Notice { user: user(number), first: seq, last: seq, frame: frame.to_vec() }
+    }
+
+    fn drain(subscription: &mut Subscription) -> Vec<Bytes> {
+        std::iter::from_fn(|| subscription.frames.try_recv().ok()).collect()
+    }
+
+    #[test]
+    fn every_socket_of_the_user_gets_every_frame_and_no_other_socket_does() {
+        let hub = Hub::default();
+        let [mut first, mut second, mut stranger] = [1, 1, 2].map(|number| hub.subscribe(user(number), Seq::ZERO));
+        hub.publish(notice(1, 2, b"two"));
+        hub.publish(notice(1, 1, b"one"));
+        assert_eq!(drain(&mut first), ["one", "two"]);
+        assert_eq!(drain(&mut second), ["one", "two"]);
+        assert!(drain(&mut stranger).is_empty());
+    }
+
+    #[test]
+    fn a_gap_is_reported_once() {
+        let hub = Hub::default();
+        let _socket = hub.subscribe(user(1), Seq::ZERO);
+        for seq in [3, 5, 7] {
+            hub.publish(notice(1, seq, b"frame"));
+        }
+        // Nobody listens there.
+        hub.hint(user(2), Seq::new(9).unwrap());
+        assert_eq!(*hub.shared.gaps.users(), [user(1)]);
+    }
+
+    #[test]
+    fn a_dropped_subscription_leaves_nothing_behind() {
+        let hub = Hub::default();
+        let first = hub.subscribe(user(1), Seq::ZERO);
+        let second = hub.subscribe(user(1), Seq::ZERO);
+        drop(first);
+        assert_eq!(hub.channels().values().map(|channel| channel.sockets.len()).sum::<usize>(), 1);
+        drop(second);
+        assert!(hub.channels().is_empty());
+    }
+
+    #[test]
+    fn a_socket_that_never_reads_is_let_go_by_count_and_by_bytes() {
+        for (frame, most) in [(vec![0; 10], QUEUED_FRAMES), (vec![0; QUEUED_BYTES / 4], 4)] {
+            let hub = Hub::default();
+            let mut slow = hub.subscribe(user(1), Seq::ZERO);
+            (1..QUEUED_FRAMES as u64 + 10).for_each(|seq| hub.publish(notice(1, seq, &frame)));
+            assert!(hub.channels().is_empty());
+            assert_eq!(drain(&mut slow).len(), most);
+            assert!(matches!(slow.frames.try_recv(), Err(mpsc::error::TryRecvError::Disconnected)));
+        }
+    }
+
+    #[test]
+    fn a_frame_larger_than_the_queue_passes_when_nothing_waits() {
+        let hub = Hub::default();
+        let mut socket = hub.subscribe(user(1), Seq::ZERO);
+        hub.publish(notice(1, 1, &vec![0; 2 * QUEUED_BYTES]));
+        assert_eq!(drain(&mut socket).len(), 1);
+    }
+}

@@ -1,0 +1,189 @@
+//! Who changed what: hints from a store to those who watch it.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use diplomatic::standard::{PublicKey, Seq};
+use tokio::sync::Notify;
+
+/// One change in a store. It is a hint: what is true stands in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// The user's last seq is at least this one now.
+    Appended {
+        /// Who it is.
+        user: PublicKey,
+        /// The last seq.
+        last: Seq,
+    },
+    /// The user was deleted with all bags.
+    Deleted {
+        /// Who it was.
+        user: PublicKey,
+    },
+    /// Anything may have changed, backwards too: the data was opened again after a failure, or set back.
+    Anything,
+}
+
+/// The changes of one store for one watcher, merged per user until they are taken.
+#[derive(Debug)]
+pub struct Changes {
+    waiting: Arc<Waiting>,
+    /// What was taken from `waiting` and not returned yet.
+    taken: Vec<Change>,
+}
+
+/// Where a store reports its changes.
+#[derive(Debug, Default)]
+pub struct Feed {
+    watchers: Mutex<Vec<Weak<Waiting>>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    pending: Mutex<Pending>,
+    news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    users: HashMap<PublicKey, Merged>,
+    anything: bool,
+    ended: bool,
+}
+
+/// The changes of one user.
+#[derive(Debug, Default)]
+struct Merged {
+    deleted: bool,
+    /// The last seq after that.
+    last: Option<Seq>,
+}
+
+impl Feed {
+    /// Reports a change to everyone who watches.
+    pub fn report(&self, change: Change) {
+        self.each_watcher(|pending| pending.add(change));
+    }
+
+    /// Starts to watch.
+    pub fn watch(&self) -> Changes {
+        let waiting = Arc::new(Waiting::default());
+        lock(&self.watchers).push(Arc::downgrade(&waiting));
+        Changes { waiting, taken: Vec::new() }
+    }
+
+    fn each_watcher(&self, mut tell: impl FnMut(&mut Pending)) {
+        lock(&self.watchers).retain(|watcher| {
+            let Some(watcher) = watcher.upgrade() else { return false };
+            tell(&mut lock(&watcher.pending));
+            watcher.news.notify_one();
+            true
+        });
+    }
+}
+
+/// Ends the changes of everyone who watches.
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.each_watcher(|pending| pending.ended = true);
+    }
+}
+
+impl Changes {
+    /// Returns the next change, or `None` once the store is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// No change is lost when the future is dropped.
+    pub async fn next(&mut self) -> Option<Change> {
+        loop {
+            if let Some(change) = self.taken.pop() {
+                return Some(change);
+            }
+            let ended = {
+                let mut pending = lock(&self.waiting.pending);
+                pending.take(&mut self.taken);
+                pending.ended
+            };
+            if self.taken.is_empty() {
+                if ended {
+                    return None;
+                }
+                self.waiting.news.notified().await;
+            }
+        }
+    }
+}
+
+impl Pending {
+    fn add(&mut self, change: Change) {
+        match change {
+            Change::Appended { user, last } => self.users.entry(user).or_default().last = Some(last),
+            Change::Deleted { user } => drop(self.users.insert(user, Merged { deleted: true, last: None })),
+            Change::Anything => self.anything = true,
+        }
+    }
+
+    fn take(&mut self, out: &mut Vec<Change>) {
+        // What is returned first comes last.
+        for (user, Merged { deleted, last }) in mem::take(&mut self.users) {
+            out.extend(last.map(|last| Change::Appended { user, last }));
+            out.extend(deleted.then_some(Change::Deleted { user }));
+        }
+        out.extend(mem::take(&mut self.anything).then_some(Change::Anything));
+    }
+}
+
+/// Nothing that can panic runs under these locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn appended(user: u8, last: u64) -> Change {
+        Change::Appended { user: PublicKey::from_bytes([user; 32]), last: Seq::new(last).unwrap() }
+    }
+
+    #[tokio::test]
+    async fn a_watcher_hears_the_latest_of_each_user_and_then_the_end() {
+        let feed = Feed::default();
+        feed.report(appended(9, 1));
+        let mut changes = feed.watch();
+        for change in [appended(1, 1), appended(2, 5), appended(1, 2), Change::Anything] {
+            feed.report(change);
+        }
+        assert_eq!(changes.next().await, Some(Change::Anything));
+        let mut rest = [changes.next().await.unwrap(), changes.next().await.unwrap()];
+        rest.sort_by_key(|change| matches!(change, Change::Appended { last, .. } if last.number() == 5));
+        assert_eq!(rest, [appended(1, 2), appended(2, 5)]);
+        drop(feed);
+        assert_eq!(changes.next().await, None);
+    }
+
+    #[tokio::test]
+    async fn who_was_deleted_and_came_again_is_told_of_in_this_order() {
+        let feed = Feed::default();
+        let mut changes = feed.watch();
+        let deleted = Change::Deleted { user: PublicKey::from_bytes([1; 32]) };
+        for change in [appended(1, 9), deleted, appended(1, 1)] {
+            feed.report(change);
+        }
+        assert_eq!([changes.next().await, changes.next().await], [Some(deleted), Some(appended(1, 1))]);
+    }
+
+    #[tokio::test]
+    async fn a_watcher_that_waits_is_woken() {
+        let feed = Arc::new(Feed::default());
+        let mut changes = feed.watch();
+        let waiting = tokio::spawn(async move { changes.next().await });
+        tokio::task::yield_now().await;
+        feed.report(appended(1, 1));
+        assert_eq!(waiting.await.unwrap(), Some(appended(1, 1)));
+    }
+}
