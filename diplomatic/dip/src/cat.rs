@@ -13,7 +13,7 @@ use crate::payload;
 
 #[derive(Debug, Args)]
 pub(crate) struct CatArgs {
-    /// Takes the input as JSON, the payload of an event of this type, such as todo.added.
+    /// Reads JSON, the payload of an event of this type, such as todo.added.
     #[arg(long = "type", value_name = "NAME")]
     type_name: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Whether a host knows the account: asked before a host is used for the first time.
+//! Checking whether a host knows the account, before its first use.
 
 use diplomatic::error::AddressError;
 use diplomatic::inspect::{HostAccount, HostInspector, InspectError};
@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::hosts::Host;
 use crate::shown::Shown;
 
-/// Why a host is not used.
+/// Why a host was not used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HostError {
     #[error(transparent)]
@@ -33,7 +33,7 @@ impl HostError {
     }
 }
 
-/// Asks a host whether it knows the account, and refuses one that has nothing of it unless that is what is wanted.
+/// Asks a host whether it knows the account. Refuses a host that has nothing of it, unless `create` is set.
 pub(crate) async fn check_account(seed: &Seed, host: &Host, create: bool) -> Result<HostAccount, HostError> {
     let problem = |error| match error {
         InspectError::Address(error) => HostError::Address(error),

@@ -17,7 +17,7 @@ use crate::sync::SyncArgs;
 use crate::verify::VerifyArgs;
 use crate::wipe::WipeArgs;
 
-/// Works on the data of any DIPLOMATIC account, of whatever app it is.
+/// Manages the data of any DIPLOMATIC account, whichever app wrote it.
 ///
 /// The data is a log of messages, encrypted on this device and synced through hosts that cannot read it.
 #[derive(Debug, Parser)]
@@ -27,14 +27,14 @@ pub(crate) struct Line {
     /// [default: $XDG_DATA_HOME/diplomatic, or ~/.local/share/diplomatic].
     #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub(crate) data: Option<PathBuf>,
-    /// The store of another app, such as phone/status.redb, while that app is closed
+    /// The store of another app, such as phone/status.redb
     /// [default: dip.redb in the data directory].
     #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     pub(crate) store: Option<PathBuf>,
-    /// Prints JSON: one document, or for messages one a line.
+    /// Prints JSON: one document, or one line per message.
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,
-    /// Says nothing but results and errors.
+    /// Prints only results and errors.
     #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     pub(crate) quiet: bool,
     #[command(subcommand)]
@@ -46,10 +46,10 @@ const EVERYWHERE: &str = "Options of every command";
 
 const ENVIRONMENT: &str = "\
 Environment:
-  DIP_SEED        the seed, 64 hex digits or 24 words, if no other is kept
-  DIP_PASSPHRASE  the passphrase of the seed that is kept, if not to be asked
-  DIP_HOST        the address of the one host to sync with, under the label
-                  `host`, in place of those that were added";
+  DIP_SEED        the seed (64 hex digits or 24 words), unless one is stored
+  DIP_PASSPHRASE  the passphrase of the stored seed, instead of a prompt
+  DIP_HOST        the address of the only host to sync with, under the label
+                  `host`, instead of the hosts that were added";
 
 fn after_help() -> String {
     format!("{ENVIRONMENT}\n\n{EXIT_CODES}")
@@ -57,7 +57,7 @@ fn after_help() -> String {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Makes, brings, shows or checks the seed: the account's one secret.
+    /// Creates, imports, shows or checks the seed, the account's secret.
     Seed {
         #[command(subcommand)]
         command: SeedCommand,
@@ -67,31 +67,31 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: HostCommand,
     },
-    /// Sends what is new here to every host, and receives what is new there.
+    /// Sends new messages to every host, and receives new messages from there.
     Sync(SyncArgs),
-    /// Says what this device has and what it knows of its hosts, without asking them.
+    /// Shows the state of this device and what it knows about its hosts, without contacting them.
     Status,
     /// Prints every message in the order that all devices agree on.
     Log(LogArgs),
-    /// Makes one message of the text of standard input.
+    /// Writes one message with the text from standard input.
     Cat(CatArgs),
-    /// Writes every message to an export file (.dpl), which the seed opens.
+    /// Writes every message to an export file (.dpl), which only the seed can open.
     Export(ExportArgs),
-    /// Merges an export file: what is new is added, and nothing is overwritten.
+    /// Merges an export file: adds new messages and overwrites nothing.
     Import(ImportArgs),
-    /// Prints what counted at a time, from an export file alone: no store is needed.
+    /// Prints the live messages at a time, from an export file alone, without a store.
     Replay(ReplayArgs),
-    /// Checks the store, and compares every host with it.
+    /// Checks the store and compares it with every host.
     Verify(VerifyArgs),
-    /// Makes the store smaller.
+    /// Shrinks the store.
     Compact(CompactArgs),
-    /// Removes the store and the list of hosts from this device, after an export. The seed stays.
+    /// Exports everything, then removes the store and the list of hosts from this device. The seed stays.
     Wipe(WipeArgs),
-    /// Prints a script that completes commands in a shell.
+    /// Prints a completion script for a shell.
     Completions { shell: Shell },
     /// Prints the manual page, or writes a page for every command to a directory.
     Man {
-        /// Where the pages go.
+        /// The directory for the pages.
         #[arg(value_name = "DIR")]
         directory: Option<PathBuf>,
     },

@@ -11,8 +11,8 @@ use crate::time::moment;
 
 #[derive(Debug, Args)]
 pub(crate) struct CompactArgs {
-    /// What stays: everything (only unused space goes), latest (what was overwritten or deleted goes), or a time
-    /// (what was overwritten or deleted goes, if it happened before).
+    /// What to keep: everything (frees only unused space), latest (drops overwritten and deleted messages), or a time
+    /// (drops those overwritten or deleted before it).
     #[arg(long, value_name = "everything|latest|TIME", default_value = "everything", value_parser = keep)]
     keep: Keep,
 }

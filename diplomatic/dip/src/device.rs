@@ -1,4 +1,4 @@
-//! This device: its store, and the hosts as far as there are any.
+//! This device: its store and its hosts.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::output::Output;
 use crate::progress::Meter;
 use crate::shown::Shown;
 
-/// How long a host may be silent before a command goes on without it.
+/// How long a host may be silent before a command continues without it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often a host whose list has a gap is asked again.
+/// How often to sync again with a host whose list has a gap.
 const GAPS: usize = 3;
 
-/// Where this device keeps its data, and where it prints.
+/// Where this device keeps its data, and how it prints.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) data: Option<PathBuf>,
@@ -40,7 +40,7 @@ impl Place {
         Ok(account::find(&self.directory()?)?)
     }
 
-    /// Returns where the messages are.
+    /// Returns the path of the store.
     pub(crate) fn store(&self) -> Result<PathBuf, Failure> {
         match &self.store {
             Some(store) => Ok(store.clone()),
@@ -56,7 +56,7 @@ impl Place {
         }
     }
 
-    /// Opens the store that is there, for work without the network.
+    /// Opens the existing store, for work without the network.
     pub(crate) fn open(&self, seed: &Seed) -> Result<Device<Raw>, Failure> {
         let path = self.store()?;
         if !path.exists() {
@@ -65,24 +65,24 @@ impl Place {
         Ok(Device::open(Backing::file(path), seed, rand::make_rng::<StdRng>())?)
     }
 
-    /// Does so, and makes the store if need be.
+    /// Opens the store, or creates it if needed.
     pub(crate) fn open_or_make(&self, seed: &Seed) -> Result<Device<Raw>, Failure> {
         Ok(Device::open(Backing::file(self.future_store()?), seed, rand::make_rng::<StdRng>())?)
     }
 
-    /// Returns where the store is or is to be made.
+    /// Returns the path of the store, which may not exist yet.
     fn future_store(&self) -> Result<PathBuf, Failure> {
         let path = self.store()?;
         if self.store.is_none() {
             self.directory()?.make()?;
         } else if !path.exists() {
-            // A new file under a name that was mistyped helps nobody.
+            // Creating a new file under a mistyped name would help nobody.
             return Err(Failure::NoStore { path });
         }
         Ok(path)
     }
 
-    /// Opens the store, which is made if need be, and starts sync with these hosts.
+    /// Opens the store, or creates it if needed, and starts sync with these hosts.
     pub(crate) async fn connect(&self, seed: &Seed, hosts: &[Host]) -> Result<Client<Raw>, Failure> {
         let path = self.future_store()?;
         let mut config = SessionConfig::default();
@@ -92,8 +92,8 @@ impl Place {
         Ok(builder.open().await?)
     }
 
-    /// Does so with all hosts. A host that only `DIP_HOST` names is asked first whether it knows the account, unless
-    /// the store has synced with it before.
+    /// Connects to all hosts. A host that only `DIP_HOST` names is first asked whether it knows the account, unless the
+    /// store has synced with it before.
     pub(crate) async fn connect_to_all(&self, seed: &Seed, create: bool) -> Result<Client<Raw>, Failure> {
         if let Some(host) = hosts::given()?
             && !self.has_synced(seed, &host)?
@@ -115,7 +115,7 @@ impl Place {
     }
 }
 
-/// Syncs until every host has everything, or cannot be used, and shows how far it is meanwhile.
+/// Syncs until every host is up to date or unusable, and shows the progress.
 pub(crate) async fn sync(client: &Client<Raw>, output: Output) -> Result<SyncStatus, Failure> {
     let bar = Bar { progress: output.progress("Looking for news"), most_pending: 0 };
     let mut changes = client.status_changes();
@@ -128,7 +128,7 @@ pub(crate) async fn sync(client: &Client<Raw>, output: Output) -> Result<SyncSta
     };
     let syncing = async {
         let mut status = client.sync().await?;
-        // A host whose list has a gap has lost bags: the next time it gets them again.
+        // A host whose list has a gap has lost bags. The next sync sends them again.
         for _ in 0..GAPS {
             if !status.hosts().iter().any(has_gap) {
                 break;
@@ -181,12 +181,12 @@ impl Drop for Bar {
     }
 }
 
-/// Says how it went with a host, in a line.
+/// Describes the outcome for a host in one line.
 pub(crate) fn line(host: &HostReport) -> String {
     Shown(&host.to_string()).to_string()
 }
 
-/// Tells the person of every host that does not have everything, or is not all right.
+/// Prints every host that is not up to date or has another problem.
 pub(crate) fn tell_troubles(status: &SyncStatus, output: Output) {
     let troubled = |host: &&HostReport| !host.is_caught_up() || host.status.clock_offset.is_some();
     status.hosts().iter().filter(troubled).for_each(|host| output.tell(format_args!("{}.", line(host))));

@@ -1,4 +1,4 @@
-//! One message, as it is printed.
+//! Printing messages.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::payload::{self, AsJson, hex};
 use crate::shown::Shown;
 use crate::time::{Local, rfc3339};
 
-/// How many hex digits of an entity id are printed for people: enough to tell two apart, and to ask for one.
+/// How many hex digits of an entity ID are printed for people: enough to tell two apart and to look one up.
 const SHORT: usize = 12;
 
 /// One message, as it is printed.
@@ -23,7 +23,7 @@ pub(crate) struct Entry {
     pub(crate) position: Position,
     pub(crate) meta: Meta,
     what: What,
-    /// How it came to this device; none where no device is concerned.
+    /// Where it came from; `None` if no device is involved.
     origin: Option<Origin>,
     counts: bool,
 }

@@ -1,4 +1,4 @@
-//! Exit codes: what became of a command, for scripts.
+//! Exit codes, which tell scripts the outcome of a command.
 
 use std::process::ExitCode;
 
@@ -17,12 +17,12 @@ pub(crate) enum Exit {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  failed, for a reason that is not below
+  1  failed for a reason not listed below
   2  wrong usage
   3  no seed, another seed, or a wrong passphrase
   4  a host could not be reached, or refused
-  5  `verify` found something wrong
-  6  the host does not know the account: say --create if the seed is right
+  5  `verify` found a problem
+  6  the host does not know the account: use --create if the seed is right
   7  the store is in use, damaged, or newer than this program";
 
 impl From<Exit> for ExitCode {

@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked to.
+//! Why a command failed.
 
 use std::error::Error;
 use std::io;
@@ -13,7 +13,7 @@ use crate::check::HostError;
 use crate::exit::Exit;
 use crate::hosts::HostsError;
 
-/// Why a command did not do what it was asked to: one sentence, with the mend.
+/// Why a command failed, in one sentence with a remedy.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     #[error(transparent)]
@@ -58,13 +58,13 @@ pub(crate) enum Failure {
     Output(#[source] io::Error),
     #[error("{path} cannot be written")]
     File { path: String, source: io::Error },
-    #[error("the program could not be set up")]
+    #[error("the program could not be started")]
     System(#[source] io::Error),
     #[error("nothing was done")]
     Declined,
 }
 
-/// What the library says of an export file, with this tool's word for the mend.
+/// The library's message about an export file, with this tool's remedy.
 struct Told<'a>(&'a ReplayError);
 
 impl std::fmt::Display for Told<'_> {
@@ -104,17 +104,17 @@ impl Failure {
         }
     }
 
-    /// Tells whether another program has the store.
+    /// Returns whether another program has the store open.
     pub(crate) const fn is_in_use(&self) -> bool {
         matches!(self, Self::OpenLog(OpenLogError::InUse { .. }))
     }
 
-    /// Tells whether nobody reads the output any more.
+    /// Returns whether nobody reads the output any more.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// Says it in one line, with what lies behind it.
+    /// Returns the message and its causes in one line.
     pub(crate) fn sentence(&self) -> String {
         let mut sentence = self.to_string();
         let mut cause = self.source();

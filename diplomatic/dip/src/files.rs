@@ -1,4 +1,4 @@
-//! `dip export` and `dip import`: messages in files.
+//! `dip export` and `dip import`.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ use crate::shown::{Bytes, Count, Shown};
 pub(crate) struct ExportArgs {
     /// The export file, such as backup.dpl.
     file: PathBuf,
-    /// Replaces a file of that name.
+    /// Replaces an existing file.
     #[arg(long)]
     force: bool,
 }
@@ -27,7 +27,7 @@ pub(crate) struct ExportArgs {
 pub(crate) struct ImportArgs {
     /// The export file.
     file: PathBuf,
-    /// Takes what is left of a damaged file, and says what is damaged.
+    /// Imports the readable part of a damaged file and reports the damage.
     #[arg(long)]
     recover: bool,
 }
@@ -47,7 +47,7 @@ pub(crate) async fn export(place: &Place, arguments: &ExportArgs) -> Result<(), 
     place.output.result(&Report { file, messages, bytes }, text)
 }
 
-/// Writes an export file of the store that is there, and shows how far it is.
+/// Writes an export file of the existing store, and shows the progress.
 pub(crate) async fn write(place: &Place, seed: &Seed, file: &Path, force: bool) -> Result<Exported, Failure> {
     if !force && file.symlink_metadata().is_ok() {
         return Err(Failure::FileExists { path: file.display().to_string() });

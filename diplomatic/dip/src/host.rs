@@ -1,4 +1,4 @@
-//! `dip host`: which hosts this device syncs with.
+//! `dip host`: the hosts that this device syncs with.
 
 use clap::Subcommand;
 use diplomatic::Label;
@@ -13,26 +13,26 @@ use crate::shown::Shown;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HostCommand {
-    /// Adds a host, after asking it whether it knows the account.
+    /// Adds a host after asking it whether it knows the account.
     ///
-    /// A host that does not know it, or has nothing of it, is refused unless --create is given: if you have other
-    /// devices, the seed, the label or the address is wrong then.
+    /// A host that does not know the account, or has nothing of it, is refused unless you use --create. If you have
+    /// other devices on this host, the seed, the label or the address is wrong.
     Add {
         /// The host's address, such as http://localhost:31337.
         #[arg(value_name = "URL")]
         address: String,
-        /// Your name for the host. It fixes the keys: use the same on every device, and in every app.
+        /// Your name for the host. The keys depend on it, so use the same one on every device and in every app.
         #[arg(long, default_value_t = Label::default().name().to_owned())]
         label: String,
-        /// Goes on though the host has nothing of this account: it is the account's first device there.
+        /// Adds the host even if it has nothing of this account, because this is the account's first device there.
         #[arg(long)]
         create: bool,
     },
     /// Lists the hosts.
     List,
-    /// Forgets a host. What the host has stays there.
+    /// Removes a host from the list. Its data stays on the host.
     Remove {
-        /// The label that it was added under.
+        /// The host's label.
         label: String,
     },
 }

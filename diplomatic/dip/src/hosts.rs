@@ -23,7 +23,7 @@ pub(crate) struct Hosts {
     pub(crate) hosts: Vec<Host>,
 }
 
-/// Why it is not clear which hosts there are.
+/// Why the list of hosts could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HostsError {
     #[error(transparent)]
@@ -54,7 +54,7 @@ impl Host {
 }
 
 impl Hosts {
-    /// Reads the list; an empty one where there is none.
+    /// Reads the list, which is empty if the file does not exist.
     pub(crate) fn read(directory: &Directory) -> Result<Self, HostsError> {
         let path = directory.hosts();
         match Directory::read(&path)? {

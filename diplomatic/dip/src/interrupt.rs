@@ -1,4 +1,4 @@
-//! Ctrl-C: where it ends the program, and what must not be left behind then.
+//! Ctrl-C: ending the program without leaving partial files behind.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -9,19 +9,19 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::signal;
 
-/// What a shell reports for a program that Ctrl-C ended.
+/// The exit code that shells use for a program ended by Ctrl-C.
 const INTERRUPTED: i32 = 130;
 
-/// Held while the terminal does not show what is typed.
+/// Held while the terminal does not echo input.
 pub(crate) static TERMINAL: Mutex<()> = Mutex::new(());
 
-/// Whether a command takes Ctrl-C as its regular end.
+/// Whether a command treats Ctrl-C as its regular end.
 static IS_EXPECTED: AtomicBool = AtomicBool::new(false);
 
-/// Files that are of use to nobody before they are whole.
+/// Files to remove if they are incomplete.
 static LEFTOVERS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Ends the program on Ctrl-C. That is safe at any moment: the store is as after a power cut, and loses nothing.
+/// Ends the program on Ctrl-C. This is safe at any time: the store survives it like a power cut.
 pub(crate) async fn end_on_ctrl_c() {
     if signal::ctrl_c().await.is_err() || IS_EXPECTED.load(Ordering::SeqCst) {
         return;
@@ -47,13 +47,13 @@ pub(crate) async fn regular_end() {
     }
 }
 
-/// Names files that go when Ctrl-C ends the program, until what this returns is dropped.
+/// Makes Ctrl-C remove a file, until the returned guard is dropped.
 pub(crate) fn remove_on_ctrl_c(files: impl IntoIterator<Item = PathBuf>) -> Leftovers {
     LEFTOVERS.lock().unwrap_or_else(PoisonError::into_inner).extend(files);
     Leftovers
 }
 
-/// Files that go when Ctrl-C ends the program, until this is dropped.
+/// Makes Ctrl-C remove a file, until this guard is dropped.
 #[derive(Debug)]
 pub(crate) struct Leftovers;
 

@@ -1,4 +1,4 @@
-//! `dip log`: what happened.
+//! `dip log`: the history.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -24,16 +24,16 @@ const PAGE: usize = 1_000;
 #[derive(Debug, Args)]
 #[command(after_long_help = AS_JSON, after_help = "See --help for how payloads are shown.")]
 pub(crate) struct LogArgs {
-    /// Prints messages of this type alone.
+    /// Prints only messages of this type.
     #[arg(long = "type", value_name = "TYPE")]
     type_name: Option<String>,
-    /// Prints messages about this entity alone, named by its hex digits or the first of them.
+    /// Prints only messages about the entity whose ID starts with these hex digits.
     #[arg(long, value_name = "HEX", value_parser = digits)]
     entity: Option<String>,
-    /// Prints what happened at this time or later: 2026-11-23, 2026-11-23T18:30:00Z, or a time ago, such as 2h or 3d.
+    /// Prints only messages from this time on: 2026-11-23, 2026-11-23T18:30:00Z, or a time ago, such as 2h or 3d.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
-    /// Syncs, and prints what comes until Ctrl-C; a change that was made earlier elsewhere is printed when it comes.
+    /// Syncs and prints new messages until Ctrl-C. A change made earlier on another device is printed when it arrives.
     #[arg(long)]
     follow: bool,
 }
@@ -60,7 +60,7 @@ pub(crate) async fn run(place: &Place, arguments: &LogArgs) -> Result<(), Failur
 
 fn print(device: &Device<Raw>, wanted: &LogArgs, output: Output) -> Result<(), Failure> {
     let mut out = output.lines();
-    // An entity that is named in full is found at once.
+    // A complete ID needs no search.
     if let Some(entity) = wanted.entity.as_deref().and_then(|digits| digits.parse::<EntityId>().ok()) {
         show(device.history_of(&entity)?, wanted, &mut out, output)?;
         return out.flush();
@@ -99,8 +99,8 @@ async fn follow(client: &Client<Raw>, wanted: &LogArgs, output: Output) -> Resul
             () = &mut end => return Ok(()),
             printing = print_new(client, wanted, &mut printed, output) => printing?,
         }
-        // A pass looks at the whole log, since what comes may be older than what was printed: in a large log, no more
-        // than half of the time goes there.
+        // Each pass looks at the whole log, because new messages may be older than those printed. Pausing as long as a
+        // pass took keeps this below half of the time.
         let pause = tokio::time::sleep(started.elapsed());
         tokio::select! {
             () = &mut end => return Ok(()),
@@ -129,7 +129,7 @@ async fn print_new(
 }
 
 impl LogArgs {
-    /// Returns the last place in the order before what is wanted.
+    /// Returns the last place in the order before the first wanted message.
     fn start(&self) -> Option<Position> {
         let before = self.since?.as_millis().checked_sub(1)?;
         let hash = HeadHash::from_bytes([0xff; 32]);

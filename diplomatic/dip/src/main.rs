@@ -1,4 +1,4 @@
-//! `dip`: any DIPLOMATIC account's data at the command line.
+//! `dip`: the data of any DIPLOMATIC account at the command line.
 
 mod account;
 mod cat;
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     let place = Place { data, store, output };
     match start(&place, command) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read the output has seen enough, as in `dip log | head -1`.
+        // The reader has seen enough, as in `dip log | head -1`.
         Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             output.error(&failure);
@@ -56,7 +56,7 @@ fn start(place: &Place, command: Command) -> Result<(), Failure> {
     let runtime = builder.enable_all().build().map_err(Failure::System)?;
     runtime.spawn(interrupt::end_on_ctrl_c());
     let outcome = runtime.block_on(run(place, command));
-    // The look-up of a host's name may go on for a while, and nobody waits for it any more.
+    // Do not wait for the lookup of a host's name, which may still be running.
     runtime.shutdown_background();
     outcome
 }

@@ -1,4 +1,4 @@
-//! `dip completions` and `dip man`, from the command line's own description.
+//! `dip completions` and `dip man`, generated from the command line's definition.
 
 use std::fs;
 use std::io::{self, Write};

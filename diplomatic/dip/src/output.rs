@@ -1,4 +1,4 @@
-//! What is printed: results on standard output, everything else on standard error.
+//! Printing: results to standard output, everything else to standard error.
 
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
@@ -10,10 +10,10 @@ use crate::payload;
 use crate::progress::Meter;
 use crate::shown::Shown;
 
-/// How much is printed, and in which form.
+/// How much to print, and in which form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
-    /// Whether a script reads it.
+    /// Whether to print JSON, for scripts.
     pub(crate) is_json: bool,
     is_quiet: bool,
 }
@@ -23,7 +23,7 @@ impl Output {
         Self { is_json, is_quiet }
     }
 
-    /// Prints the result: in JSON for scripts, and for people what `text` says.
+    /// Prints the result: `json` for scripts, `text` for people.
     pub(crate) fn result(self, json: &impl Serialize, text: impl fmt::Display) -> Result<(), Failure> {
         let mut out = self.lines();
         if self.is_json {
@@ -39,7 +39,7 @@ impl Output {
         Lines { out: BufWriter::with_capacity(64 << 10, io::stdout().lock()) }
     }
 
-    /// Says something to the person that is no result.
+    /// Prints a remark that is not a result.
     pub(crate) fn tell(self, sentence: impl fmt::Display) {
         if !self.is_quiet {
             // A closed standard error is no reason to fail.
@@ -52,13 +52,13 @@ impl Output {
         let _ = writeln!(io::stderr(), "error: {}", Shown(&failure.sentence()));
     }
 
-    /// Returns what shows how far something is; nothing where nobody looks.
+    /// Returns a progress bar, which stays hidden if standard error is not a terminal.
     pub(crate) fn progress(self, what: &'static str) -> Meter {
         Meter::new(what, !self.is_quiet && io::stderr().is_terminal())
     }
 }
 
-/// Standard output, for one line after the other.
+/// Standard output, line by line.
 #[derive(Debug)]
 pub(crate) struct Lines {
     out: BufWriter<StdoutLock<'static>>,

@@ -1,4 +1,4 @@
-//! MessagePack as JSON, and JSON as MessagePack.
+//! Conversion between MessagePack and JSON.
 
 use std::io::{self, Write};
 
@@ -11,18 +11,18 @@ use crate::shown::steers_terminal;
 
 /// How payloads are shown, for `--help`.
 pub(crate) const AS_JSON: &str = "\
-Payloads are MessagePack, and shown as JSON: bytes as a string of lower-case hex digits, a key that is no string as a \
-string of its JSON, NaN and infinite numbers as null, an extension as {\"ext\":type,\"data\":hex digits}. What is no \
-MessagePack is shown as a string of hex digits, and stands with --json under \"bytes\" instead of \"payload\".";
+Payloads are MessagePack and are shown as JSON: bytes as a string of lower-case hex digits, a key that is not a string \
+as a string of its JSON, NaN and infinite numbers as null, an extension as {\"ext\":type,\"data\":hex digits}. A payload \
+that is not MessagePack is shown as a string of hex digits; with --json, it is under \"bytes\" instead of \"payload\".";
 
-/// Reads bytes that are one MessagePack value and nothing more.
+/// Decodes bytes that are exactly one MessagePack value.
 pub(crate) fn read(bytes: &[u8]) -> Option<ValueRef<'_>> {
     let mut rest = bytes;
     let value = rmpv::decode::read_value_ref(&mut rest).ok()?;
     rest.is_empty().then_some(value)
 }
 
-/// Writes one value of JSON in one line, without a character that would steer a terminal.
+/// Writes a JSON value in one line, without characters that could control a terminal.
 pub(crate) fn write_json(out: impl Write, value: &impl Serialize) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(out, Plain);
     value.serialize(&mut serializer).map_err(io::Error::from)
@@ -103,7 +103,7 @@ impl Serialize for AsJson<'_> {
     }
 }
 
-/// JSON in one line that escapes more than it must.
+/// Formats JSON in one line and escapes characters that could control a terminal.
 #[derive(Debug)]
 struct Plain;
 

@@ -1,4 +1,4 @@
-//! Progress bars for what takes longer than a second.
+//! Progress bars for work that takes longer than a second.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -7,17 +7,17 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-/// Nothing is drawn before.
+/// How long work may take before a bar appears.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 const COUNTED: &str = "{msg} [{bar:30}] {human_pos} of {human_len}, {rate}, {eta} left";
 const WEIGHED: &str = "{msg} [{bar:30}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
 const ENDLESS: &str = "{msg} {spinner} {elapsed}";
 
-/// How far something is, drawn on standard error as soon as it takes long enough; shared by those who work on it.
+/// A progress bar on standard error, which appears once the work takes long enough. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Meter {
-    /// None where nobody looks, and when it has ended.
+    /// `None` if it is hidden or has ended.
     bar: Arc<Mutex<Option<Bar>>>,
 }
 
@@ -36,29 +36,29 @@ impl Meter {
         Self { bar: Arc::new(Mutex::new(Some(bar).filter(|_| is_shown))) }
     }
 
-    /// Shows that so many are done.
+    /// Shows that `done` of `total` are done.
     pub(crate) fn set(&self, done: u64, total: u64) {
         self.with(|bar| bar.set(done, total));
     }
 
-    /// Goes on with something else.
+    /// Continues with another task.
     pub(crate) fn turn_to(&self, what: &'static str) {
         self.with(|bar| {
             if bar.what != what {
                 bar.clear();
-                // What follows something long is shown at once.
+                // A task after a long one is shown at once.
                 bar.what = what;
             }
         });
     }
 
-    /// Takes the bar away; what is told of later is not shown.
+    /// Removes the bar. Later progress is not shown.
     pub(crate) fn end(&self) {
         self.with(Bar::clear);
         *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Runs what cannot tell how far it is.
+    /// Runs work of unknown length.
     pub(crate) fn during<T>(&self, act: impl FnOnce() -> T) -> T {
         let (done, is_done) = std::sync::mpsc::channel::<()>();
         let progress = self.clone();
@@ -89,7 +89,7 @@ impl Bar {
         }
         let drawn = self.drawn.get_or_insert_with(|| {
             let drawn = draw(self.what, self.style, Some(total));
-            // Rate and time left are about what comes from now on: a bar that starts late is not slow.
+            // The rate and the remaining time are measured from now on, because the bar appears late.
             drawn.set_position(done);
             drawn.reset_eta();
             drawn
@@ -124,7 +124,7 @@ fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
     let _ = write!(out, "{}/s", HumanCount(state.per_sec() as u64));
 }
 
-/// A file whose reading shows how far it is, until the progress ends.
+/// A file that shows the progress of reading it.
 #[derive(Debug)]
 pub(crate) struct Counted<F> {
     file: F,

@@ -1,4 +1,4 @@
-//! `dip replay`: what an export file says counted at a time.
+//! `dip replay`: the live messages of an export file at a time.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::progress::Counted;
 use crate::shown::Count;
 use crate::time::moment;
 
-/// How many damaged places are told one by one.
+/// How many damaged places are listed individually.
 const TOLD: usize = 10;
 
 #[derive(Debug, Args)]
@@ -25,11 +25,11 @@ const TOLD: usize = 10;
 pub(crate) struct ReplayArgs {
     /// The export file.
     file: PathBuf,
-    /// What counted at this time: 2026-11-23 (its first moment), 2026-11-23T18:30:00Z, or a time ago, such as 2h or 3d
-    /// [default: at the last change].
+    /// The time: 2026-11-23 (its beginning), 2026-11-23T18:30:00Z, or a time ago, such as 2h or 3d
+    /// [default: the last change].
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
-    /// Reads what is left of a damaged file, and says what is damaged.
+    /// Reads the rest of a damaged file and reports the damage.
     #[arg(long)]
     recover: bool,
 }
@@ -41,7 +41,7 @@ pub(crate) fn run(place: &Place, arguments: &ReplayArgs) -> Result<(), Failure> 
     let mut out = place.output.lines();
     for event in replay.events_until::<RawEvent>(at.unwrap_or(Timestamp::MAX)) {
         match event {
-            // That something is gone by then is told by its absence.
+            // Deleted entities show by their absence.
             Ok(event) => {
                 let entry = Entry::from_file(event);
                 if !entry.is_delete() {
@@ -60,7 +60,7 @@ pub(crate) fn run(place: &Place, arguments: &ReplayArgs) -> Result<(), Failure> 
     out.flush()
 }
 
-/// Opens an export file, and shows how far it is meanwhile.
+/// Opens an export file, and shows the progress.
 pub(crate) fn open(path: &Path, seed: &Seed, recover: bool, output: Output) -> Result<Replay<Counted<File>>, Failure> {
     let progress = output.progress("Reading the file");
     let opened = File::open(path).and_then(|file| Counted::new(file, progress.clone())).map_err(ReplayError::from);
@@ -74,7 +74,7 @@ pub(crate) fn failure(path: &Path, error: ReplayError) -> Failure {
     Failure::Replay { path: path.display().to_string(), error }
 }
 
-/// Tells the person what is damaged.
+/// Prints the damage.
 pub(crate) fn tell_damage(damage: &DamageReport, output: Output) {
     if damage.is_empty() {
         return;

@@ -1,4 +1,4 @@
-//! `dip seed`: the account's one secret.
+//! `dip seed`: the account's secret.
 
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Read};
@@ -18,43 +18,43 @@ use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SeedCommand {
-    /// Makes a seed, keeps it sealed by a passphrase, and shows its words once, to be written down.
+    /// Creates a seed, stores it sealed with a passphrase, and shows its words once for you to write down.
     New(Keeping),
-    /// Brings the seed of another device here: its 24 words, or 64 hex digits, from standard input.
+    /// Imports the seed of another device, as 24 words or 64 hex digits, from standard input.
     Import(Keeping),
-    /// Prints the seed of this device: whoever sees it can read and write everything.
+    /// Prints the seed of this device. Whoever sees it can read and write everything.
     Show(Form),
-    /// Tells whether 24 words, or 64 hex digits, are the seed of this device. It reads them from standard input.
+    /// Checks whether the 24 words or 64 hex digits on standard input are the seed of this device.
     ///
-    /// Where no seed is kept, it tells whether they are a seed at all. A wrong word is pointed at.
+    /// If this device has no seed, it checks whether they are a seed at all. It points out a wrong word.
     Check,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Keeping {
-    /// Keeps the seed in the system's keyring, and not in a sealed file.
+    /// Stores the seed in the system's keyring instead of a sealed file.
     #[arg(long)]
     keyring: bool,
 }
 
-/// As 64 hex digits, unless another form is asked for.
+/// The form to print; 64 hex digits by default.
 #[derive(Debug, Args)]
 pub(crate) struct Form {
     /// As 24 words.
     #[arg(long, conflicts_with = "qr")]
     words: bool,
-    /// As a code that another device's camera reads.
+    /// As a QR code for another device's camera.
     #[arg(long, conflicts_with = "json")]
     qr: bool,
 }
 
-/// What is known of a seed that was made, brought or checked.
+/// Facts about a seed that was created, imported or checked.
 #[derive(Debug, Serialize)]
 struct About<'a> {
     fingerprint: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     words: Option<&'a str>,
-    /// Whether it is that of this device.
+    /// Whether it is this device's seed.
     #[serde(skip_serializing_if = "Option::is_none")]
     is_kept: Option<bool>,
 }
@@ -99,7 +99,7 @@ fn import(place: &Place, keeping: &Keeping) -> Result<(), Failure> {
         return Err(AccountError::TwoSeeds { path: directory.seed(), given, kept }.into());
     }
     if directory.store().exists() {
-        // A store of another seed is noticed before anything is written.
+        // Notice a store with another seed before writing anything.
         Device::<Raw>::open(Backing::file(directory.store()), &seed, rand::make_rng::<StdRng>())?;
     }
     Kept::keep(&directory, &seed, keeping.keyring)?;
@@ -152,7 +152,7 @@ fn check(place: &Place) -> Result<(), Failure> {
     place.output.result(&About { fingerprint, words: None, is_kept }, text)
 }
 
-/// Reads a seed from standard input: the lines up to one that completes it, or that is empty, or the end.
+/// Reads a seed from standard input, up to a line that completes it, an empty line, or the end.
 fn read_typed(place: &Place) -> Result<Seed, AccountError> {
     let mut text = Zeroizing::new(String::new());
     if io::stdin().is_terminal() {
@@ -171,7 +171,7 @@ fn read_typed(place: &Place) -> Result<Seed, AccountError> {
     Ok(read_seed(&text)?)
 }
 
-/// The code of the hex digits: dark on light, whatever the colours of the terminal are.
+/// Returns the QR code of the hex digits, dark on light in any terminal.
 fn code(hex: &str) -> Zeroizing<String> {
     // Capitals and digits have a denser form in a code.
     let digits = Zeroizing::new(hex.to_uppercase());

@@ -1,8 +1,8 @@
-//! Text for people: foreign text made harmless, numbers with their nouns.
+//! Text for people: escaped foreign text, and numbers with units.
 
 use std::fmt;
 
-/// Text from elsewhere, without what would steer the terminal or turn its lines around.
+/// Foreign text, with escapes in place of characters that could control the terminal or change the text direction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
@@ -19,14 +19,14 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Tells whether a character is a control character, or changes the direction or the line of what follows.
+/// Returns whether a character is a control character, or changes the direction or line of the text after it.
 pub(crate) fn steers_terminal(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// A number of things, with the right form of the noun.
+/// A number with a noun in the right form.
 pub(crate) struct Count(pub(crate) u64, pub(crate) &'static str);
 
 impl fmt::Display for Count {

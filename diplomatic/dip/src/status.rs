@@ -1,4 +1,4 @@
-//! `dip status`: what this device has, and what it knows of its hosts.
+//! `dip status`: what this device has and what it knows about its hosts.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::shown::{Bytes, Count, Shown};
 struct Status {
     fingerprint: String,
     store: PathBuf,
-    /// None where there is no store yet.
+    /// `None` if there is no store yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<Kept>,
     hosts: Vec<Known>,
@@ -29,14 +29,14 @@ struct Kept {
     bytes: u64,
 }
 
-/// What this device knows of a host.
+/// What this device knows about a host.
 #[derive(Debug, Serialize)]
 struct Known {
     #[serde(flatten)]
     host: Host,
-    /// Whether it was read to its end at least once.
+    /// Whether everything there has been read at least once.
     synced: bool,
-    /// The number of the last bag that was read there.
+    /// The number of the last bag read there.
     seq: u64,
     pending: u64,
     skipped: u64,

@@ -1,4 +1,4 @@
-//! `dip sync`: everything there is, in both directions.
+//! `dip sync`: sync in both directions.
 
 use clap::Args;
 use diplomatic::{HostReport, SyncStatus};
@@ -9,12 +9,12 @@ use crate::failure::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct SyncArgs {
-    /// Goes on though the host in DIP_HOST has nothing of this account: it is the account's first device there.
+    /// Syncs even if the host in DIP_HOST has nothing of this account, because this is the account's first device there.
     #[arg(long)]
     create: bool,
 }
 
-/// How it went with one host.
+/// The outcome for one host.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     label: String,
@@ -50,7 +50,7 @@ fn print(place: &Place, status: &SyncStatus) -> Result<(), Failure> {
         return place.output.result(&Reports { hosts: status.hosts().iter().map(report).collect() }, "");
     }
     let mut out = place.output.lines();
-    // The others are in the error.
+    // The error names the others.
     status.hosts().iter().filter(|host| host.is_caught_up()).try_for_each(|host| out.text(line(host)))?;
     out.flush()
 }

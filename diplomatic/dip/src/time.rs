@@ -1,4 +1,4 @@
-//! Moments as people write and read them.
+//! Times, as people write and read them.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Span, ZonedDateTime};
 
-/// Text that names no moment.
+/// Text that is not a time.
 #[derive(Debug, thiserror::Error)]
 #[error("write it as 2026-11-23, 2026-11-23T18:30, 2026-11-23T18:30:00Z, or as the time since then, such as 2h or 3d")]
 pub(crate) struct MomentError;
 
-/// Reads a moment: an instant of RFC 3339, a date and time of this place, a date (its first moment), or a time ago.
+/// Parses a time: RFC 3339, a local date and time, a local date (its beginning), or a time ago.
 pub(crate) fn moment(text: &str) -> Result<Timestamp, MomentError> {
     let text = text.trim();
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
@@ -37,7 +37,7 @@ fn to_jiff(time: Timestamp) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_millisecond(time.as_millis().try_into().ok()?).ok()
 }
 
-/// A moment by the clocks of this place; one that no calendar has, as milliseconds.
+/// Shows a time in the local time zone, or in milliseconds if it is beyond the calendar.
 #[derive(Debug)]
 pub(crate) struct Local(pub(crate) Timestamp);
 
@@ -50,12 +50,12 @@ impl fmt::Display for Local {
     }
 }
 
-/// A moment as RFC 3339 has it, in UTC; `None` for one that no calendar has.
+/// Returns a time in RFC 3339 form, in UTC; `None` if it is beyond the calendar.
 pub(crate) fn rfc3339(time: Timestamp) -> Option<String> {
     to_jiff(time).map(|time| format!("{time:.3}"))
 }
 
-/// The date of today, in this place.
+/// Returns the current local date.
 pub(crate) fn today() -> String {
     ZonedDateTime::now().date().to_string()
 }

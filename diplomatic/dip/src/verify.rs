@@ -1,4 +1,4 @@
-//! `dip verify`: the store as it is, and every host against it.
+//! `dip verify`: checks the store, and compares it with every host.
 
 use clap::Args;
 use diplomatic::inspect::{HostAudit, HostInspector, InspectError, Missing, MissingReason};
@@ -13,12 +13,12 @@ use crate::hosts::Host;
 use crate::output::Output;
 use crate::shown::{Count, Shown};
 
-/// How many single places are told of a host.
+/// How many problems of a host are listed individually.
 const TOLD: usize = 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// Checks the store alone.
+    /// Checks only the store.
     #[arg(long)]
     offline: bool,
 }
@@ -31,25 +31,25 @@ struct Report {
     hosts: Vec<HostReport>,
 }
 
-/// A host against the store.
+/// A host compared with the store.
 #[derive(Debug, Serialize)]
 struct HostReport {
     #[serde(flatten)]
     host: Host,
     bags: u64,
-    /// On the host, and not read by this device yet.
+    /// On the host, but not read by this device yet.
     to_receive: u64,
-    /// In the store, and waiting for the host.
+    /// In the store, but not sent to the host yet.
     to_send: u64,
-    /// Read by this device once, and not in its store.
+    /// Read by this device before, but not in its store.
     missing_here: u64,
-    /// Sent to the host once, and not there.
+    /// Sent to the host before, but not there.
     missing_there: u64,
-    /// Stored at the host more than once, which does no harm.
+    /// Stored at the host more than once, which is harmless.
     repeated: u64,
-    /// Bags that do not open: their numbers, and why.
+    /// Bags that cannot be opened: their numbers, and why.
     damaged: Vec<String>,
-    /// Numbers that no bag of the host has.
+    /// Numbers missing at the host.
     gaps: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Fai
     let mut device = place.open(&seed)?;
     let known = hosts.into_iter().map(|host| Known::of(&mut device, host)).collect::<Result<Vec<_>, _>>()?;
     drop(device);
-    // Without the hosts, so that nothing is mended while it is looked at.
+    // Without hosts, so that sync does not repair anything during the check.
     let client = place.connect(&seed, &[]).await?;
     let mut report = check_store(&client, place.output).await?;
     let mut unreachable = Vec::new();
@@ -80,7 +80,7 @@ pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Fai
     if unreachable.is_empty() { Ok(()) } else { Err(Failure::NotInSync { hosts: unreachable.join("; ") }) }
 }
 
-/// Has every value, hash and index of the store checked.
+/// Checks every value, hash and index of the store.
 async fn check_store(client: &Client<Raw>, output: Output) -> Result<Report, Failure> {
     let progress = output.progress("Checking the store");
     let bar = progress.clone();
@@ -91,7 +91,7 @@ async fn check_store(client: &Client<Raw>, output: Output) -> Result<Report, Fai
     Ok(Report { messages: checked.messages, problems, hosts: Vec::new() })
 }
 
-/// Reads a host to its end, and compares it with the store.
+/// Reads everything at a host and compares it with the store.
 async fn check_host(
     client: &Client<Raw>,
     known: Known,
@@ -102,12 +102,12 @@ async fn check_host(
     let progress = output.progress("Reading the host");
     let bar = progress.clone();
     let inspector = HostInspector::new(seed, &host.label(), &host.address)?;
-    // How much there is shows at the end; what was read before is a good guess.
+    // The total is known only at the end; the number of bags read before is a good guess.
     let audited = inspector.audit(client, move |read| bar.set(read, seq.max(read))).await;
     progress.end();
     let HostAudit { bags, repeated, damaged, gaps, missing_here, missing_there, .. } = audited?;
     let unexplained = |missing: &[Missing]| missing.iter().filter(|missing| missing.reason.is_none()).count() as u64;
-    // What the host numbered after the last bag that this device read is new, and not missing.
+    // Bags after the last one that this device read are new rather than missing.
     let unread = (bags + gaps.iter().map(|gap| gap.end() - gap.start() + 1).sum::<u64>()).saturating_sub(seq);
     let to_receive = unexplained(&missing_here).min(unread);
     Ok(HostReport {
@@ -123,11 +123,11 @@ async fn check_host(
     })
 }
 
-/// What this device knows of a host beforehand.
+/// What this device knows about a host before asking it.
 #[derive(Debug)]
 struct Known {
     host: Host,
-    /// The number of the last bag that was read there.
+    /// The number of the last bag read there.
     seq: u64,
 }
 

@@ -1,4 +1,4 @@
-//! `dip wipe`: nothing of the messages is left on this device.
+//! `dip wipe`: removes all messages from this device.
 
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -18,13 +18,13 @@ use crate::time::today;
 
 #[derive(Debug, Args)]
 pub(crate) struct WipeArgs {
-    /// Does not ask.
+    /// Does not ask for confirmation.
     #[arg(long)]
     yes: bool,
-    /// Where the export goes [default: diplomatic-YYYY-MM-DD.dpl in the current directory].
+    /// The export file [default: diplomatic-YYYY-MM-DD.dpl in the current directory].
     #[arg(long, value_name = "FILE", conflicts_with = "no_export")]
     export: Option<PathBuf>,
-    /// Exports nothing: what no host and no other device has is gone.
+    /// Exports nothing. Messages that are on no host and no other device are lost.
     #[arg(long)]
     no_export: bool,
 }
@@ -62,7 +62,7 @@ pub(crate) async fn run(place: &Place, arguments: &WipeArgs) -> Result<(), Failu
     place.output.result(&Report { removed: &store, export: export.as_deref() }, text)
 }
 
-/// Says what is nowhere else, as far as this device knows.
+/// Prints what exists nowhere else, as far as this device knows.
 fn tell_pending(place: &Place, seed: &Seed, arguments: &WipeArgs) -> Result<(), Failure> {
     let mut device = match place.open(seed) {
         Ok(device) => device,
@@ -103,7 +103,7 @@ fn confirm(seed: &Seed, store: &Path, arguments: &WipeArgs) -> Result<(), Failur
     }
     let fingerprint = seed.fingerprint();
     let name = store.display().to_string();
-    // A question is asked also of those who want no remarks.
+    // Even --quiet does not suppress the question.
     let question = format!(
         "This removes {} from this device. To go on, type the first word of the fingerprint ({fingerprint}): ",
         Shown(&name)

@@ -1,4 +1,4 @@
-//! What is wrong with an export file, and where.
+//! Damage to an export file, with its places.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,61 +6,61 @@ use std::ops::Range;
 use crate::standard::DecodeError;
 use crate::standard::export::ItemError;
 
-/// How many damaged places are told one by one.
+/// How many damaged places are listed individually.
 const TOLD: usize = 1_000;
 
 /// A damaged place of an export file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Damage {
-    /// The bytes of the file that are of no use, or that something is missing from.
+    /// The damaged or incomplete bytes of the file.
     pub bytes: Range<u64>,
-    /// The item of the index that this is about, from 0 on, where it is one and is known.
+    /// The item of the index, starting at 0, if the damage belongs to a known item.
     pub item: Option<u64>,
     /// What is wrong.
     pub cause: DamageCause,
 }
 
-/// What is wrong with a place of an export file.
+/// What is wrong at a place in an export file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DamageCause {
-    /// What stands before the index does not follow its layout.
-    #[error("the header does not follow its layout")]
+    /// The header does not match its layout.
+    #[error("the header does not match its layout")]
     Header(#[source] DecodeError),
-    /// The signature does not fit the header.
-    #[error("the signature does not fit")]
+    /// The signature does not match the header.
+    #[error("the signature does not match")]
     Signature,
-    /// The index is not the one that was signed.
+    /// The index does not match the signed hash.
     #[error("the index was changed")]
     IndexHash,
-    /// The file announces more items than the index holds, or fewer.
-    #[error("the header announces {announced} items, and the index holds {found}")]
+    /// The index holds more or fewer items than the header says.
+    #[error("the header says that there are {announced} items, but the index holds {found}")]
     Count {
-        /// How many the header announces.
+        /// The number of items in the header.
         announced: u64,
-        /// How many there are.
+        /// The number of items in the index.
         found: u64,
     },
-    /// The length that stands before the bodies does not decode.
-    #[error("the length of the bodies does not decode")]
+    /// The length of the bodies cannot be decoded.
+    #[error("the length of the bodies cannot be decoded")]
     BodiesLength(#[source] DecodeError),
-    /// The file ends too early.
+    /// The file is cut short.
     #[error("the file was cut short: {missing} bytes are missing")]
     CutShort {
-        /// How many bytes are missing at its end.
+        /// How many bytes are missing at the end.
         missing: u64,
     },
-    /// Bytes follow where the file should end.
-    #[error("{surplus} bytes follow where the file should end")]
+    /// There are bytes after the end of the layout.
+    #[error("there are {surplus} bytes after the end of the file's layout")]
     Surplus {
         /// How many there are.
         surplus: u64,
     },
-    /// These bytes of the index are no item that opens.
+    /// These bytes of the index hold no item that can be opened.
     #[error("no item can be found here")]
     NoItem,
-    /// The item does not open.
+    /// The item cannot be opened.
     #[error(transparent)]
     Item(#[from] ItemError),
 }
@@ -85,7 +85,7 @@ impl fmt::Display for Damage {
     }
 }
 
-/// All that is wrong with a file.
+/// All damage to a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DamageReport {
     places: Vec<Damage>,
@@ -93,17 +93,17 @@ pub struct DamageReport {
 }
 
 impl DamageReport {
-    /// Returns the damaged places in the order in which they were found; of very many, the first thousand.
+    /// Returns the damaged places in the order in which they were found, at most the first thousand.
     pub fn places(&self) -> &[Damage] {
         &self.places
     }
 
-    /// Returns how many damaged places there are.
+    /// Returns the number of damaged places.
     pub const fn count(&self) -> u64 {
         self.count
     }
 
-    /// Tells whether nothing is damaged.
+    /// Returns whether nothing is damaged.
     pub const fn is_empty(&self) -> bool {
         self.count == 0
     }

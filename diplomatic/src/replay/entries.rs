@@ -1,40 +1,40 @@
-//! The messages of a file in the one order, each in few bytes.
+//! The messages of a file in the total order, each in few bytes.
 
 use std::ops::Range;
 
 use crate::order::Position;
 use crate::standard::{Encode, HeadHash, OpenedHead, Timestamp};
 
-/// There is no later message of the entity.
+/// Marks the last message of an entity.
 const LAST: u32 = u32::MAX;
 
-/// The number of an item whose place in the index is not known.
+/// The number of an item whose place in the index is unknown.
 pub(super) const NO_NUMBER: u32 = u32::MAX;
 
-/// The most messages that can be put in order.
+/// The maximum number of messages that can be sorted.
 pub(super) const MOST: u64 = LAST as u64;
 
-/// What is kept of a message to put it in order and to find it again: the heads of a million stand in 88 MB.
+/// What is kept of a message to sort it and to find it again; 88 MB for a million messages.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     changed: Timestamp,
     counter: u64,
     hash: HeadHash,
-    /// Tells entities apart: the first half of the hash of the entity id.
+    /// Identifies the entity: the first half of the hash of its ID.
     entity: [u8; 16],
-    /// Where its item stands in the file.
+    /// The offset of its item in the file.
     item: u64,
     item_len: u32,
-    /// The item's place in the index, from 0 on.
+    /// The item's place in the index, starting at 0.
     number: u32,
-    /// How long its sealed body is; the largest number stands for all above.
+    /// The length of its sealed body, capped at the largest number.
     body_len: u32,
     /// The next message of the same entity, by its place in the order.
     next: u32,
 }
 
 impl Entry {
-    /// Keeps what is needed of the item at `item`, which is shorter than 4 GB.
+    /// Makes the entry of the item at `item`, which is shorter than 4 GB.
     pub(super) fn new(opened: &OpenedHead, item: Range<u64>, number: u32) -> Self {
         let head = opened.head();
         let mut entity = [0; 16];
@@ -61,23 +61,23 @@ impl Entry {
         self.item..self.item + u64::from(self.item_len)
     }
 
-    /// Returns the item's place in the index, from 0 on, if it is known.
+    /// Returns the item's place in the index, starting at 0, if it is known.
     pub(super) fn number(&self) -> Option<u32> {
         (self.number != NO_NUMBER).then_some(self.number)
     }
 
-    /// Returns how long the sealed body is; `None` where it is too long to be kept.
+    /// Returns the length of the sealed body; `None` if it is too long to be kept.
     pub(super) fn body_len(&self) -> Option<u64> {
         (self.body_len != u32::MAX).then_some(self.body_len.into())
     }
 
-    /// Returns about how many bytes the message takes.
+    /// Returns roughly how many bytes the message takes.
     pub(super) fn weight(&self) -> u64 {
         u64::from(self.item_len) + u64::from(self.body_len)
     }
 }
 
-/// The messages of a file, in the one order, each once.
+/// The messages of a file in the total order, without duplicates.
 #[derive(Debug, Default)]
 pub(super) struct Entries(Vec<Entry>);
 
@@ -93,18 +93,18 @@ impl Entries {
         &self.0
     }
 
-    /// Returns how many of the messages are not after `until`.
+    /// Returns how many messages are not later than `until`.
     pub(super) fn count_until(&self, until: Option<Timestamp>) -> usize {
         until.map_or(self.0.len(), |until| self.0.partition_point(|entry| entry.changed <= until))
     }
 
-    /// Tells whether a message counts among the first `count`.
+    /// Returns whether a message is live among the first `count`.
     pub(super) fn counts_among(&self, place: usize, count: usize) -> bool {
         self.0.get(place).is_some_and(|entry| entry.next as usize >= count)
     }
 }
 
-/// Notes for each message the next one of its entity.
+/// Links each message to the next one of its entity.
 fn link(entries: &mut [Entry]) {
     let mut by_entity: Vec<([u8; 16], u32)> =
         entries.iter().zip(0..).map(|(entry, place)| (entry.entity, place)).collect();

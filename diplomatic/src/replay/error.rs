@@ -1,27 +1,27 @@
-//! Why an export file is not replayed.
+//! Errors of replay.
 
 use super::Damage;
 
-/// Why an export file cannot be replayed.
+/// Why an export file could not be replayed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplayError {
     /// The file cannot be read.
     #[error("the export file cannot be read")]
     Io(#[from] std::io::Error),
-    /// Nothing in the file opens under this seed.
+    /// Nothing in the file can be opened with this seed.
     #[error("the export file was written with another seed")]
     WrongSeed,
-    /// The file is of another kind, or so damaged that nothing of it is left.
+    /// The file is not an export file, or so damaged that nothing can be recovered.
     #[error("this is no export file, or nothing of it is left ({0})")]
     NotAnExport(Damage),
     /// The file is damaged.
-    #[error("the export file is damaged ({0}); `Replay::recover` reads the rest")]
+    #[error("the export file is damaged ({0}): read the rest with `Replay::recover`")]
     Damaged(Damage),
-    /// The file holds more messages than a replay can put in order.
+    /// The file holds more messages than a replay can sort.
     #[error("the export file holds more than {most} messages")]
     TooManyMessages {
-        /// How many a replay can put in order.
+        /// The maximum.
         most: u64,
     },
 }

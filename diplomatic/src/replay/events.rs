@@ -1,4 +1,4 @@
-//! Messages of a file as events of an enum, one by one.
+//! Iterators over the events and messages of a file.
 
 use std::fmt;
 use std::io::{Read, Seek};
@@ -15,21 +15,21 @@ use crate::order::Position;
 use crate::reducer::{Meta, Origin};
 use crate::standard::{EntityId, Message};
 
-/// How many messages are opened together at most.
+/// The maximum number of messages opened at once.
 const BATCH: usize = 4096;
 
-/// How many bytes the messages that are opened together may have; one alone may have more.
+/// The maximum size of the messages opened at once; a single one may be larger.
 const BATCH_BYTES: u64 = 8 << 20;
 
-/// Which messages of a file are looked at.
+/// A selection of a file's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
     All,
-    /// Those that count among the first so many.
+    /// The live ones among the first `n`.
     CountingAmong(usize),
 }
 
-/// Goes through the messages of a file in batches.
+/// Iterates over the messages of a file in batches.
 pub(super) struct Walk<'a, F> {
     pub(super) entries: &'a Entries,
     pub(super) vaults: &'a mut Vaults<F>,
@@ -38,7 +38,7 @@ pub(super) struct Walk<'a, F> {
 }
 
 impl<F: Read + Seek> Walk<'_, F> {
-    /// Opens the next messages and makes of each what `make` says, beside its place in the order; none at the end.
+    /// Opens the next messages and maps each with `make`, which also gets its place in the order. Empty at the end.
     pub(super) fn next_batch<T: Send>(
         &mut self,
         make: impl Fn(&Entry, Fetched) -> T + Sync,
@@ -46,7 +46,7 @@ impl<F: Read + Seek> Walk<'_, F> {
         self.next_wanted(Self::counts, make)
     }
 
-    /// Does so with the messages that `is_wanted` says.
+    /// Does the same for the messages that `is_wanted` selects.
     pub(super) fn next_wanted<T: Send>(
         &mut self,
         mut is_wanted: impl FnMut(&Self, usize) -> bool,
@@ -78,14 +78,14 @@ impl<F: Read + Seek> Walk<'_, F> {
     }
 }
 
-/// A message of a file, read as an event.
+/// A message of a file, decoded as an event.
 pub(super) struct ReadEntry<E> {
     pub(super) position: Position,
     pub(super) entity: EntityId,
     pub(super) reading: Reading<E>,
 }
 
-/// Reads a message as an event; this is the part of the work that several threads share.
+/// Decodes a message as an event. This part of the work runs on several threads.
 pub(super) fn read_entry<E: DiplomaticEvent>(entry: &Entry, message: Fetched) -> Result<ReadEntry<E>, Damage> {
     let message = message?;
     let reading = Reading::of(&message);
@@ -96,20 +96,20 @@ pub(super) fn read_entry<E: DiplomaticEvent>(entry: &Entry, message: Fetched) ->
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Replayed<E> {
-    /// What happened.
+    /// The event.
     pub event: E,
-    /// What is known of it beside its fields.
+    /// The event's metadata.
     pub meta: Meta,
-    /// Its place in the one order.
+    /// The event's place in the total order.
     pub position: Position,
-    /// Whether it counts: nothing in the file writes over it or deletes it.
+    /// Whether it is live: nothing in the file overwrites or deletes it.
     pub counts: bool,
 }
 
-/// The events of an export file, in the one order; see [`Replay::events`] and [`Replay::history`].
+/// The events of an export file in the total order; see [`Replay::events`] and [`Replay::history`].
 ///
-/// What is no event of the enum is stepped over and counted in [`unread`](Self::unread). A message that is damaged is
-/// an error in its place, and the iteration goes on after it.
+/// Messages that are not events of the enum are skipped and counted in [`unread`](Self::unread). A damaged message is
+/// an error, after which the iteration continues.
 pub struct Events<'a, F, E> {
     walk: Walk<'a, F>,
     batch: vec::IntoIter<(usize, Result<ReadEntry<E>, Damage>)>,
@@ -121,7 +121,7 @@ impl<'a, F: Read + Seek, E: DiplomaticEvent> Events<'a, F, E> {
         Self { walk: replay.walk(which, left), batch: Vec::new().into_iter(), unread: Unread::default() }
     }
 
-    /// Returns what was no event of the enum so far.
+    /// Returns the skipped messages so far.
     pub const fn unread(&self) -> &Unread {
         &self.unread
     }
@@ -184,7 +184,7 @@ impl<F, E> fmt::Debug for Events<'_, F, E> {
     }
 }
 
-/// The messages of an export file, in the one order; see [`Replay::messages`].
+/// The messages of an export file in the total order; see [`Replay::messages`].
 pub struct Messages<'a, F> {
     walk: Walk<'a, F>,
     batch: vec::IntoIter<(usize, Fetched)>,

@@ -1,4 +1,4 @@
-//! Where the parts of an export file stand.
+//! The locations of the parts of an export file.
 
 use std::io::{Read, Seek};
 use std::ops::Range;

@@ -1,7 +1,7 @@
-//! Replay of export files (`.dpl`): what happened, and what the state was at any time, from a file and its seed alone.
+//! Replay of export files (`.dpl`): the events, and the state at any time, from a file and its seed alone.
 //!
-//! It owns the reading of such files piece by piece, and the order in them. It needs no store, network or async
-//! runtime, and never writes. [`standard::export`](crate::standard::export) has the layout.
+//! This module reads such files piece by piece and sorts their messages. It needs no store, network or async runtime,
+//! and never writes. [`standard::export`](crate::standard::export) describes the layout.
 
 mod damage;
 mod entries;
@@ -40,11 +40,11 @@ use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Label, Seed, Timestamp};
 
-/// An export file, to be replayed.
+/// An opened export file.
 ///
-/// The file may be larger than memory: about 90 bytes of each message are kept, and its content is read as it is
-/// asked for. A replay takes the machine's cores, up to four; to replay many files at once, give each
-/// [one thread](Self::with_threads) and spread the files over threads of your own.
+/// The file may be larger than memory: only about 90 bytes per message are kept, and contents are read on demand. A
+/// replay uses up to four cores. To replay many files at once, give each [one thread](Self::with_threads) and
+/// distribute the files over your own threads.
 ///
 /// ```
 /// use diplomatic::standard::{Body, EntityBody, EntityId, Message, Seed, Timestamp, export};
@@ -104,27 +104,27 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// [`ReplayError`]; of a damaged file it names the damage, and [`recover`](Self::recover) reads the rest. Bodies
-    /// are checked when they are read.
+    /// [`ReplayError`]. If the file is damaged, it names the damage, and [`recover`](Self::recover) can read the rest.
+    /// Bodies are checked when they are read.
     pub fn open(path: impl AsRef<Path>, seed: &Seed) -> Result<Self, ReplayError> {
         Self::from_source(File::open(path)?, seed)
     }
 
-    /// Opens what is left of a damaged export file: every message that can be read, and no other. What is wrong, and
-    /// where, is in [`damage`](Self::damage).
+    /// Opens every readable message of a damaged export file. [`damage`](Self::damage) says what is wrong and where.
     ///
-    /// Every message that is found is checked, its body too. That the file once held others cannot always be told.
+    /// Each message that is found is fully checked, including its body. It is not always possible to tell whether the
+    /// file once held others.
     ///
     /// # Errors
     ///
-    /// [`ReplayError`], when the file cannot be read or nothing in it opens.
+    /// [`ReplayError`] if the file cannot be read or nothing in it can be opened.
     pub fn recover(path: impl AsRef<Path>, seed: &Seed) -> Result<Self, ReplayError> {
         Self::recover_from(File::open(path)?, seed)
     }
 }
 
 impl<F: Read + Seek> Replay<F> {
-    /// Opens an export file as [`open`](Replay::open) does, wherever it is.
+    /// Opens an export file like [`open`](Replay::open), from any reader.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl<F: Read + Seek> Replay<F> {
         })
     }
 
-    /// Opens what is left of a damaged export file as [`recover`](Replay::recover) does, wherever it is.
+    /// Opens every readable message of a damaged export file like [`recover`](Replay::recover), from any reader.
     ///
     /// # Errors
     ///
@@ -164,77 +164,76 @@ impl<F: Read + Seek> Replay<F> {
         salvage::salvage(Source::new(file)?, seed)
     }
 
-    /// Takes this many threads for opening messages.
+    /// Sets the number of threads that open messages.
     #[must_use]
     pub const fn with_threads(mut self, threads: NonZero<usize>) -> Self {
         self.vaults.threads = threads;
         self
     }
 
-    /// Returns how many messages can be read, each counted once.
+    /// Returns the number of readable messages, without duplicates.
     pub fn len(&self) -> usize {
         self.entries.as_slice().len()
     }
 
-    /// Tells whether there is no message.
+    /// Returns whether there are no messages.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the label that the file names; `None` where the header was lost.
+    /// Returns the file's label; `None` if the header was lost.
     pub const fn label(&self) -> Option<&Label> {
         self.label.as_ref()
     }
 
-    /// Returns when the first and the last change were made.
+    /// Returns the times of the first and the last change.
     pub fn times(&self) -> Option<(Timestamp, Timestamp)> {
         let entries = self.entries.as_slice();
         Some((entries.first()?.position().changed, entries.last()?.position().changed))
     }
 
-    /// Returns what is damaged; nothing unless the file was [recovered](Replay::recover).
+    /// Returns the damage; none unless the file was [recovered](Replay::recover).
     pub const fn damage(&self) -> &DamageReport {
         &self.damage
     }
 
-    /// Returns the events that count, in the one order: nothing in the file writes over them or deletes them.
+    /// Returns the live events in the total order: those that nothing in the file overwrites or deletes.
     ///
-    /// Applying them to a state gives what [`fold`](Self::fold) gives, but for reducers that panic.
+    /// Applying them to a state gives the same result as [`fold`](Self::fold), unless the reducer panics.
     pub fn events<E: DiplomaticEvent>(&mut self) -> Events<'_, F, E> {
         let len = self.len();
         Events::new(self, Which::CountingAmong(len), 0..len)
     }
 
-    /// Returns the events that counted at a time: of what came later, nothing is known.
+    /// Returns the events that were live at a time, ignoring everything later.
     pub fn events_until<E: DiplomaticEvent>(&mut self, until: Timestamp) -> Events<'_, F, E> {
         let count = self.entries.count_until(Some(until));
         Events::new(self, Which::CountingAmong(count), 0..count)
     }
 
-    /// Returns every event in the one order, also those that no longer count.
+    /// Returns every event in the total order, including overwritten and deleted ones.
     pub fn history<E: DiplomaticEvent>(&mut self) -> Events<'_, F, E> {
         let len = self.len();
         Events::new(self, Which::All, 0..len)
     }
 
-    /// Returns every message in the one order, of whatever type, also those that no longer count.
+    /// Returns every message of any type in the total order, including overwritten and deleted ones.
     pub fn messages(&mut self) -> Messages<'_, F> {
         Messages::new(self)
     }
 
-    /// Folds the state as of a time, or as of the last message: that of the messages up to then which nothing up to
-    /// then writes over.
+    /// Folds the state at a time, or at the last message, ignoring everything later.
     ///
-    /// An event that the reducer panics over is quarantined, as it is on a device.
+    /// If the reducer panics on an event, the event is quarantined, as on a device.
     ///
     /// # Errors
     ///
-    /// [`ReplayError`], also when the body of a message that counts is damaged.
+    /// [`ReplayError`], also if the body of a live message is damaged.
     pub fn fold<R: Reducer>(&mut self, until: Option<Timestamp>) -> Result<Folded<R>, ReplayError> {
         fold::fold(self, until)
     }
 
-    /// Returns the positions of the messages from one place in the order on, at most so many.
+    /// Returns the positions of up to `most` messages, starting at a place in the order.
     #[cfg(feature = "store")]
     pub(crate) fn positions(&self, from: usize, most: usize) -> Vec<Position> {
         let from = self.entries.as_slice().get(from..).unwrap_or_default();

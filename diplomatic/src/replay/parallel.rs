@@ -1,22 +1,22 @@
-//! The same work on many things, on a few threads.
+//! A parallel map.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::thread;
 
-/// Fewer things than this are not worth a thread.
+/// Fewer items than this are not worth a thread.
 const SHARE: usize = 128;
 
-/// The most threads that one replay takes by itself.
+/// The maximum number of threads that a replay uses by default.
 const USUAL: usize = 4;
 
-/// Returns how many threads a replay takes unless it is told.
+/// Returns the default number of threads.
 pub(super) fn usual_threads() -> NonZero<usize> {
     let most = NonZero::new(USUAL).expect("4 is not 0");
     thread::available_parallelism().map_or(NonZero::<usize>::MIN, |cores| cores.min(most))
 }
 
-/// Does `work` on every item, and returns what comes of each, in their order.
+/// Maps every item with `work`, preserving the order.
 pub(super) fn map<T: Send, U: Send>(
     threads: NonZero<usize>,
     mut items: Vec<T>,

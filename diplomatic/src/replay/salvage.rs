@@ -1,4 +1,4 @@
-//! What is left of a damaged file.
+//! Recovery of damaged files.
 
 use std::collections::HashMap;
 use std::io::{Read, Seek};

@@ -1,12 +1,12 @@
-//! Ranges of a file, many at a time, with few large reads.
+//! Reading many ranges of a file with few large reads.
 
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom};
 use std::ops::Range;
 
-/// Bytes between two ranges that are rather read along than stepped over.
+/// The largest gap between two ranges that is read rather than skipped.
 const GAP: u64 = 16 << 10;
 
-/// A file that is read by ranges.
+/// A file that is read in ranges.
 pub(super) struct Source<F> {
     file: F,
     len: u64,

@@ -1,4 +1,4 @@
-//! The directory that this device keeps the seed, its hosts and its messages in.
+//! The data directory, with the seed, the hosts and the messages.
 
 use std::env;
 use std::fs::{self, DirBuilder, File};
@@ -9,12 +9,12 @@ use tempfile::NamedTempFile;
 
 use super::error::AccountError;
 
-/// The data directory. It may not be there yet.
+/// The data directory. It may not exist yet.
 #[derive(Debug, Clone)]
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    /// Takes the directory that was named, or the usual one.
+    /// Returns the named directory, or the default one.
     pub(crate) fn find(named: Option<&Path>) -> Result<Self, AccountError> {
         named.map(Path::to_owned).or_else(usual).map(Self).ok_or(AccountError::NoHome)
     }
@@ -35,7 +35,7 @@ impl Directory {
         self.0.join("dip.redb")
     }
 
-    /// Makes the directory, for its owner alone, if it is not there.
+    /// Creates the directory if needed, accessible only to its owner.
     pub(crate) fn make(&self) -> Result<(), AccountError> {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
@@ -44,7 +44,7 @@ impl Directory {
         builder.create(&self.0).map_err(|source| AccountError::Directory { path: self.0.clone(), source })
     }
 
-    /// Reads a file; `None` if there is none.
+    /// Reads a file; `None` if it does not exist.
     pub(crate) fn read(file: &Path) -> Result<Option<String>, AccountError> {
         match fs::read_to_string(file) {
             Ok(text) => Ok(Some(text)),
@@ -53,8 +53,7 @@ impl Directory {
         }
     }
 
-    /// Writes a file that is whole from the moment at which it has its name, for its owner alone. `is_new`: never in
-    /// the place of another.
+    /// Atomically writes a file that is accessible only to its owner. With `is_new`, it never replaces another.
     pub(crate) fn write(&self, file: &Path, text: &str, is_new: bool) -> Result<(), AccountError> {
         self.make()?;
         self.put(file, text, is_new).map_err(|source| AccountError::File { path: file.to_owned(), source })
@@ -70,12 +69,12 @@ impl Directory {
         } else {
             temporary.persist(file)?;
         }
-        // The name is durable when the directory is. Where directories cannot be opened, it is so without this.
+        // Syncing the directory makes the name durable. Platforms that cannot open directories do not need this.
         File::open(&self.0).and_then(|directory| directory.sync_all()).or(Ok(()))
     }
 }
 
-/// Where the data of programs is, on this platform.
+/// Returns the platform's directory for application data.
 fn usual() -> Option<PathBuf> {
     let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || absolute("HOME").or_else(env::home_dir);

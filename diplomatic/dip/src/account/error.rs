@@ -14,9 +14,9 @@ use crate::exit::Exit;
 pub(crate) enum AccountError {
     #[error("there is no home directory to keep data in: name a directory with --data")]
     NoHome,
-    #[error("the data directory {} cannot be used; mend that, or name another with --data", .path.display())]
+    #[error("the data directory {} cannot be used: fix that, or choose another with --data", .path.display())]
     Directory { path: PathBuf, source: io::Error },
-    #[error("{} cannot be used; mend that, or name another directory with --data", .path.display())]
+    #[error("{} cannot be used: fix that, or choose another directory with --data", .path.display())]
     File { path: PathBuf, source: io::Error },
     #[error("the seed in {} cannot be used", .path.display())]
     Kept { path: PathBuf, source: KeptError },
@@ -69,7 +69,7 @@ impl AccountError {
     }
 }
 
-/// Why the seed that is kept cannot be used.
+/// Why the stored seed cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeptError {
     #[error("the file holds no seed; copy it again from where it was whole, or bring the seed with `dip seed import`")]

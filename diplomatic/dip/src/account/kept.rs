@@ -1,4 +1,5 @@
-//! The file `seed` of the data directory: the seed in plain hex digits, sealed by a passphrase, or where it is instead.
+//! The file `seed` in the data directory: plain hex digits, a seed sealed with a passphrase, or a note that the seed is
+//! in the keyring.
 
 use std::path::Path;
 
@@ -12,22 +13,22 @@ use super::text::read_seed;
 use super::{keyring, passphrase};
 use crate::shown::Shown;
 
-/// The first line of a file that sends its reader to the keyring.
+/// The first line of a file whose seed is in the keyring.
 const IN_KEYRING: &str = "diplomatic seed in the system's keyring 1";
 
-/// How the seed is kept on this device.
+/// How the seed is stored on this device.
 #[derive(Debug)]
 pub(crate) enum Kept {
-    /// In plain, as the example apps do: 64 hex digits.
+    /// In plain text, as the example apps store it: 64 hex digits.
     Plain(Seed),
-    /// Sealed by a passphrase.
+    /// Sealed with a passphrase.
     Sealed(Box<Sealed>),
     /// In the system's keyring, under its fingerprint.
     Keyring { fingerprint: String },
 }
 
 impl Kept {
-    /// Reads how the seed is kept; `None` if there is none.
+    /// Reads the file; `None` if it does not exist.
     pub(crate) fn read(directory: &Directory) -> Result<Option<Self>, AccountError> {
         let path = directory.seed();
         let Some(text) = Directory::read(&path)?.map(Zeroizing::new) else { return Ok(None) };
@@ -48,7 +49,7 @@ impl Kept {
         }
     }
 
-    /// Returns the fingerprint's words; no passphrase is needed for that.
+    /// Returns the fingerprint, which needs no passphrase.
     pub(crate) fn fingerprint(&self) -> String {
         match self {
             Self::Plain(seed) => seed.fingerprint().to_string(),
@@ -57,7 +58,7 @@ impl Kept {
         }
     }
 
-    /// Takes the seed out. It may ask for the passphrase.
+    /// Returns the seed. This may ask for the passphrase.
     pub(crate) fn open(self, path: &Path) -> Result<Seed, AccountError> {
         let problem = |source| AccountError::Kept { path: path.to_owned(), source };
         let fingerprint = self.fingerprint();
@@ -72,7 +73,7 @@ impl Kept {
         if seed.fingerprint().to_string() == fingerprint { Ok(seed) } else { Err(problem(KeptError::KeyringChanged)) }
     }
 
-    /// Keeps a new seed, sealed by a passphrase that it asks for, or in the keyring. It never takes another's place.
+    /// Stores a new seed in the keyring, or sealed with a passphrase for which it asks. Never replaces another seed.
     pub(crate) fn keep(directory: &Directory, seed: &Seed, in_keyring: bool) -> Result<(), AccountError> {
         let path = directory.seed();
         if let Some(kept) = Self::read(directory)? {

@@ -1,4 +1,4 @@
-//! Seeds in the keyring of the system: the Secret Service, macOS's Keychain or Windows's Credential Manager.
+//! Seeds in the system's keyring: Secret Service, macOS Keychain or Windows Credential Manager.
 
 use diplomatic::Seed;
 

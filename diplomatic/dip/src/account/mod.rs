@@ -1,4 +1,4 @@
-//! Whose data it is: the seed, and the directory that this device keeps it in.
+//! The account: its seed and data directory.
 
 mod directory;
 mod error;
@@ -18,7 +18,7 @@ pub(crate) use self::error::AccountError;
 pub(crate) use self::kept::Kept;
 pub(crate) use self::text::read_seed;
 
-/// Finds the seed: in `DIP_SEED`, or where the directory keeps it. It may ask for the passphrase.
+/// Finds the seed in `DIP_SEED` or in the data directory. This may ask for the passphrase.
 pub(crate) fn find(directory: &Directory) -> Result<Seed, AccountError> {
     let path = directory.seed();
     match (given()?, Kept::read(directory)?) {

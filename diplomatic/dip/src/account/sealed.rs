@@ -1,4 +1,4 @@
-//! A seed that a passphrase seals.
+//! Seeds sealed with a passphrase.
 //!
 //! ```text
 //! diplomatic sealed seed 1
@@ -9,9 +9,9 @@
 //! sealed: 96 hex digits
 //! ```
 //!
-//! The key is the 32 bytes that Argon2id (version 1.3) makes of the passphrase, in UTF-8, and the salt, with `m` KiB of
-//! memory, `t` passes and `p` lanes. Under it, XChaCha20-Poly1305 seals the seed's 32 bytes; the associated data is
-//! everything before `sealed: `, so that nothing of it can be changed unnoticed. Lines end in one line feed.
+//! The 32-byte key is derived from the UTF-8 passphrase and the salt by Argon2id (version 1.3), with `m` KiB of memory,
+//! `t` passes and `p` lanes. With it, XChaCha20-Poly1305 seals the seed's 32 bytes. The associated data is everything
+//! before `sealed: `, so that no change to it goes unnoticed. Lines end with a line feed.
 
 use std::collections::BTreeMap;
 
@@ -26,16 +26,16 @@ use crate::payload::hex;
 const FIRST_LINE: &str = "diplomatic sealed seed 1";
 const LAST_LINE: &str = "sealed: ";
 
-/// What a new file asks of the machine: about a quarter of a second, and far more than a graphics card likes.
+/// The cost of a new file: about a quarter of a second, and enough memory to slow down graphics cards.
 const USUAL: Cost = Cost { memory: 64 << 10, passes: 3, lanes: 1 };
 
-/// What no file may ask for: a gigabyte, and a minute or so.
+/// The maximum cost of a file: a gigabyte, and about a minute.
 const MOST: Cost = Cost { memory: 1 << 20, passes: 64, lanes: 16 };
 
-/// A seed that a passphrase seals.
+/// A seed sealed with a passphrase.
 #[derive(Debug)]
 pub(crate) struct Sealed {
-    /// The lines before that of the seed, as they are in the file.
+    /// The lines before the sealed seed, as in the file.
     head: String,
     fingerprint: String,
     cost: Cost,
@@ -44,7 +44,7 @@ pub(crate) struct Sealed {
     sealed: [u8; 48],
 }
 
-/// How hard it is made to try a passphrase.
+/// The cost of trying a passphrase.
 #[derive(Debug, Clone, Copy)]
 struct Cost {
     /// In KiB.
@@ -53,7 +53,7 @@ struct Cost {
     lanes: u32,
 }
 
-/// Why a sealed seed does not open.
+/// Why a sealed seed could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SealedError {
     #[error(
@@ -93,7 +93,7 @@ impl Sealed {
         new
     }
 
-    /// Takes the seed out.
+    /// Opens the seed.
     pub(crate) fn open(&self, passphrase: &str) -> Result<Seed, SealedError> {
         let payload = Payload { msg: &self.sealed, aad: self.head.as_bytes() };
         let opened = self.cipher(passphrase)?.decrypt(&XNonce::from(self.nonce), payload);
@@ -103,7 +103,7 @@ impl Sealed {
         Ok(Seed::from_bytes(*bytes))
     }
 
-    /// Returns the words of the seed's fingerprint.
+    /// Returns the seed's fingerprint.
     pub(crate) fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -112,7 +112,7 @@ impl Sealed {
         format!("{}{LAST_LINE}{}\n", self.head, hex(&self.sealed))
     }
 
-    /// Reads a file; `None` if it is none of this kind.
+    /// Parses a file; `None` if it is of another kind.
     pub(crate) fn parse(text: &str) -> Result<Option<Self>, SealedError> {
         if text.lines().next() != Some(FIRST_LINE) {
             return Ok(None);

@@ -1,11 +1,11 @@
-//! Seeds as people type them.
+//! Seeds, as people type them.
 
 use diplomatic::Seed;
 use diplomatic::error::WordsError;
 use diplomatic::standard::SeedParseError;
 use zeroize::Zeroizing;
 
-/// Text that is no seed.
+/// Text that is not a seed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SeedTextError {
     #[error(transparent)]
@@ -14,7 +14,7 @@ pub(crate) enum SeedTextError {
     Words(#[from] WordsError),
 }
 
-/// Reads a seed: 64 hex digits, or 24 words, which may be numbered.
+/// Parses a seed: 64 hex digits, or 24 words, which may be numbered.
 pub(crate) fn read_seed(text: &str) -> Result<Seed, SeedTextError> {
     let mut words = Zeroizing::new(String::with_capacity(text.len()));
     for part in text.split_whitespace().filter(|part| !is_number(part)) {
@@ -25,7 +25,7 @@ pub(crate) fn read_seed(text: &str) -> Result<Seed, SeedTextError> {
     if looks_like_words && !words.is_empty() { Ok(Seed::from_words(&words)?) } else { Ok(text.trim().parse()?) }
 }
 
-/// Tells whether this is the number of a word in a list, as `7`, `7.` or `7)`.
+/// Returns whether this is the number of a word in a list, such as `7`, `7.` or `7)`.
 fn is_number(part: &str) -> bool {
     let digits = part.trim_end_matches(['.', ')', ':']);
     (1..=2).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
