@@ -13,12 +13,12 @@ use crate::shown::Shown;
 pub(crate) enum HostError {
     #[error(transparent)]
     Address(AddressError),
-    #[error("{} could not be asked for the account, and nothing was written: try again when it can be reached", Shown(.address))]
+    #[error("{} could not be asked for the account, so nothing was written: try again when it can be reached", Shown(.address))]
     Unreachable { address: String, source: InspectError },
     #[error(
         "{} has nothing of the account {fingerprint} under the label {}, and nothing was written: if another device \
          uses it, compare fingerprint, label and address with that one (`dip status`); if this is the first device, \
-         say --create", Shown(.address), Shown(.label)
+         use --create", Shown(.address), Shown(.label)
     )]
     UnknownAccount { address: String, label: String, fingerprint: Fingerprint },
 }

@@ -21,7 +21,7 @@ fn keep(text: &str) -> Result<Keep, String> {
     match text {
         "everything" => Ok(Keep::Everything),
         "latest" => Ok(Keep::Latest),
-        time => moment(time).map(Keep::Since).map_err(|error| format!("say everything or latest, or {error}")),
+        time => moment(time).map(Keep::Since).map_err(|error| format!("use everything or latest, or {error}")),
     }
 }
 

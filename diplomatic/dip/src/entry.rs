@@ -17,7 +17,7 @@ use crate::time::{Local, rfc3339};
 /// How many hex digits of an entity ID are printed for people: enough to tell two apart and to look one up.
 const SHORT: usize = 12;
 
-/// One message, as it is printed.
+/// One message to print.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) position: Position,

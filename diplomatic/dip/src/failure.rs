@@ -24,9 +24,9 @@ pub(crate) enum Failure {
     Host(#[from] HostError),
     #[error(transparent)]
     Open(OpenError),
-    #[error("there is no store at {} yet: `dip sync` or `dip cat` makes the usual one", .path.display())]
+    #[error("there is no store at {} yet: `dip sync` or `dip cat` creates the default one", .path.display())]
     NoStore { path: PathBuf },
-    #[error("there is no host to sync with: add one by `dip host add`, or set DIP_HOST")]
+    #[error("there is no host to sync with: add one with `dip host add`, or set DIP_HOST")]
     NoHost,
     #[error(transparent)]
     OpenLog(#[from] OpenLogError),
@@ -36,7 +36,7 @@ pub(crate) enum Failure {
     Emit(#[from] EmitError),
     #[error(transparent)]
     Export(#[from] ExportFileError),
-    #[error("{path} is there already: name another file, or say --force to replace it")]
+    #[error("{path} is there already: choose another file, or use --force to replace it")]
     FileExists { path: String },
     #[error("{path}: {}", Told(.error))]
     Replay { path: String, error: ReplayError },
@@ -48,7 +48,7 @@ pub(crate) enum Failure {
     Found { problems: String },
     #[error("{0}")]
     Usage(&'static str),
-    #[error("the input is not UTF-8 text: `dip cat` takes text, or JSON with --type")]
+    #[error("the input is not UTF-8 text: give `dip cat` text, or JSON with --type")]
     NotText,
     #[error("the input is not JSON")]
     NotJson(#[source] serde_json::Error),
@@ -72,7 +72,7 @@ impl std::fmt::Display for Told<'_> {
         match self.0 {
             ReplayError::Io(error) => write!(f, "the file cannot be read: {error}"),
             ReplayError::Damaged(damage) => write!(f, "the file is damaged ({damage}); --recover reads the rest"),
-            ReplayError::WrongSeed => f.write_str("the file was written with another seed; set DIP_SEED to that one"),
+            ReplayError::WrongSeed => f.write_str("the file was written with another seed; set DIP_SEED to that seed"),
             error => error.fmt(f),
         }
     }
@@ -123,7 +123,7 @@ impl Failure {
             cause = error.source();
         }
         match self.log_error() {
-            Some(LogError::Storage(_)) => sentence + "; what was done before is safe: make room, and do it again",
+            Some(LogError::Storage(_)) => sentence + "; everything done before is safe: free some space and try again",
             _ => sentence,
         }
     }

@@ -87,7 +87,7 @@ pub(crate) fn import(place: &Place, arguments: &ImportArgs) -> Result<(), Failur
     let report = Report { new, known, unreadable: unreadable.count() };
     place.output.result(&report, format_args!("{} new here, {known} known before", Count(new, "message")))?;
     if new > 0 && !place.hosts()?.is_empty() {
-        place.output.tell("`dip sync` brings what is new to the hosts.");
+        place.output.tell("`dip sync` sends the new messages to the hosts.");
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ fn list(place: &Place, hosts: &Hosts) -> Result<(), Failure> {
         return place.output.result(hosts, "");
     }
     if hosts.hosts.is_empty() {
-        place.output.tell("There is no host: add one by `dip host add`.");
+        place.output.tell("There is no host: add one with `dip host add`.");
     }
     let mut out = place.output.lines();
     for Host { label, address } in &hosts.hosts {

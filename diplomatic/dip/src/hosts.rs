@@ -28,7 +28,7 @@ pub(crate) struct Hosts {
 pub(crate) enum HostsError {
     #[error(transparent)]
     File(#[from] AccountError),
-    #[error("{} is no list of hosts: mend it, or remove it and add each host again by `dip host add`", .path.display())]
+    #[error("{} is not a list of hosts: fix it, or remove it and add each host again with `dip host add`", .path.display())]
     Damaged { path: PathBuf, source: serde_json::Error },
     #[error("DIP_HOST is not text: set it to an address, such as http://localhost:31337")]
     NotText,

@@ -42,7 +42,7 @@ fn digits(text: &str) -> Result<String, &'static str> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err("an entity is named by hex digits, as `dip log` prints them")
+        Err("an entity ID consists of hex digits, as `dip log` prints them")
     }
 }
 
@@ -84,7 +84,7 @@ async fn follow(client: &Client<Raw>, wanted: &LogArgs, output: Output) -> Resul
     let mut changes = client.changes();
     let mut printed = HashSet::new();
     if client.status().hosts().is_empty() {
-        output.tell("There is no host: nothing will come.");
+        output.tell("There is no host, so no messages will arrive.");
     }
     let mut troubles = pin!(async {
         if let Ok(status) = client.sync().await {

@@ -104,7 +104,7 @@ fn import(place: &Place, keeping: &Keeping) -> Result<(), Failure> {
     }
     Kept::keep(&directory, &seed, keeping.keyring)?;
     let about = About { fingerprint: fingerprint.to_string(), words: None, is_kept: None };
-    place.output.result(&about, format_args!("This device has the seed now. Fingerprint: {fingerprint}"))
+    place.output.result(&about, format_args!("The seed is on this device now. Fingerprint: {fingerprint}"))
 }
 
 fn check_is_free(directory: &Directory) -> Result<(), AccountError> {
@@ -145,7 +145,7 @@ fn check(place: &Place) -> Result<(), Failure> {
             return Err(AccountError::AnotherSeed { given: fingerprint, kept }.into());
         }
         Some(_) => "This is the seed of this device.",
-        None => "This is a seed; this device keeps none to compare it with.",
+        None => "This is a seed, but this device has none to compare it with.",
     };
     let text = format!("{sentence} Fingerprint: {fingerprint}");
     let is_kept = Some(sentence.starts_with("This is the seed"));
@@ -156,7 +156,7 @@ fn check(place: &Place) -> Result<(), Failure> {
 fn read_typed(place: &Place) -> Result<Seed, AccountError> {
     let mut text = Zeroizing::new(String::new());
     if io::stdin().is_terminal() {
-        place.output.tell("Type the 24 words, or the 64 hex digits, and an empty line:");
+        place.output.tell("Type the 24 words or the 64 hex digits, then an empty line:");
         loop {
             let before = text.len();
             let read = io::stdin().read_line(&mut text).map_err(AccountError::Input)?;

@@ -60,7 +60,7 @@ pub(crate) fn run(place: &Place) -> Result<(), Failure> {
     }
     hosts.iter().try_for_each(|known| out.text(known.line()))?;
     if hosts.is_empty() {
-        place.output.tell("There is no host: add one by `dip host add`.");
+        place.output.tell("There is no host: add one with `dip host add`.");
     }
     out.flush()
 }
@@ -94,7 +94,7 @@ impl Known {
         let Self { host: Host { label, address }, synced, seq, pending, skipped } = self;
         let read = match (synced, seq) {
             (true, seq) => format!("read to its end, up to bag {seq}"),
-            (false, 0) => "never reached yet".to_owned(),
+            (false, 0) => "not reached yet".to_owned(),
             (false, seq) => format!("read in part, up to bag {seq}"),
         };
         let pending = match pending {

@@ -75,7 +75,7 @@ pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Fai
     print(place.output, &report)?;
     let wrong = report.problems.len() + report.hosts.iter().filter(|host| host.is_wrong()).count();
     if wrong > 0 {
-        return Err(Failure::Found { problems: "something is wrong, as said above".to_owned() });
+        return Err(Failure::Found { problems: "something is wrong, see above".to_owned() });
     }
     if unreachable.is_empty() { Ok(()) } else { Err(Failure::NotInSync { hosts: unreachable.join("; ") }) }
 }
@@ -156,9 +156,9 @@ impl HostReport {
         };
         tell(*to_receive, "{} to receive: `dip sync` does it");
         tell(*to_send, "{} to send: `dip sync` does it");
-        tell(self.missing_here, "{} of the host missing here, though this device has read them once");
-        tell(self.missing_there, "{} missing on the host, though it had them once: `dip sync` sends them again");
-        tell(*repeated, "{} stored there more than once, which does no harm");
+        tell(self.missing_here, "{} of the host missing here, though this device has read them before");
+        tell(self.missing_there, "{} missing on the host, though it had them before: `dip sync` sends them again");
+        tell(*repeated, "{} stored there more than once, which is harmless");
         for (places, what) in [(&self.damaged, "damaged"), (&self.gaps, "numbers without a bag")] {
             lines.extend(places.iter().take(TOLD).map(|place| format!("  {what}: {place}")));
             if places.len() > TOLD {

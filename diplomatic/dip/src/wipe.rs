@@ -67,7 +67,7 @@ fn tell_pending(place: &Place, seed: &Seed, arguments: &WipeArgs) -> Result<(), 
     let mut device = match place.open(seed) {
         Ok(device) => device,
         Err(failure) if arguments.no_export && !failure.is_in_use() => {
-            place.output.tell(format_args!("{}. What it holds cannot be told.", Shown(&failure.sentence())));
+            place.output.tell(format_args!("{}. Its contents are unknown.", Shown(&failure.sentence())));
             return Ok(());
         }
         Err(failure) => return Err(failure),
@@ -76,7 +76,7 @@ fn tell_pending(place: &Place, seed: &Seed, arguments: &WipeArgs) -> Result<(), 
     if hosts.is_empty() {
         let mut messages = 0;
         device.each_message(|_| messages += 1)?;
-        place.output.tell(format_args!("{} here, and no host to have them.", Count(messages, "message")));
+        place.output.tell(format_args!("{} here, and no host that could have them.", Count(messages, "message")));
     }
     for host in hosts {
         let link = device.link_host(&host.label())?;
@@ -85,7 +85,7 @@ fn tell_pending(place: &Place, seed: &Seed, arguments: &WipeArgs) -> Result<(), 
         place.output.tell(match pending {
             0 => format!("The host {label} has everything."),
             pending => format!(
-                "The host {label} lacks {}: `dip sync` first if it should have them.",
+                "The host {label} lacks {}: run `dip sync` first if it should have them.",
                 Count(pending, "message")
             ),
         });
@@ -99,13 +99,13 @@ fn confirm(seed: &Seed, store: &Path, arguments: &WipeArgs) -> Result<(), Failur
         return Ok(());
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::Usage("there is no terminal to ask whether the store is to be removed: say --yes"));
+        return Err(Failure::Usage("there is no terminal to ask for confirmation: use --yes to remove the store"));
     }
     let fingerprint = seed.fingerprint();
     let name = store.display().to_string();
     // Even --quiet does not suppress the question.
     let question = format!(
-        "This removes {} from this device. To go on, type the first word of the fingerprint ({fingerprint}): ",
+        "This removes {} from this device. To continue, type the first word of the fingerprint ({fingerprint}): ",
         Shown(&name)
     );
     let mut answer = String::new();

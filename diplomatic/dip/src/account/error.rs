@@ -12,7 +12,7 @@ use crate::exit::Exit;
 /// Why there is no account to work with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AccountError {
-    #[error("there is no home directory to keep data in: name a directory with --data")]
+    #[error("there is no home directory for data: choose a directory with --data")]
     NoHome,
     #[error("the data directory {} cannot be used: fix that, or choose another with --data", .path.display())]
     Directory { path: PathBuf, source: io::Error },
@@ -30,25 +30,25 @@ pub(crate) enum AccountError {
     NotText,
     #[error(
         "DIP_SEED (fingerprint: {given}) is another seed than the one in {} (fingerprint: {kept}): unset DIP_SEED, or \
-         name a directory of its own with --data", .path.display()
+         choose another directory with --data", .path.display()
     )]
     TwoSeeds { path: PathBuf, given: String, kept: String },
     #[error(
-        "there is no seed in {}: make one with `dip seed new`, bring that of another device with `dip seed import`, \
+        "there is no seed in {}: create one with `dip seed new`, import that of another device with `dip seed import`, \
          or set DIP_SEED", .path.display()
     )]
     None { path: PathBuf },
     #[error(
-        "{} was made with a DIP_SEED: set it again, bring it here with `dip seed import`, or name another directory \
+        "{} was created with a DIP_SEED: set it again, import it with `dip seed import`, or choose another directory \
          with --data", .path.display()
     )]
     Missing { path: PathBuf },
     #[error(
         "{} holds a seed already (fingerprint: {fingerprint}), which stays as it is: \
-         name another directory with --data for another account", .path.display()
+         choose another directory with --data for another account", .path.display()
     )]
     Exists { path: PathBuf, fingerprint: String },
-    #[error("DIP_SEED is set: unset it to make a new seed, or bring it here with `dip seed import`")]
+    #[error("DIP_SEED is set: unset it to create a new seed, or import it with `dip seed import`")]
     GivenAlready,
     #[error(transparent)]
     Typed(#[from] SeedTextError),
@@ -72,12 +72,12 @@ impl AccountError {
 /// Why the stored seed cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeptError {
-    #[error("the file holds no seed; copy it again from where it was whole, or bring the seed with `dip seed import`")]
+    #[error("the file holds no seed: copy it again from an intact one, or import the seed with `dip seed import`")]
     NotASeed,
-    #[error("{0} is of a newer version: update this program")]
+    #[error("{0} is from a newer version: update this program")]
     Newer(String),
     #[error(transparent)]
     Sealed(#[from] SealedError),
-    #[error("the keyring holds another seed than the one that was put there")]
+    #[error("the keyring holds another seed than the one stored there before")]
     KeyringChanged,
 }

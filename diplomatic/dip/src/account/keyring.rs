@@ -6,16 +6,16 @@ use diplomatic::Seed;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyringError {
     #[cfg(not(feature = "keyring"))]
-    #[error("this dip was built without keyrings: install it with `--features keyring`, or leave out --keyring")]
+    #[error("this build of dip has no keyring support: install it with `--features keyring`, or leave out --keyring")]
     NotBuilt,
     #[cfg(feature = "keyring")]
-    #[error("the system's keyring cannot be used; unlock it, or keep the seed in a file")]
+    #[error("the system's keyring cannot be used: unlock it, or store the seed in a file")]
     Unusable(#[source] keyring::Error),
     #[cfg(feature = "keyring")]
-    #[error("the system's keyring has no seed with this fingerprint any more: bring it with `dip seed import`")]
+    #[error("the system's keyring no longer has a seed with this fingerprint: import it with `dip seed import`")]
     Gone,
     #[cfg(feature = "keyring")]
-    #[error("what the system's keyring holds is no seed")]
+    #[error("the entry in the system's keyring is not a seed")]
     NotASeed,
 }
 

@@ -18,7 +18,7 @@ pub(crate) enum PassphraseError {
     NoTerminal(#[source] io::Error),
     #[error("no passphrase was given")]
     Empty,
-    #[error("the two passphrases differ: nothing was kept; try again")]
+    #[error("the two passphrases differ, so nothing was stored: try again")]
     Differ,
     #[error("DIP_PASSPHRASE is not text")]
     NotText,
@@ -37,8 +37,8 @@ pub(super) fn choose(file: &Path) -> Result<Zeroizing<String>, PassphraseError> 
     if let Some(passphrase) = given()? {
         return Ok(passphrase);
     }
-    let first = filled(prompt(&format!("A passphrase to seal the seed in {}: ", file.display()))?)?;
-    let second = prompt("The same again: ")?;
+    let first = filled(prompt(&format!("Choose a passphrase to seal the seed in {}: ", file.display()))?)?;
+    let second = prompt("Repeat the passphrase: ")?;
     if first == second { Ok(first) } else { Err(PassphraseError::Differ) }
 }
 

@@ -57,12 +57,12 @@ struct Cost {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SealedError {
     #[error(
-        "its line `{line}` is missing or damaged; copy the file again from where it was whole, or remove it and bring \
-         the seed with `dip seed import`"
+        "its line `{line}` is missing or damaged: copy the file again from an intact one, or remove it and import the \
+         seed with `dip seed import`"
     )]
     Line { line: &'static str },
     #[error(
-        "it asks for more memory or time than any passphrase needs: remove it and bring the seed with `dip seed import`"
+        "it asks for more memory or time than any passphrase needs: remove it and import the seed with `dip seed import`"
     )]
     Cost,
     #[error("the passphrase is wrong, or the file was changed")]
