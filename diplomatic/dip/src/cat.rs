@@ -24,7 +24,9 @@ pub(crate) async fn run(place: &Place, arguments: CatArgs) -> Result<(), Failure
     let client = place.connect_to_all(&seed, false).await?;
     let entity = client.emit(event).await?;
     let status = if client.status().hosts().is_empty() {
-        place.output.tell("There is no host: the message is queued for the first one that you add with `dip host add`.");
+        place
+            .output
+            .tell("There is no host: the message is queued for the first one that you add with `dip host add`.");
         None
     } else {
         let status = device::sync(&client, place.output).await?;

@@ -1,5 +1,10 @@
 //! The session, through which every event and every decision passes.
 
+mod listen;
+mod push;
+mod read;
+mod settle;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 

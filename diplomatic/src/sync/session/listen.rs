@@ -1,0 +1,237 @@
+//! The live channel of a session, and polling where there is none.
+
+use std::time::Duration;
+
+use super::Session;
+use crate::order::Position;
+use crate::standard::calls::{AuthToken, Notification, NotificationItem};
+use crate::standard::{BagHead, Decode};
+use crate::sync::action::{Action, LiveEvent, RequestId};
+use crate::sync::live::State;
+use crate::sync::status::{Pause, Trouble};
+use crate::sync::window::Found;
+use crate::sync::{Failure, Now, Received, SyncLog};
+
+/// A channel that breaks sooner than this was not worth opening.
+const SHORT_LIVED: Duration = Duration::from_secs(10);
+/// How long a channel that is doubted has to show a sign of life.
+const DOUBTED: Duration = Duration::from_secs(10);
+
+impl Session {
+    pub(super) fn channel_timers(&self) -> [Option<Duration>; 2] {
+        let channel = &self.channel;
+        let state = match channel.state {
+            State::Down => channel.gate.shut().map(|(until, _)| until),
+            State::Opening { since, .. } => Some(since + self.config.request_timeout),
+            State::Open { heard, pinged: false, .. } => Some(heard + self.config.ping_after),
+            State::Open { heard, pinged: true, .. } => Some(heard + self.config.dead_after),
+        };
+        [state, channel.look_at]
+    }
+
+    /// Opens the channel if that is due. It is called when everything was read.
+    pub(super) fn open_channel(&mut self, now: Now) {
+        let channel = &mut self.channel;
+        if matches!(channel.state, State::Down)
+            && channel.gate.is_open(now.elapsed)
+            && self.reading.gate.is_open(now.elapsed)
+            && self.pushing.is_resting(now.elapsed)
+        {
+            let id = self.fresh_id();
+            let token = AuthToken::new(self.keys.authenticate(self.clock.time(now)));
+            self.channel.state = State::Opening { id, since: now.elapsed };
+            self.actions.push_back(Action::OpenLive { id, token });
+        }
+    }
+
+    /// Pings a silent channel, closes a dead one, and looks at the host when that is due.
+    pub(super) fn watch_channel(&mut self, now: Now) {
+        match &mut self.channel.state {
+            State::Opening { id, since } if *since + self.config.request_timeout <= now.elapsed => {
+                let id = *id;
+                self.actions.push_back(Action::CloseLive { id });
+                self.on_channel_down(now);
+            }
+            State::Open { id, heard, .. } if *heard + self.config.dead_after <= now.elapsed => {
+                let id = *id;
+                self.actions.push_back(Action::CloseLive { id });
+                self.on_channel_down(now);
+            }
+            State::Open { id, heard, pinged, .. } if !*pinged && *heard + self.config.ping_after <= now.elapsed => {
+                *pinged = true;
+                self.actions.push_back(Action::Ping { id: *id });
+            }
+            _ => {}
+        }
+        if self.channel.look_at.is_some_and(|at| at <= now.elapsed) {
+            self.channel.look_at = None;
+            self.channel.pause = (self.channel.pause * 2).min(self.config.poll.1);
+            self.reading.peek_wanted = true;
+        }
+    }
+
+    /// Sees to it that a host is looked at again some time, channel or not.
+    pub(super) fn schedule_look(&mut self, now: Now) {
+        if self.channel.look_at.is_none() && self.is_reading_idle() {
+            let pause = match self.channel.state {
+                State::Open { .. } => self.config.recheck,
+                _ => self.channel.pause / 2 + self.random.part_of(self.channel.pause / 2),
+            };
+            self.channel.look_at = Some(now.elapsed + pause);
+        }
+    }
+
+    /// Closes the channel soon unless it shows a sign of life.
+    pub(super) fn doubt_channel(&mut self, now: Now) {
+        self.channel.gate.open(now.elapsed);
+        if let State::Open { id, heard, pinged, .. } = &mut self.channel.state {
+            let doubted = (now.elapsed + DOUBTED).saturating_sub(self.config.dead_after);
+            *heard = doubted.min(*heard);
+            *pinged = true;
+            self.actions.push_back(Action::Ping { id: *id });
+        }
+    }
+
+    pub(super) fn on_live(&mut self, now: Now, id: RequestId, event: LiveEvent) {
+        match &mut self.channel.state {
+            State::Opening { id: opening, .. } if *opening == id => self.on_opening(now, event),
+            State::Open { id: open, heard, pinged, .. } if *open == id => {
+                *heard = now.elapsed;
+                *pinged = false;
+                match event {
+                    LiveEvent::Frame(bytes) => self.on_frame(&bytes),
+                    LiveEvent::Closed => self.on_channel_down(now),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_opening(&mut self, now: Now, event: LiveEvent) {
+        match event {
+            LiveEvent::Opened => {
+                let State::Opening { id, .. } = self.channel.state else { return };
+                self.channel.state = State::Open { id, since: now.elapsed, heard: now.elapsed, pinged: false };
+                self.channel.is_missing = false;
+                self.channel.look_at = None;
+                // What was pushed between the last list and the channel's opening was announced to nobody here.
+                self.reading.peek_wanted = true;
+            }
+            LiveEvent::NotSupported | LiveEvent::Refused(400 | 404 | 405 | 426 | 501) => {
+                self.channel.state = State::Down;
+                self.channel.is_missing = true;
+                let pause = Pause::Trouble(Trouble::Unreachable);
+                self.channel.gate.shut_until(now.elapsed, now.elapsed + self.config.recheck, pause);
+            }
+            LiveEvent::Refused(401) => {
+                // A call tells whether it is the clock or the registration, and mends it.
+                self.reading.peek_wanted = true;
+                self.on_channel_down(now);
+            }
+            LiveEvent::Refused(_) | LiveEvent::Closed | LiveEvent::Frame(_) | LiveEvent::Alive => {
+                self.on_channel_down(now);
+            }
+        }
+    }
+
+    fn on_channel_down(&mut self, now: Now) {
+        if let State::Open { since, .. } = self.channel.state {
+            if now.elapsed >= since + SHORT_LIVED {
+                self.channel.gate.on_success();
+            }
+            // It may have died long ago.
+            self.reading.peek_wanted = true;
+        }
+        self.channel.state = State::Down;
+        self.channel.frames.clear();
+        self.channel.look_at = None;
+        let pause = Pause::from(Failure::Unreachable);
+        self.channel.gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
+    }
+
+    fn on_frame(&mut self, bytes: &[u8]) {
+        match Notification::decode(bytes) {
+            Ok(notification) if self.channel.frames.len() < self.config.window => {
+                self.channel.frames.extend(notification.items);
+            }
+            // Something happened, whatever it was.
+            _ => self.reading.peek_wanted = true,
+        }
+    }
+
+    /// Takes announced bags that follow what was read; anything else is a reason to peek.
+    pub(super) fn digest_frames<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+        let items = std::mem::take(&mut self.channel.frames);
+        let Some(cursor) = self.cursor.filter(|_| !items.is_empty()) else { return Ok(()) };
+        if self.reading.is_listing() || self.reading.peek_wanted {
+            // The list that is being read may have been made before.
+            self.reading.peek_wanted = true;
+            return Ok(());
+        }
+        let mut next = self.reading.window.end().unwrap_or(cursor.seq).next();
+        let (mut following, mut earlier) = (Vec::new(), Vec::new());
+        for item in items {
+            if item.seq == next && self.is_own_place(item.seq, &item.head) {
+                next = next.next();
+                following.push(item);
+            } else if item.seq <= cursor.seq {
+                earlier.push((item.seq, item.head));
+            } else if item.seq >= next {
+                self.reading.peek_wanted = true;
+                break;
+            }
+        }
+        self.digest_following(now, following, log)?;
+        self.digest_earlier(earlier, log)
+    }
+
+    fn digest_following<L: SyncLog>(
+        &mut self,
+        now: Now,
+        items: Vec<NotificationItem>,
+        log: &mut L,
+    ) -> Result<(), L::Error> {
+        let (bags, bodies): (Vec<_>, Vec<_>) =
+            items.into_iter().map(|item| ((item.seq, item.head), item.inlined)).unzip();
+        for ((seq, bag, found), body) in self.identify(bags, log)?.into_iter().zip(bodies) {
+            if matches!(found, Found::Unreadable(_)) {
+                // The list tells whether the host holds it so.
+                self.reading.peek_wanted = true;
+                break;
+            }
+            self.append_announced(now, seq, bag, found, &body);
+        }
+        Ok(())
+    }
+
+    /// Takes announced bags with seqs that were read already: echoes of own pushes that were acknowledged first, or
+    /// signs of a host that counts anew.
+    fn digest_earlier<L: SyncLog>(
+        &mut self,
+        mut bags: Vec<(crate::standard::Seq, BagHead)>,
+        log: &mut L,
+    ) -> Result<(), L::Error> {
+        let Some(cursor) = &mut self.cursor else { return Ok(()) };
+        if let Some(own) = cursor.own
+            && bags.iter().any(|(seq, bag)| *seq == own.seq && bag.signature == own.signature)
+        {
+            cursor.own = None;
+            cursor.read = Some(own).filter(|own| own.seq == cursor.seq).or(cursor.read);
+        }
+        bags.retain(|(seq, _)| !self.settling.is_skipped(*seq));
+        let mut known: Vec<Position> = Vec::new();
+        for (_, _, found) in self.identify(bags, log)? {
+            match found {
+                Found::Known(position) => known.push(position),
+                Found::New(_) | Found::Unreadable(_) => self.reading.peek_wanted = true,
+            }
+        }
+        if !known.is_empty() && self.status.pending > 0 {
+            log.receive(Received { known, ..Received::default() })?;
+            self.storage.on_success();
+            self.recount = true;
+        }
+        Ok(())
+    }
+}
