@@ -307,7 +307,7 @@ pub mod error {
     #[cfg(feature = "client")]
     pub use crate::client::{AddressError, OpenError, SeedFileError, TlsError};
     #[cfg(feature = "store")]
-    pub use crate::device::{EmitError, ExportFileError, ImportError, TransactError, UndoError};
+    pub use crate::device::{EmitError, ExportFileError, HistoryError, ImportError, TransactError, UndoError};
     pub use crate::event::{DecodeEventError, EncodeEventError};
     #[cfg(feature = "store")]
     pub use crate::log::{LogError, OpenLogError, StorageError};

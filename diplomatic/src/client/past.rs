@@ -1,7 +1,9 @@
 //! Transactions, history, undo and compaction, off the async threads.
 
 use super::Client;
-use crate::device::{Compacted, EmitError, HistoryEntry, Keep, Page, PageStart, Query, TransactError, Undo, UndoError};
+use crate::device::{
+    Compacted, EmitError, HistoryEntry, HistoryError, Keep, Page, PageStart, Query, TransactError, Undo, UndoError,
+};
 use crate::log::LogError;
 use crate::order::Position;
 use crate::reducer::Reducer;
@@ -121,8 +123,8 @@ impl<R: Reducer> Client<R> {
     ///
     /// # Errors
     ///
-    /// [`LogError`].
-    pub async fn state_at(&self, time: Timestamp) -> Result<R, LogError> {
+    /// [`HistoryError`].
+    pub async fn state_at(&self, time: Timestamp) -> Result<R, HistoryError> {
         self.shared.with_device(move |device| device.state_at(time)).await?
     }
 

@@ -1,9 +1,11 @@
 //! Dropping what does not count any more.
 
 use super::Device;
-use crate::log::LogError;
+use crate::fold::Reading;
+use crate::log::{LogError, LogReader};
+use crate::order::Position;
 use crate::reducer::Reducer;
-use crate::standard::Timestamp;
+use crate::standard::{Content, Timestamp};
 
 /// How many messages are dropped in one transaction.
 const BATCH: usize = 4_096;
@@ -29,7 +31,7 @@ pub enum Keep {
     Everything,
     /// What counts; everything that was overwritten or deleted goes.
     Latest,
-    /// What counts, and what happened at this time or later.
+    /// What counted at this time, and everything that came later.
     Since(Timestamp),
 }
 
@@ -41,39 +43,78 @@ pub struct Compacted {
     pub dropped: u64,
     /// How many bytes smaller the log is.
     pub bytes_freed: u64,
+    /// Whether the file could not be made smaller, since an export or another process was reading it. The next
+    /// compaction makes up for it.
+    pub is_busy: bool,
 }
 
 impl<R: Reducer> Device<R> {
     /// Drops overwritten and deleted messages from this device, and makes the log smaller.
     ///
-    /// The state stays the same, and so does what hosts and other devices have. A message that a host still waits for
-    /// stays. What is dropped is gone from this device's [history](Self::history) and exports, and from
-    /// what hosts linked later get. It can take a while.
+    /// The state stays the same, and so does what hosts and other devices have. A message stays if a host still waits
+    /// for it, or if everything that came after it for its entity cannot be applied by this build. The dropped messages
+    /// are gone from this device's [history](Self::history) and exports, and hosts linked later do not get them; the log
+    /// remembers that it had them, so neither sync nor an import brings them back. States before the horizon (see
+    /// [`HistoryError`](crate::error::HistoryError)) can no longer be told. It can take a while.
     ///
     /// # Errors
     ///
-    /// [`LogError`]; some of it may be done then, and calling again goes on.
+    /// [`LogError`]; part of the work may be done then, and calling again continues it.
     pub fn compact(&mut self, keep: Keep) -> Result<Compacted, LogError> {
-        let until = match keep {
-            Keep::Everything => Timestamp::EPOCH,
-            Keep::Latest => Timestamp::MAX,
-            Keep::Since(time) => time,
+        let dropped = match keep {
+            Keep::Everything => 0,
+            Keep::Latest => self.drop_superseded(Timestamp::MAX)?,
+            Keep::Since(time) => self.drop_superseded(time)?,
         };
+        let freed = self.log.shrink()?;
+        Ok(Compacted { dropped, bytes_freed: freed.unwrap_or_default(), is_busy: freed.is_none() })
+    }
+
+    /// Drops the messages whose place something took that is not after `until`.
+    fn drop_superseded(&mut self, until: Timestamp) -> Result<u64, LogError> {
         let mut dropped = 0;
         let mut after = None;
         loop {
             let page = self.log.read(|reader| reader.superseded_page(after.as_ref(), until, BATCH))?;
-            let Some(last) = page.last() else { break };
+            let Some(last) = page.last() else { return Ok(dropped) };
             after = Some(*last);
+            let droppable = self.log.read(|reader| {
+                let mut droppable = Vec::with_capacity(page.len());
+                for position in page {
+                    if let Some(successor) = self.successor(reader, &position)?
+                        && successor.changed <= until
+                    {
+                        droppable.push((position, successor));
+                    }
+                }
+                Ok(droppable)
+            })?;
             dropped += self.log.write(|writer| {
                 let mut dropped = 0;
-                for position in &page {
-                    dropped += u64::from(writer.forget(position)?);
+                for (position, successor) in &droppable {
+                    dropped += u64::from(writer.forget(position, successor)?);
                 }
                 Ok::<_, LogError>(dropped)
             })?;
         }
-        let (before, size) = self.log.shrink()?;
-        Ok(Compacted { dropped, bytes_freed: before.saturating_sub(size) })
+    }
+
+    /// Returns the first later message of the entity that can be applied: it counts in the place of this one for
+    /// everybody who has both.
+    fn successor(&self, reader: &LogReader<'_>, position: &Position) -> Result<Option<Position>, LogError> {
+        let Some(hidden) = reader.message(position)? else { return Ok(None) };
+        reader.version_after(hidden.message.head().entity(), position, |later| {
+            if R::IS_EMPTY {
+                // What an app makes of a message is known from its last fold. Of later ones, those of a known type can be
+                // taken to read as the ones before.
+                let (before, now) = (Content::of(&hidden.message), Content::of(&later.message));
+                let is_alike = now.type_name().is_none_or(|name| before.type_name() == Some(name));
+                Ok(is_alike && !reader.is_unapplied(&later.position)?)
+            } else {
+                let is_readable =
+                    !matches!(Reading::<R::Event>::of(&later.message), Reading::Unknown { .. } | Reading::Unfit { .. });
+                Ok(is_readable && !self.fold.has_panicked(&later.position))
+            }
+        })
     }
 }

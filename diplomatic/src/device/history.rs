@@ -10,6 +10,21 @@ use crate::order::Position;
 use crate::reducer::{Meta, Reducer};
 use crate::standard::{EntityId, Timestamp};
 
+/// Why a state of the past cannot be told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// Compaction dropped messages that the state is made of.
+    #[error("compaction dropped what the state is made of; it can be told from {} ms after 1970 on", .horizon.changed.as_millis())]
+    BeforeHorizon {
+        /// From this position on, states are what they were.
+        horizon: Position,
+    },
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
 /// One message of the log, as an app tells of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -126,17 +141,29 @@ impl<R: Reducer> Device<R> {
     ///
     /// # Errors
     ///
+    /// [`HistoryError`].
+    pub fn state_at(&self, time: Timestamp) -> Result<R, HistoryError> {
+        match self.horizon()? {
+            Some(horizon) if time < horizon.changed => Err(HistoryError::BeforeHorizon { horizon }),
+            _ => Ok(self.state_of(|position| position.changed <= time)?),
+        }
+    }
+
+    /// Returns from where on the states of the past can be told; `None` if nothing was ever dropped.
+    ///
+    /// # Errors
+    ///
     /// [`LogError`].
-    pub fn state_at(&self, time: Timestamp) -> Result<R, LogError> {
-        self.state_of(|position| position.changed <= time)
+    pub fn horizon(&self) -> Result<Option<Position>, LogError> {
+        self.log.read(|reader| reader.horizon())
     }
 
     /// Returns what happened to the state between two moments.
     ///
     /// # Errors
     ///
-    /// [`LogError`].
-    pub fn diff(&self, from: Timestamp, to: Timestamp) -> Result<R::Difference, LogError>
+    /// [`HistoryError`].
+    pub fn diff(&self, from: Timestamp, to: Timestamp) -> Result<R::Difference, HistoryError>
     where
         R: Diff,
     {

@@ -95,7 +95,7 @@ impl<F: Read + Seek> Import<F> {
         }
         let Device { log, fold, .. } = device;
         fold.mend(log)?;
-        let is_known = log.read(|reader| positions.iter().map(|position| reader.contains(position)).collect())?;
+        let is_known = log.read(|reader| positions.iter().map(|position| reader.knows(position)).collect())?;
         let is_known: Vec<bool> = is_known;
         let first = self.next;
         let places = first..first + positions.len();

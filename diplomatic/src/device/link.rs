@@ -1,10 +1,10 @@
 //! A device's log as the session of one host sees it.
 
 use super::Device;
-use crate::log::LogError;
+use crate::log::{LogError, QueueLimits};
 use crate::order::Position;
 use crate::reducer::Reducer;
-use crate::standard::{Bag, Head, Message};
+use crate::standard::{Bag, Decode, Encode, Head, Message, Seq};
 use crate::sync::{Cursor, Outgoing, PushLimits, Received, Skipped, SyncLog};
 
 /// A device's log, lent to the session of one host.
@@ -24,11 +24,11 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
     type Error = LogError;
 
     fn cursor(&self) -> Result<Cursor, LogError> {
-        self.device.log.cursor(self.link)
+        decode_cursor(&self.device.log.cursor(self.link)?)
     }
 
     fn contains(&self, heads: &[&Head]) -> Result<Vec<bool>, LogError> {
-        self.device.log.contains(heads)
+        self.device.log.knows(heads)
     }
 
     fn receive(&mut self, received: Received) -> Result<(), LogError> {
@@ -36,6 +36,7 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         let Device { log, fold, .. } = &mut *self.device;
         let number = self.link;
         let Received { messages, known, skipped, settled, cursor } = received;
+        let cursor = cursor.map(|cursor| cursor.to_bytes());
         let label = log.link(number).map(|link| link.label.clone());
         let written = log.write(|writer| {
             let mut changes = Vec::with_capacity(messages.len());
@@ -47,9 +48,11 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
                 }
             }
             writer.dequeue(number, &known)?;
-            skipped.iter().try_for_each(|skipped| writer.put_skipped(number, skipped))?;
+            skipped
+                .iter()
+                .try_for_each(|skipped| writer.put_skipped(number, skipped.seq.number(), &skipped.to_note()))?;
             settled.iter().try_for_each(|seq| writer.remove_skipped(number, seq.number()))?;
-            if let (Some(cursor), Some(label)) = (cursor, &label) {
+            if let (Some(cursor), Some(label)) = (&cursor, &label) {
                 writer.put_link(number, label, cursor)?;
             }
             fold.plan(writer, changes)
@@ -70,12 +73,14 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         seal: &mut dyn FnMut(&Message) -> Bag,
     ) -> Result<Vec<Outgoing>, LogError> {
         self.device.mend()?;
-        self.device.log.outgoing(self.link, after, limits, seal)
+        let PushLimits { bags, bytes } = limits;
+        let queued = self.device.log.outgoing(self.link, after, QueueLimits { bags, bytes }, seal)?;
+        Ok(queued.into_iter().map(|queued| Outgoing { position: queued.position, bag: queued.bag }).collect())
     }
 
     fn acknowledge(&mut self, stored: &[Position], cursor: Option<Cursor>) -> Result<(), LogError> {
         self.device.mend()?;
-        self.device.log.acknowledge(self.link, stored, cursor)
+        self.device.log.acknowledge(self.link, stored, cursor.map(|cursor| cursor.to_bytes()))
     }
 
     fn start_over(&mut self) -> Result<(), LogError> {
@@ -90,6 +95,16 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
 
     fn skipped(&self) -> Result<Vec<Skipped>, LogError> {
         let link = self.link;
-        self.device.log.read(|reader| reader.skipped(link))
+        let noted = self.device.log.read(|reader| reader.skipped(link))?;
+        let decoded = noted.into_iter().map(|(seq, note)| Skipped::from_note(Seq::new(seq)?, &note).ok());
+        decoded.collect::<Option<_>>().ok_or(LogError::DamagedValue { table: "skipped-1" })
     }
+}
+
+/// The log keeps a cursor as bytes; a host that was never read has none.
+pub(super) fn decode_cursor(bytes: &[u8]) -> Result<Cursor, LogError> {
+    if bytes.is_empty() {
+        return Ok(Cursor::default());
+    }
+    Cursor::decode(bytes).map_err(|_| LogError::DamagedValue { table: "links-1" })
 }

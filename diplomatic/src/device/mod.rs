@@ -25,7 +25,7 @@ pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
 pub use export::{ExportFileError, Exported};
 use fold::Fold;
-pub use history::{Diff, Happened, HistoryEntry};
+pub use history::{Diff, Happened, HistoryEntry, HistoryError};
 #[cfg(feature = "client")]
 pub(crate) use import::Import;
 pub use import::{ImportError, ImportReport};
@@ -252,7 +252,8 @@ impl<R: Reducer> Device<R> {
 
     /// Tells whether a linked host was read to its end at least once.
     pub fn is_first_synced(&self, link: u32) -> bool {
-        self.log.link(link).is_some_and(|link| link.cursor.caught_up)
+        let link = self.log.link(link);
+        link.is_some_and(|link| link::decode_cursor(&link.cursor).is_ok_and(|cursor| cursor.caught_up))
     }
 
     /// Lends the log to the session of a linked host.

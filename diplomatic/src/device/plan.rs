@@ -5,11 +5,11 @@ use std::collections::hash_map::Entry;
 
 use super::fold::Fold;
 use crate::event::{DiplomaticEvent, Draft, Shape, Target};
-use crate::fold::{Content, Reading, delete_is_event, event_type};
+use crate::fold::{Reading, delete_is_event, event_type};
 use crate::log::{Change, LogError, LogWriter, Winner};
 use crate::order::Position;
 use crate::reducer::Reducer;
-use crate::standard::{EntityId, HeadHash, Timestamp};
+use crate::standard::{Content, EntityId, HeadHash, Timestamp};
 
 /// What new messages mean for a state.
 pub(super) struct Plan<E> {

@@ -6,6 +6,7 @@ use super::fold::origin_of;
 use crate::event::DiplomaticEvent;
 use crate::fold::Reading;
 use crate::log::{LogError, LogWriter, StoredMessage, Winner};
+use crate::order::Position;
 use crate::reducer::{Meta, Reducer};
 use crate::standard::{EntityId, Timestamp};
 
@@ -58,6 +59,12 @@ pub enum UndoError {
     Irreversible {
         /// What it is about.
         entity: EntityId,
+    },
+    /// Compaction dropped messages that the state before the event is made of.
+    #[error("compaction dropped what there was before the last event of this device, so that it cannot be taken back")]
+    BeforeHorizon {
+        /// From this position on, states are what they were.
+        horizon: Position,
     },
     /// The inverse cannot be emitted.
     #[error(transparent)]
@@ -120,6 +127,11 @@ where
             Reading::Delete { event } => (event, ""),
             _ => return Err(UndoError::Irreversible { entity }),
         };
+        if let Some(horizon) = self.horizon()?
+            && stored.position <= horizon
+        {
+            return Err(UndoError::BeforeHorizon { horizon });
+        }
         let before = self.state_of(|position| *position < stored.position)?;
         let origin = origin_of(&self.log, stored.origin);
         let meta = Meta::new(entity.clone(), stored.position.changed, event_type, origin);

@@ -1,7 +1,7 @@
 //! Checking the store.
 
 use super::{Device, Progress};
-use crate::log::{LogError, LogSnapshot, StoreReport};
+use crate::log::{FileCheck, LogError, LogSnapshot, StoreReport};
 use crate::reducer::Reducer;
 use crate::standard::{HostKeys, Label, Seed};
 
@@ -18,14 +18,14 @@ impl<R: Reducer> Device<R> {
 
     /// Checks the database's own pages, and takes the log as of now, to be checked elsewhere while the device goes on.
     pub(crate) fn start_verify(&self) -> Result<Verification, LogError> {
-        Ok(Verification { is_file_sound: self.log.check_file()?, log: self.log.snapshot()? })
+        Ok(Verification { file: self.log.check_file()?, log: self.log.snapshot()? })
     }
 }
 
 /// A log as of one moment, to be checked.
 #[derive(Debug)]
 pub(crate) struct Verification {
-    is_file_sound: bool,
+    file: FileCheck,
     log: LogSnapshot,
 }
 
@@ -33,9 +33,7 @@ impl Verification {
     pub(crate) fn run(self, seed: &Seed, mut watch: impl FnMut(Progress)) -> Result<StoreReport, LogError> {
         let keys = |label: &Label| HostKeys::derive(seed, label);
         let mut report = self.log.read(|reader| reader.verify(keys, |done, total| watch(Progress { done, total })))?;
-        if !self.is_file_sound {
-            report.add_damaged_file();
-        }
+        report.note_file(self.file);
         Ok(report)
     }
 }

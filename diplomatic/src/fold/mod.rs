@@ -2,15 +2,12 @@
 //!
 //! It decides nothing about which messages count, nor in which order; that is for those who hold them.
 
-mod content;
 mod reading;
 mod unread;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-#[cfg(feature = "store")]
-pub(crate) use content::Content;
 pub(crate) use reading::Reading;
 #[cfg(feature = "testing")]
 pub(crate) use reading::read_event;

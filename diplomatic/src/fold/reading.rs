@@ -2,10 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::content::Content;
 use super::panic_text;
 use crate::event::{DecodeEventError, DiplomaticEvent, EventType, Shape, Stored};
-use crate::standard::{EntityId, Message};
+use crate::standard::{Content, EntityId, Message};
 
 /// What a message is to an event enum.
 pub(crate) enum Reading<E> {

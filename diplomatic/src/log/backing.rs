@@ -8,20 +8,18 @@ use std::{fmt, io};
 
 use rand_core::CryptoRng;
 use redb::backends::FileBackend;
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError as RedbError};
+use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError as RedbError};
 
 use super::error::{LogError, OpenLogError};
+use super::format::{self, FORMAT, Identity};
 use super::memory::Memory;
+use super::migrate::migrate;
 use super::stump::Regrown;
 use super::vault::Vault;
-use super::{FORMAT, tables};
 use crate::standard::Seed;
 
 /// How much of the file redb keeps in memory.
 const CACHE_BYTES: usize = 32 << 20;
-
-/// What a `check` value holds: that it opens shows that the seed is the right one.
-const CHECK: &[u8] = b"diplomatic log";
 
 /// Where a log's bytes are: in a file, in memory, or in any other storage that redb can use.
 ///
@@ -146,34 +144,28 @@ impl Backing {
             _ => false,
         };
         let database = self.open_database().map_err(|error| self.database_error(error))?;
-        let vault = match self.identify(&database, seed)? {
-            Some(vault) => vault,
-            None => initialize(&database, seed, rng).map_err(|error| self.open_error(error))?,
-        };
+        let vault = self.identify(&database, seed, rng)?;
         if is_new && let Kind::File(path) = &self.0 {
             sync_folder(path).map_err(|source| OpenLogError::Io { path: path.clone(), source })?;
         }
         Ok((database, vault))
     }
 
-    /// Checks that the file is a log of a format that we read, under this seed; `None` if it is empty.
-    fn identify(&self, database: &Database, seed: &Seed) -> Result<Option<Vault>, OpenLogError> {
+    /// Checks that the file is a log of this seed, makes one of an empty file, and migrates an older one.
+    fn identify(&self, database: &Database, seed: &Seed, rng: &mut dyn CryptoRng) -> Result<Vault, OpenLogError> {
         let path = || self.path().to_owned();
-        let meta = read_meta(database).map_err(|error| self.open_error(error))?;
-        let Meta { is_empty, format, salt, check } = meta;
-        let Some(format) = format else {
-            return if is_empty { Ok(None) } else { Err(OpenLogError::NotALog { path: path() }) };
-        };
-        if format > FORMAT {
-            return Err(OpenLogError::NewerFormat { path: path(), found: format, supported: FORMAT });
-        }
-        let (Some(salt), Some(check)) = (salt, check) else {
-            return Err(OpenLogError::Damaged { path: path(), source: None });
-        };
-        let vault = Vault::new(seed, &salt);
-        match vault.open("meta-1", b"check", &check) {
-            Ok(value) if value == CHECK => Ok(Some(vault)),
-            _ => Err(OpenLogError::WrongSeed { path: path() }),
+        match format::identify(database, seed).map_err(|error| self.open_error(error))? {
+            Identity::Log { vault, format } => {
+                migrate(database, format).map_err(|error| self.open_error(error))?;
+                Ok(vault)
+            }
+            Identity::Empty => format::initialize(database, seed, rng).map_err(|error| self.open_error(error)),
+            Identity::Foreign => Err(OpenLogError::NotALog { path: path() }),
+            Identity::Newer { format } => {
+                Err(OpenLogError::NewerFormat { path: path(), found: format, supported: FORMAT })
+            }
+            Identity::Damaged => Err(OpenLogError::Damaged { path: path(), source: None }),
+            Identity::WrongSeed => Err(OpenLogError::WrongSeed { path: path() }),
         }
     }
 
@@ -213,59 +205,6 @@ impl fmt::Debug for Backing {
 /// redb panics over some kinds of damage to its file: that is an error here like any other.
 pub(super) fn survive_damage<T, E: From<LogError>>(act: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err(LogError::Damaged.into()))
-}
-
-/// Tells whether the log is of this seed.
-pub(super) fn is_of(database: &Database, seed: &Seed) -> Result<bool, LogError> {
-    let Meta { salt, check, .. } = read_meta(database)?;
-    let Some((salt, check)) = salt.zip(check) else { return Ok(false) };
-    Ok(Vault::new(seed, &salt).open("meta-1", b"check", &check).is_ok_and(|value| value == CHECK))
-}
-
-struct Meta {
-    is_empty: bool,
-    format: Option<u32>,
-    salt: Option<Vec<u8>>,
-    check: Option<Vec<u8>>,
-}
-
-fn read_meta(database: &Database) -> Result<Meta, LogError> {
-    let transaction = database.begin_read()?;
-    let is_empty = transaction.list_tables()?.next().is_none() && transaction.list_multimap_tables()?.next().is_none();
-    let table = match transaction.open_table(tables::META) {
-        Ok(table) => table,
-        Err(redb::TableError::Storage(error)) => return Err(error.into()),
-        Err(_) => return Ok(Meta { is_empty, format: None, salt: None, check: None }),
-    };
-    let value = |name| Ok::<_, LogError>(table.get(name)?.map(|value| value.value().to_vec()));
-    let format = value("format")?.and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
-    Ok(Meta { is_empty, format, salt: value("salt")?, check: value("check")? })
-}
-
-fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoRng) -> Result<Vault, LogError> {
-    let mut salt = [0; 32];
-    rng.fill_bytes(&mut salt);
-    let vault = Vault::new(seed, &salt);
-    let transaction = database.begin_write()?;
-    {
-        let mut meta = transaction.open_table(tables::META)?;
-        meta.insert("format", FORMAT.to_be_bytes().as_slice())?;
-        meta.insert("salt", salt.as_slice())?;
-        meta.insert("check", vault.seal("meta-1", b"check", CHECK, rng).as_slice())?;
-        // Every table exists from the start, so that readers find them.
-        transaction.open_table(tables::MESSAGES)?;
-        transaction.open_table(tables::ENTITIES)?;
-        transaction.open_table(tables::SUPERSEDED)?;
-        transaction.open_table(tables::OVERWRITTEN)?;
-        transaction.open_table(tables::UNDONE)?;
-        transaction.open_table(tables::INDEX)?;
-        transaction.open_table(tables::REGISTERS)?;
-        transaction.open_table(tables::LINKS)?;
-        transaction.open_table(tables::SKIPPED)?;
-        transaction.open_table(tables::SNAPSHOTS)?;
-    }
-    transaction.commit()?;
-    Ok(vault)
 }
 
 /// Makes a new file's name durable too.

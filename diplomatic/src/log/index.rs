@@ -11,9 +11,8 @@ use super::read::{LogReader, StoredMessage};
 use super::tables;
 use super::vault::{EntityKey, Vault};
 use super::write::LogWriter;
-use crate::fold::Content;
 use crate::order::Position;
-use crate::standard::{Encode, EntityBody, EntityId, Message, Timestamp};
+use crate::standard::{Content, Encode, EntityBody, EntityId, Message, Timestamp};
 
 /// What entities are listed by.
 #[derive(Debug, Clone, PartialEq, Eq)]

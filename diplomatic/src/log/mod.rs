@@ -1,7 +1,8 @@
 //! The log: every message of an account, on this device, in one redb file.
 //!
 //! It owns the file, its encryption, the order in it, which message of an entity counts, and what waits for each
-//! host. It knows nothing of event types and states, and nothing of networks.
+//! host. Of a message it knows what the standard says of it; it knows nothing of events and states, and nothing of
+//! networks: what is noted about a host is bytes to it.
 //!
 //! A message, its place in the queues and the cursor move in one transaction, which is durable when the call returns.
 
@@ -9,10 +10,13 @@ mod backing;
 #[cfg(test)]
 mod disk;
 mod error;
+mod format;
 mod index;
 mod link;
 mod memory;
+mod migrate;
 mod read;
+mod rows;
 mod snapshot;
 mod stump;
 mod tables;
@@ -29,22 +33,20 @@ use backing::survive_damage;
 pub(crate) use backing::sync_folder;
 pub use error::{LogError, OpenLogError, StorageError};
 use rand_core::CryptoRng;
-use redb::{Database, ReadableDatabase, Savepoint, WriteTransaction};
+use redb::{CompactionError, Database, ReadableDatabase, Savepoint, WriteTransaction};
 use vault::Vault;
 
 #[cfg(test)]
 pub(crate) use disk::Disk;
 pub(crate) use index::{Bucket, Order, Place};
-pub(crate) use read::{LogReader, StoredMessage};
+pub(crate) use read::{LogReader, QueueLimits, StoredMessage};
+pub(crate) use rows::{Link, Winner};
 pub(crate) use snapshot::LogSnapshot;
+pub(crate) use verify::FileCheck;
 pub use verify::{StoreProblem, StoreProblemKind, StoreReport};
-pub(crate) use write::{Change, LogWriter, Winner};
+pub(crate) use write::{Change, LogWriter};
 
-use crate::standard::{Label, Seed};
-use crate::sync::Cursor;
-
-/// The newest format of the file that this version reads, and the one that it writes.
-const FORMAT: u32 = 1;
+use crate::standard::Seed;
 
 /// This device's number among the bringers of messages.
 pub(crate) const THIS_DEVICE: u32 = 0;
@@ -63,14 +65,6 @@ pub(crate) struct Log {
     vault: Arc<Vault>,
     rng: Box<dyn CryptoRng + Send>,
     links: Vec<Link>,
-}
-
-/// A host that this log was ever linked with.
-#[derive(Debug, Clone)]
-pub(crate) struct Link {
-    pub(crate) number: u32,
-    pub(crate) label: Arc<Label>,
-    pub(crate) cursor: Cursor,
 }
 
 impl Log {
@@ -115,13 +109,13 @@ impl Log {
         Ok(())
     }
 
-    /// Returns how far a link's host was read.
-    pub(crate) fn cursor(&self, number: u32) -> Result<Cursor, LogError> {
+    /// Returns how far a link's host was read; empty at the start.
+    pub(crate) fn cursor(&self, number: u32) -> Result<Vec<u8>, LogError> {
         let is_wanted = |link: &&Link| link.number == number;
         let cursor = if self.is_suspect() {
-            self.read(|reader| reader.links())?.iter().find(is_wanted).map(|link| link.cursor)
+            self.read(|reader| reader.links())?.iter().find(is_wanted).map(|link| link.cursor.clone())
         } else {
-            self.links.iter().find(is_wanted).map(|link| link.cursor)
+            self.links.iter().find(is_wanted).map(|link| link.cursor.clone())
         };
         Ok(cursor.unwrap_or_default())
     }
@@ -171,14 +165,16 @@ impl Log {
 }
 
 impl Log {
-    /// Gives the space of dropped messages back, and returns how many bytes the log takes before and after.
-    pub(crate) fn shrink(&mut self) -> Result<(u64, u64), LogError> {
+    /// Gives the space of dropped messages back, and returns how many bytes the log takes less; `None` while somebody
+    /// reads the log as of an earlier moment, here or in another process.
+    pub(crate) fn shrink(&mut self) -> Result<Option<u64>, LogError> {
         let before = self.backing.size();
-        with_database(&self.backing, &self.database, &self.is_suspect, |database| {
-            while database.compact()? {}
-            Ok::<_, LogError>(())
-        })?;
-        Ok((before, self.backing.size()))
+        let is_done =
+            with_database(&self.backing, &self.database, &self.is_suspect, |database| match database.compact() {
+                Err(CompactionError::TransactionInProgress | CompactionError::EphemeralSavepointExists) => Ok(false),
+                outcome => Ok::<_, LogError>(outcome.map(|_| true)?),
+            })?;
+        Ok(is_done.then(|| before.saturating_sub(self.backing.size())))
     }
 }
 

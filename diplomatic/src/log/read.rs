@@ -1,23 +1,25 @@
 //! Reading the log, as of one moment.
 
 use std::ops::Bound;
-use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use super::error::LogError;
+use super::rows::{
+    Link, Winner, decode_link, decode_message, decode_winner, overwritten_key, skipped_key, snapshot_key,
+    split_overwritten_key, split_skipped_key, split_snapshot_key,
+};
 use super::vault::{EntityKey, Vault};
-use super::write::{Winner, decode_winner, overwritten_key, skipped_key, snapshot_key, split_snapshot_key};
-use super::{Link, THIS_DEVICE, link, tables};
+use super::{THIS_DEVICE, tables};
 use crate::order::Position;
-use crate::standard::{Bag, Body, Decode, EntityId, Head, Label, Message, Reader, Timestamp, put_varbytes, put_varint};
-use crate::sync::{Cursor, Outgoing, PushLimits, Skipped};
+use crate::standard::{Bag, Decode, EntityId, Message, Timestamp};
 
 /// The log as of one moment.
 pub(crate) struct LogReader<'t> {
     pub(super) transaction: &'t ReadTransaction,
     pub(super) vault: &'t Vault,
     pub(super) messages: ReadOnlyTable<&'static [u8; 48], &'static [u8]>,
+    dropped: ReadOnlyTable<&'static [u8; 48], ()>,
 }
 
 /// A message as the log has it.
@@ -29,6 +31,23 @@ pub(crate) struct StoredMessage {
     pub(crate) origin: u32,
 }
 
+/// A message that waits for a host.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) position: Position,
+    /// The message, sealed for the host.
+    pub(crate) bag: Bag,
+    /// Whether the bag stands in the log already.
+    pub(crate) was_kept: bool,
+}
+
+/// How much is looked at of a queue; one message at least.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueLimits {
+    pub(crate) bags: usize,
+    pub(crate) bytes: usize,
+}
+
 /// A state as of a position.
 pub(crate) struct Snapshot {
     pub(crate) at: Position,
@@ -37,11 +56,31 @@ pub(crate) struct Snapshot {
 
 impl<'t> LogReader<'t> {
     pub(super) fn new(transaction: &'t ReadTransaction, vault: &'t Vault) -> Result<Self, LogError> {
-        Ok(Self { transaction, vault, messages: transaction.open_table(tables::MESSAGES)? })
+        let messages = transaction.open_table(tables::MESSAGES)?;
+        Ok(Self { transaction, vault, messages, dropped: transaction.open_table(tables::DROPPED)? })
     }
 
     pub(crate) fn contains(&self, position: &Position) -> Result<bool, LogError> {
         Ok(self.messages.get(&position.to_bytes())?.is_some())
+    }
+
+    /// Tells whether a message is here, or was and compaction dropped it.
+    pub(crate) fn knows(&self, position: &Position) -> Result<bool, LogError> {
+        Ok(self.contains(position)? || self.dropped.get(&position.to_bytes())?.is_some())
+    }
+
+    /// Returns the horizon: without the messages that compaction dropped, the state as of this position and of later
+    /// ones is what it was, and that of earlier ones is not.
+    pub(crate) fn horizon(&self) -> Result<Option<Position>, LogError> {
+        let meta = self.transaction.open_table(tables::META)?;
+        let Some(value) = meta.get("horizon")? else { return Ok(None) };
+        let damaged = |_| LogError::DamagedValue { table: "meta-1" };
+        Ok(Some(Position::from_bytes(value.value().try_into().map_err(damaged)?)))
+    }
+
+    /// Tells whether the fold of the app that last had the log open could not apply a message.
+    pub(crate) fn is_unapplied(&self, position: &Position) -> Result<bool, LogError> {
+        Ok(self.transaction.open_table(tables::UNAPPLIED)?.get(&position.to_bytes())?.is_some())
     }
 
     /// Hands on the place of every message, in the one order, without opening any.
@@ -52,9 +91,11 @@ impl<'t> LogReader<'t> {
         Ok(())
     }
 
-    /// Tells whether a later message of the entity counts in its place.
+    /// Tells whether a later message of the entity counts in its place; the message itself may be dropped by now.
     pub(crate) fn is_superseded(&self, position: &Position) -> Result<bool, LogError> {
-        Ok(self.transaction.open_table(tables::SUPERSEDED)?.get(&position.to_bytes())?.is_some())
+        let key = position.to_bytes();
+        let superseded = self.transaction.open_table(tables::SUPERSEDED)?;
+        Ok(superseded.get(&key)?.is_some() || self.dropped.get(&key)?.is_some())
     }
 
     pub(crate) fn message(&self, position: &Position) -> Result<Option<StoredMessage>, LogError> {
@@ -143,15 +184,38 @@ impl<'t> LogReader<'t> {
         let (first, last) = (overwritten_key(&key, &[0; 48]), overwritten_key(&key, &[0xff; 48]));
         let mut positions = Vec::new();
         for row in overwritten.range::<&[u8; 80]>(&first..=&last)? {
-            let (key, _) = row?;
-            let (_, position) = key.value().split_last_chunk::<48>().expect("a key of this table has 80 bytes");
-            positions.push(Position::from_bytes(position));
+            positions.push(split_overwritten_key(row?.0.value()));
         }
         positions.extend(self.winner(entity)?.map(|winner| winner.position));
         positions.iter().filter_map(|position| self.message(position).transpose()).collect()
     }
 
-    /// Returns up to `limit` messages that do not count, of those after `after` and before `until`.
+    /// Returns the first message of an entity after `after` that `is_wanted`.
+    pub(crate) fn version_after(
+        &self,
+        entity: &EntityId,
+        after: &Position,
+        mut is_wanted: impl FnMut(&StoredMessage) -> Result<bool, LogError>,
+    ) -> Result<Option<Position>, LogError> {
+        let mut check = |position: Position| -> Result<Option<Position>, LogError> {
+            let Some(stored) = self.message(&position)? else { return Ok(None) };
+            Ok(is_wanted(&stored)?.then_some(position))
+        };
+        let key = self.vault.entity_key(entity);
+        let overwritten = self.transaction.open_table(tables::OVERWRITTEN)?;
+        let (first, last) = (overwritten_key(&key, &after.to_bytes()), overwritten_key(&key, &[0xff; 48]));
+        for row in overwritten.range::<&[u8; 80]>((Bound::Excluded(&first), Bound::Included(&last)))? {
+            if let Some(found) = check(split_overwritten_key(row?.0.value()))? {
+                return Ok(Some(found));
+            }
+        }
+        match self.winner_of(&key)? {
+            Some(winner) if winner.position > *after => check(winner.position),
+            _ => Ok(None),
+        }
+    }
+
+    /// Returns up to `limit` messages that do not count, of those after `after` and not after `until`.
     pub(crate) fn superseded_page(
         &self,
         after: Option<&Position>,
@@ -164,7 +228,7 @@ impl<'t> LogReader<'t> {
         let mut positions = Vec::new();
         for row in table.range::<&[u8; 48]>((start, Bound::Unbounded))?.take(limit) {
             let position = Position::from_bytes(row?.0.value());
-            if position.changed >= until {
+            if position.changed > until {
                 break;
             }
             positions.push(position);
@@ -206,15 +270,14 @@ impl<'t> LogReader<'t> {
         Ok(self.transaction.open_table(tables::queue(&tables::queue_name(link)))?)
     }
 
-    /// Returns the first queued messages after `after`, sealed by `seal` where no bag is kept yet, and for each
-    /// whether it was kept.
+    /// Returns the first queued messages after `after`, sealed by `seal` where no bag is kept yet.
     pub(crate) fn outgoing(
         &self,
         link: u32,
         after: Option<Position>,
-        limits: PushLimits,
+        limits: QueueLimits,
         seal: &mut dyn FnMut(&Message) -> Bag,
-    ) -> Result<Vec<(Outgoing, bool)>, LogError> {
+    ) -> Result<Vec<Queued>, LogError> {
         let start = after.map(Position::to_bytes);
         let start = start.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut outgoing = Vec::new();
@@ -238,19 +301,21 @@ impl<'t> LogReader<'t> {
             if bytes > limits.bytes && !outgoing.is_empty() {
                 break;
             }
-            outgoing.push((Outgoing { position, bag }, was_kept));
+            outgoing.push(Queued { position, bag, was_kept });
         }
         Ok(outgoing)
     }
 
-    pub(crate) fn skipped(&self, number: u32) -> Result<Vec<Skipped>, LogError> {
+    /// Returns the bags of a link's host that could not be read: the number of each, and what was noted about it.
+    pub(crate) fn skipped(&self, number: u32) -> Result<Vec<(u64, Vec<u8>)>, LogError> {
         let table = self.transaction.open_table(tables::SKIPPED)?;
         let (first, last) = (skipped_key(number, 0), skipped_key(number, u64::MAX));
         table
             .range::<&[u8; 12]>(&first..=&last)?
             .map(|row| {
                 let (key, sealed) = row?;
-                link::decode_skipped(key.value(), &self.vault.open("skipped-1", key.value(), sealed.value())?)
+                let note = self.vault.open("skipped-1", key.value(), sealed.value())?;
+                Ok((split_skipped_key(key.value()), note))
             })
             .collect()
     }
@@ -287,33 +352,4 @@ impl<'t> LogReader<'t> {
 fn bag_size(bag: &Bag) -> usize {
     // The signature, the kdm and two lengths beside the two ciphertexts.
     80 + bag.head.head.as_bytes().len() + bag.body.as_bytes().len()
-}
-
-pub(super) fn encode_message(origin: u32, message: &Message) -> Vec<u8> {
-    let body = message.body().unwrap_or_default();
-    let head = message.head().as_bytes();
-    let mut value = Vec::with_capacity(head.len() + body.len() + 8);
-    put_varint(&mut value, u64::from(origin));
-    put_varbytes(&mut value, head);
-    value.extend_from_slice(body);
-    value
-}
-
-pub(super) fn decode_message(value: &[u8]) -> Result<(u32, Message), LogError> {
-    let damaged = || LogError::DamagedValue { table: "messages-1" };
-    let mut reader = Reader::new(value);
-    let origin = reader.varint().ok().and_then(|origin| u32::try_from(origin).ok()).ok_or_else(damaged)?;
-    let head = reader.varbytes().and_then(Head::decode).map_err(|_| damaged())?;
-    let message = Message::join(head, Body::new(reader.rest())).map_err(|_| damaged())?;
-    Ok((origin, message))
-}
-
-fn decode_link(number: u32, value: &[u8]) -> Result<Link, LogError> {
-    let mut reader = Reader::new(value);
-    let mut decode = || {
-        let label = Label::with_index(reader.varstring()?.to_owned(), u64::from_be_bytes(reader.array()?));
-        let cursor = Cursor::read(&mut reader)?;
-        Ok::<_, crate::standard::DecodeError>(Link { number, label: Arc::new(label), cursor })
-    };
-    decode().map_err(|_| LogError::DamagedValue { table: "links-1" })
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use rand_core::CryptoRng;
 use redb::{ReadTransaction, ReadableDatabase};
 
-use super::backing::{is_of, survive_damage};
+use super::backing::survive_damage;
+use super::format::is_of;
 use super::vault::Vault;
 use super::{Log, LogError, LogReader, with_database};
 use crate::standard::Seed;

@@ -2,7 +2,12 @@
 
 use redb::TableDefinition;
 
-/// What the file is. Key: a name. Value: in the clear, but for `check`, which opens under the right seed alone.
+/// What the file is. Key: a name. Value, in the clear but for `check`, which opens under the right seed alone:
+///
+/// ```text
+/// format: u32, big-endian · salt: bytes(32) · check: sealed · index: 1, if there is one ·
+/// horizon: position from which on the state is what it was before compaction, if any was dropped
+/// ```
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
 
 /// Every message, in the one order. Key: [`Position`](crate::Position). Value: varint link that brought it (0: this
@@ -19,6 +24,12 @@ pub(super) const SUPERSEDED: TableDefinition<'_, &[u8; 48], ()> = TableDefinitio
 /// The same messages by entity. Key: entity key (32) · position (48). Value: none.
 pub(super) const OVERWRITTEN: TableDefinition<'_, &[u8; 80], ()> = TableDefinition::new("overwritten-1");
 
+/// Messages that were here until compaction dropped them. Key: position. Value: none.
+pub(super) const DROPPED: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("dropped-1");
+
+/// Messages that the fold of the app that last had the log open could not apply. Key: position. Value: none.
+pub(super) const UNAPPLIED: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("unapplied-1");
+
 /// Events of this device that were undone, and those that did it. Key: position. Value: none.
 pub(super) const UNDONE: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("undone-1");
 
@@ -31,10 +42,11 @@ pub(super) const INDEX: TableDefinition<'_, &[u8; 57], ()> = TableDefinition::ne
 pub(super) const REGISTERS: TableDefinition<'_, &[u8; 64], &[u8]> = TableDefinition::new("registers-1");
 
 /// The hosts that were ever linked. Key: number of the link (4, big-endian), from 1 on. Value: varstring label ·
-/// index (8, big-endian) · [cursor](crate::sync::Cursor).
+/// index (8, big-endian) · cursor to the end, in the form of whoever reads the host.
 pub(super) const LINKS: TableDefinition<'_, &[u8; 4], &[u8]> = TableDefinition::new("links-1");
 
-/// Bags that could not be read. Key: link (4, big-endian) · seq (8, big-endian). Value: varbytes bag head · u8 reason.
+/// Bags that could not be read. Key: link (4, big-endian) · seq (8, big-endian). Value: a note in the form of whoever
+/// reads the host.
 pub(super) const SKIPPED: TableDefinition<'_, &[u8; 12], &[u8]> = TableDefinition::new("skipped-1");
 
 /// States as of a position. Key: position (48) · number (8, big-endian), counted up from 1. Value: bytes(32) fingerprint of the fold · state.

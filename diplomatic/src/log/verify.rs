@@ -8,12 +8,11 @@ use redb::{DatabaseError, ReadableTable, ReadableTableMetadata, StorageError as 
 use super::error::LogError;
 use super::index::rows;
 use super::read::LogReader;
+use super::rows::{Link, decode_winner, overwritten_key};
 use super::vault::EntityKey;
-use super::write::{decode_winner, overwritten_key};
-use super::{Link, Log, tables, with_database};
-use crate::fold::Content;
+use super::{Log, tables, with_database};
 use crate::order::Position;
-use crate::standard::{Bag, Decode, EntityId, HostKeys, Label, OpenBagError};
+use crate::standard::{Bag, Content, Decode, EntityId, HostKeys, Label, OpenBagError};
 
 /// What a look at every value of a store came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +24,8 @@ pub struct StoreReport {
     pub entities: u64,
     /// How many bags, signed and sealed, wait to be sent as they are.
     pub bags: u64,
+    /// Whether the pages of the file were checked too. They cannot be while an export is being written.
+    pub is_file_checked: bool,
     /// What is wrong; nothing, if all is well.
     pub problems: Vec<StoreProblem>,
 }
@@ -72,14 +73,27 @@ impl fmt::Display for StoreProblem {
     }
 }
 
+/// What the database said of its own pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileCheck {
+    Sound,
+    /// It found damage and could mend it.
+    Mended,
+    /// It can only look while nobody reads the log as of an earlier moment.
+    Busy,
+}
+
 impl Log {
-    /// Has the database check its own pages; false if it found any damaged and could mend them.
-    pub(crate) fn check_file(&self) -> Result<bool, LogError> {
+    /// Has the database check its own pages.
+    pub(crate) fn check_file(&self) -> Result<FileCheck, LogError> {
         with_database(&self.backing, &self.database, &self.is_suspect, |database| match database.check_integrity() {
+            Ok(true) => Ok(FileCheck::Sound),
+            Ok(false) => Ok(FileCheck::Mended),
+            Err(DatabaseError::TransactionInProgress) => Ok(FileCheck::Busy),
             Err(DatabaseError::Storage(RedbError::Corrupted(_)) | DatabaseError::RepairAborted) => {
                 Err(LogError::Damaged)
             }
-            outcome => Ok(outcome?),
+            Err(error) => Err(error.into()),
         })
     }
 }
@@ -100,6 +114,7 @@ impl LogReader<'_> {
             self.verify_queue(&mut report, &link, &keys(&link.label))?;
         }
         self.verify_snapshots(&mut report)?;
+        self.verify_dropped(&mut report)?;
         Ok(report)
     }
 
@@ -280,6 +295,20 @@ impl LogReader<'_> {
         Ok(())
     }
 
+    /// Checks that what was dropped is gone, and that what could not be applied is there.
+    fn verify_dropped(&self, report: &mut StoreReport) -> Result<(), LogError> {
+        for (name, table, is_here) in [("dropped-1", tables::DROPPED, false), ("unapplied-1", tables::UNAPPLIED, true)]
+        {
+            for row in self.transaction.open_table(table)?.iter()? {
+                let key = row?.0;
+                if self.messages.get(key.value())?.is_some() != is_here {
+                    report.add(name, key.value(), StoreProblemKind::Stray);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn verify_snapshots(&self, report: &mut StoreReport) -> Result<(), LogError> {
         for row in self.transaction.open_table(tables::SNAPSHOTS)?.iter()? {
             let (key, sealed) = row?;
@@ -297,9 +326,12 @@ impl StoreReport {
         self.problems.push(StoreProblem { table: table.to_owned(), key, kind });
     }
 
-    /// Notes that the database found damaged pages in its file.
-    pub(crate) fn add_damaged_file(&mut self) {
-        self.add("the file", &[], StoreProblemKind::Unreadable);
+    /// Notes what the database said of its own pages.
+    pub(crate) fn note_file(&mut self, check: FileCheck) {
+        self.is_file_checked = check != FileCheck::Busy;
+        if check == FileCheck::Mended {
+            self.add("the file", &[], StoreProblemKind::Unreadable);
+        }
     }
 }
 
@@ -465,7 +497,7 @@ mod tests {
         let first = Position::of(message(&todo, "added", 0).head());
         log.write(|writer| {
             let key = writer.vault.entity_key(&todo);
-            let value = crate::log::write::encode_winner(&first, Some("added"));
+            let value = crate::log::rows::encode_winner(&first, Some("added"));
             let sealed = writer.vault.seal("entities-1", &key, &value, &mut StdRng::seed_from_u64(3));
             writer.entities.insert(&key, sealed.as_slice())?;
             Ok::<_, LogError>(())

@@ -4,14 +4,14 @@ use rand_core::CryptoRng;
 use redb::{ReadableTable, Table, TableHandle, WriteTransaction};
 
 use super::error::LogError;
-use super::read::{decode_message, encode_message};
-use super::tables;
+use super::rows::{
+    Link, Winner, decode_message, decode_winner, encode_link, encode_message, encode_winner, overwritten_key,
+    register_key, skipped_key, snapshot_key, split_snapshot_key,
+};
 use super::vault::{EntityKey, Vault};
-use super::{Link, THIS_DEVICE};
-use crate::fold::Content;
+use super::{THIS_DEVICE, tables};
 use crate::order::{Position, Tick};
-use crate::standard::{Bag, Decode, Encode, EntityId, Label, Message, Timestamp, put_varbytes};
-use crate::sync::{Cursor, Skipped};
+use crate::standard::{Bag, Content, Decode, Encode, EntityId, Label, Message, Timestamp};
 
 type Keyed<'t, const N: usize> = Table<'t, &'static [u8; N], &'static [u8]>;
 
@@ -25,18 +25,11 @@ pub(crate) struct LogWriter<'t> {
     pub(super) entities: Keyed<'t, 32>,
     superseded: Table<'t, &'static [u8; 48], ()>,
     overwritten: Table<'t, &'static [u8; 80], ()>,
+    dropped: Table<'t, &'static [u8; 48], ()>,
     registers: Keyed<'t, 64>,
     has_index: bool,
     /// One for each link, in their order.
     queues: Vec<Keyed<'t, 48>>,
-}
-
-/// The message that counts for an entity.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Winner {
-    pub(crate) position: Position,
-    /// `None` for a delete.
-    pub(crate) type_name: Option<Box<str>>,
 }
 
 /// A message that is new in the log.
@@ -78,6 +71,7 @@ impl<'t> LogWriter<'t> {
             entities: transaction.open_table(tables::ENTITIES)?,
             superseded: transaction.open_table(tables::SUPERSEDED)?,
             overwritten: transaction.open_table(tables::OVERWRITTEN)?,
+            dropped: transaction.open_table(tables::DROPPED)?,
             registers: transaction.open_table(tables::REGISTERS)?,
             has_index,
             queues,
@@ -88,11 +82,12 @@ impl<'t> LogWriter<'t> {
         self.rng
     }
 
-    /// Stores a message and queues it for every host but the one that brought it; `None` if it is here already.
+    /// Stores a message and queues it for every host but the one that brought it; `None` if it is here already, or
+    /// was and compaction dropped it.
     pub(crate) fn insert(&mut self, message: Message, origin: u32) -> Result<Option<Change>, LogError> {
         let position = Position::of(message.head());
         let key = position.to_bytes();
-        if self.messages.get(&key)?.is_some() {
+        if self.messages.get(&key)?.is_some() || self.dropped.get(&key)?.is_some() {
             return Ok(None);
         }
         let value = self.vault.seal(self.messages.name(), &key, &encode_message(origin, &message), self.rng);
@@ -208,8 +203,9 @@ impl<'t> LogWriter<'t> {
         decode_message(&value).map(|(_, message)| Some(message))
     }
 
-    /// Drops a message that does not count and that no host waits for; tells whether it did.
-    pub(crate) fn forget(&mut self, position: &Position) -> Result<bool, LogError> {
+    /// Drops a message that does not count and that no host waits for, and remembers its position; tells whether it
+    /// did. From `successor` on, the state is the same without the message.
+    pub(crate) fn forget(&mut self, position: &Position, successor: &Position) -> Result<bool, LogError> {
         let key = position.to_bytes();
         for queue in &self.queues {
             if queue.get(&key)?.is_some() {
@@ -222,7 +218,27 @@ impl<'t> LogWriter<'t> {
         self.superseded.remove(&key)?;
         self.overwritten.remove(&overwritten_key(&entity_key, &key))?;
         self.transaction.open_table(tables::UNDONE)?.remove(&key)?;
+        self.transaction.open_table(tables::UNAPPLIED)?.remove(&key)?;
+        self.dropped.insert(&key, ())?;
+        let mut meta = self.transaction.open_table(tables::META)?;
+        let successor = successor.to_bytes();
+        let is_later = meta.get("horizon")?.is_none_or(|horizon| *horizon.value() < successor[..]);
+        if is_later {
+            meta.insert("horizon", successor.as_slice())?;
+        }
         Ok(true)
+    }
+
+    /// Notes whether the app's fold could not apply a message.
+    #[allow(dead_code, reason = "the fold is to note it")]
+    pub(crate) fn mark_unapplied(&mut self, position: &Position, is_unapplied: bool) -> Result<(), LogError> {
+        let mut table = self.transaction.open_table(tables::UNAPPLIED)?;
+        if is_unapplied {
+            table.insert(&position.to_bytes(), ())?;
+        } else {
+            table.remove(&position.to_bytes())?;
+        }
+        Ok(())
     }
 
     /// Notes that an event is not to be undone (again).
@@ -232,14 +248,10 @@ impl<'t> LogWriter<'t> {
     }
 
     /// Writes down a link and how far its host was read.
-    pub(crate) fn put_link(&mut self, number: u32, label: &Label, cursor: Cursor) -> Result<(), LogError> {
+    pub(crate) fn put_link(&mut self, number: u32, label: &Label, cursor: &[u8]) -> Result<(), LogError> {
         let key = number.to_be_bytes();
-        let mut value = Vec::new();
-        put_varbytes(&mut value, label.name().as_bytes());
-        value.extend_from_slice(&label.index().to_be_bytes());
-        cursor.encode(&mut value);
         let mut links = self.transaction.open_table(tables::LINKS)?;
-        let value = self.vault.seal(links.name(), &key, &value, self.rng);
+        let value = self.vault.seal(links.name(), &key, &encode_link(label, cursor), self.rng);
         links.insert(&key, value.as_slice())?;
         Ok(())
     }
@@ -266,13 +278,11 @@ impl<'t> LogWriter<'t> {
         Ok(())
     }
 
-    pub(crate) fn put_skipped(&mut self, link: u32, skipped: &Skipped) -> Result<(), LogError> {
-        let key = skipped_key(link, skipped.seq.number());
-        let mut value = Vec::new();
-        put_varbytes(&mut value, &skipped.head.to_bytes());
-        value.push(super::link::encode_reason(skipped.reason));
+    /// Notes a bag that could not be read.
+    pub(crate) fn put_skipped(&mut self, link: u32, seq: u64, note: &[u8]) -> Result<(), LogError> {
+        let key = skipped_key(link, seq);
         let mut table = self.transaction.open_table(tables::SKIPPED)?;
-        let value = self.vault.seal(table.name(), &key, &value, self.rng);
+        let value = self.vault.seal(table.name(), &key, note, self.rng);
         table.insert(&key, value.as_slice())?;
         Ok(())
     }
@@ -316,58 +326,4 @@ impl<'t> LogWriter<'t> {
         })?;
         Ok(())
     }
-}
-
-pub(super) fn snapshot_key(at: &Position, number: u64) -> [u8; 56] {
-    let mut key = [0; 56];
-    key[..48].copy_from_slice(&at.to_bytes());
-    key[48..].copy_from_slice(&number.to_be_bytes());
-    key
-}
-
-pub(super) fn split_snapshot_key(key: &[u8; 56]) -> (Position, u64) {
-    let (at, number) = key.split_first_chunk::<48>().expect("a key of snapshots has 56 bytes");
-    let number = number.first_chunk().expect("a key of snapshots has 56 bytes");
-    (Position::from_bytes(at), u64::from_be_bytes(*number))
-}
-
-/// Of the type name, one byte comes first, so that the empty name of an opaque body differs from a delete.
-pub(super) fn encode_winner(position: &Position, type_name: Option<&str>) -> Vec<u8> {
-    let mut value = position.to_bytes().to_vec();
-    if let Some(type_name) = type_name {
-        value.push(1);
-        value.extend_from_slice(type_name.as_bytes());
-    }
-    value
-}
-
-pub(super) fn decode_winner(value: &[u8]) -> Result<Winner, LogError> {
-    let damaged = || LogError::DamagedValue { table: "entities-1" };
-    let (position, mark) = value.split_first_chunk::<48>().ok_or_else(damaged)?;
-    let type_name = match mark {
-        [] => None,
-        [_, name @ ..] => Some(std::str::from_utf8(name).map_err(|_| damaged())?.into()),
-    };
-    Ok(Winner { position: Position::from_bytes(position), type_name })
-}
-
-pub(super) fn overwritten_key(entity: &EntityKey, position: &[u8; 48]) -> [u8; 80] {
-    let mut key = [0; 80];
-    key[..32].copy_from_slice(entity);
-    key[32..].copy_from_slice(position);
-    key
-}
-
-fn register_key(parent: &EntityKey, register: &EntityKey) -> [u8; 64] {
-    let mut key = [0; 64];
-    key[..32].copy_from_slice(parent);
-    key[32..].copy_from_slice(register);
-    key
-}
-
-pub(super) fn skipped_key(link: u32, seq: u64) -> [u8; 12] {
-    let mut key = [0; 12];
-    key[..4].copy_from_slice(&link.to_be_bytes());
-    key[4..].copy_from_slice(&seq.to_be_bytes());
-    key
 }

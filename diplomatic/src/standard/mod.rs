@@ -19,6 +19,8 @@
 mod bag;
 mod bytes;
 pub mod calls;
+#[cfg(feature = "replay")]
+mod content;
 #[cfg(feature = "engine")]
 mod entity_body;
 #[cfg(feature = "seal")]
@@ -43,6 +45,8 @@ pub use bag::{Bag, BagHead, Kdm, SealedBody, SealedHead, Seq, VerifiedBag};
 pub use bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, write_varint};
 #[cfg(feature = "store")]
 pub(crate) use bytes::{put_varbytes, put_varint};
+#[cfg(feature = "replay")]
+pub(crate) use content::Content;
 #[cfg(feature = "engine")]
 pub use entity_body::{EntityBody, EntityBodyError};
 #[cfg(feature = "seal")]

@@ -1,7 +1,9 @@
 //! The interface between the sync engine and a device's log.
 
 use crate::order::Position;
-use crate::standard::{Bag, Decode, DecodeError, Encode, Head, Message, OpenBagError, Reader, Seq, Signature};
+use crate::standard::{Bag, BagHead, Decode, DecodeError, Encode, Head, Message, OpenBagError, Reader, Seq, Signature};
+#[cfg(feature = "store")]
+use crate::standard::{InvalidSignature, Status, put_varbytes};
 
 /// A device's log, from the point of view of one host's session.
 ///
@@ -133,9 +135,48 @@ pub struct Skipped {
     /// The bag's number at the host.
     pub seq: Seq,
     /// The bag's head as the host listed it, which is needed to request the body again.
-    pub head: crate::standard::BagHead,
+    pub head: BagHead,
     /// Why it was skipped; `None` if the host listed the bag without having its body.
     pub reason: Option<OpenBagError>,
+}
+
+impl Skipped {
+    /// Returns what is to be kept beside the bag's number.
+    ///
+    /// ```text
+    /// varbytes bag head · u8: 0 no body · 1 signature · 2 head does not decrypt · 3 body does not decrypt · 4 hash ·
+    /// 5 head does not decode
+    /// ```
+    #[cfg(feature = "store")]
+    pub(crate) fn to_note(&self) -> Vec<u8> {
+        let mut note = Vec::new();
+        put_varbytes(&mut note, &self.head.to_bytes());
+        note.push(match self.reason {
+            None => 0,
+            Some(OpenBagError::InvalidSignature(_)) => 1,
+            Some(OpenBagError::DecryptHead) => 2,
+            Some(OpenBagError::DecryptBody) => 3,
+            Some(OpenBagError::HashMismatch) => 4,
+            Some(OpenBagError::DecodeHead(_)) => 5,
+        });
+        note
+    }
+
+    /// Reads it back. What exactly is wrong with a head that does not decode is not kept.
+    #[cfg(feature = "store")]
+    pub(crate) fn from_note(seq: Seq, note: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(note);
+        let head = reader.varbytes().and_then(BagHead::decode)?;
+        let reason = match reader.byte()? {
+            1 => Some(OpenBagError::InvalidSignature(InvalidSignature)),
+            2 => Some(OpenBagError::DecryptHead),
+            3 => Some(OpenBagError::DecryptBody),
+            4 => Some(OpenBagError::HashMismatch),
+            5 => Some(OpenBagError::DecodeHead(DecodeError::TruncatedInside { status: Status::INVALID_MESSAGE })),
+            _ => None,
+        };
+        Ok(Self { seq, head, reason })
+    }
 }
 
 /// A message to send to a host.

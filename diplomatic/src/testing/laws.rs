@@ -5,10 +5,10 @@ use std::fmt::Debug;
 use super::diff::diff;
 use super::model::{self, Panicked};
 use crate::event::{DiplomaticEvent, Draft, Shape, Target};
-use crate::fold::{Content, Reading, delete_is_event, event_type};
+use crate::fold::{Reading, delete_is_event, event_type};
 use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
-use crate::standard::{EntityId, Label, Message};
+use crate::standard::{Content, EntityId, Label, Message};
 
 /// What a reducer does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

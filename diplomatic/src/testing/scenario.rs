@@ -10,10 +10,10 @@ use super::model::{self, DAWN, entity};
 use super::quiet::quietly;
 use super::{code, laws};
 use crate::event::{DiplomaticEvent, Draft, Target};
-use crate::fold::{Content, Reading, Unread, apply, panic_text};
+use crate::fold::{Reading, Unread, apply, panic_text};
 use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
-use crate::standard::{EntityId, Label, Message, Timestamp};
+use crate::standard::{Content, EntityId, Label, Message, Timestamp};
 
 /// A test of a reducer: given some events, when others happen, then the state is as expected.
 ///

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics says where")]
 
+mod compaction;
 mod emit;
 mod evolution;
 mod fold;
+mod format;
 mod lists;
 mod open;
 mod past;

@@ -1,6 +1,6 @@
 //! What a message says, by the two conventions for bodies.
 
-use crate::standard::{EntityBody, EntityId, Message};
+use super::{EntityBody, EntityId, Message};
 
 /// What a message says.
 #[derive(Debug)]

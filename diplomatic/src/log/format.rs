@@ -1,0 +1,108 @@
+//! What a log's file says of itself: that it is a log, of which format, and of which seed.
+
+use rand_core::CryptoRng;
+use redb::{Database, ReadableDatabase, WriteTransaction};
+
+use super::error::LogError;
+use super::vault::Vault;
+use super::{migrate, tables};
+use crate::standard::Seed;
+
+/// The format of the files that this version writes, and the newest that it reads.
+pub(super) const FORMAT: u32 = 2;
+
+/// What a `check` value holds: that it opens shows that the seed is the right one.
+const CHECK: &[u8] = b"diplomatic log";
+
+/// What a file turned out to be.
+pub(super) enum Identity {
+    /// A log of this seed, of a format that this version reads.
+    Log { vault: Vault, format: u32 },
+    /// A new database.
+    Empty,
+    /// A database of another program.
+    Foreign,
+    /// A log of a newer format.
+    Newer { format: u32 },
+    /// A log that lacks what every log has.
+    Damaged,
+    /// A log of another seed.
+    WrongSeed,
+}
+
+/// Finds out what a file is.
+pub(super) fn identify(database: &impl ReadableDatabase, seed: &Seed) -> Result<Identity, LogError> {
+    let Meta { is_empty, format, salt, check } = read_meta(database)?;
+    Ok(match (format, salt, check) {
+        (None, ..) if is_empty => Identity::Empty,
+        (None, ..) => Identity::Foreign,
+        (Some(format), ..) if format > FORMAT => Identity::Newer { format },
+        (Some(format), Some(salt), Some(check)) => {
+            let vault = Vault::new(seed, &salt);
+            match vault.open("meta-1", b"check", &check) {
+                Ok(value) if value == CHECK => Identity::Log { vault, format },
+                _ => Identity::WrongSeed,
+            }
+        }
+        _ => Identity::Damaged,
+    })
+}
+
+/// Tells whether the log is of this seed.
+pub(super) fn is_of(database: &impl ReadableDatabase, seed: &Seed) -> Result<bool, LogError> {
+    Ok(matches!(identify(database, seed)?, Identity::Log { .. }))
+}
+
+/// Makes an empty database a log.
+pub(super) fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoRng) -> Result<Vault, LogError> {
+    let mut salt = [0; 32];
+    rng.fill_bytes(&mut salt);
+    let vault = Vault::new(seed, &salt);
+    let transaction = database.begin_write()?;
+    {
+        let mut meta = transaction.open_table(tables::META)?;
+        meta.insert("salt", salt.as_slice())?;
+        meta.insert("check", vault.seal("meta-1", b"check", CHECK, rng).as_slice())?;
+    }
+    // Every table exists from the start, so that readers find them.
+    transaction.open_table(tables::MESSAGES)?;
+    transaction.open_table(tables::ENTITIES)?;
+    transaction.open_table(tables::SUPERSEDED)?;
+    transaction.open_table(tables::OVERWRITTEN)?;
+    transaction.open_table(tables::UNDONE)?;
+    transaction.open_table(tables::INDEX)?;
+    transaction.open_table(tables::REGISTERS)?;
+    transaction.open_table(tables::LINKS)?;
+    transaction.open_table(tables::SKIPPED)?;
+    transaction.open_table(tables::SNAPSHOTS)?;
+    migrate::create_new_tables(&transaction)?;
+    put_format(&transaction)?;
+    transaction.commit()?;
+    Ok(vault)
+}
+
+/// Notes that the file has the newest format.
+pub(super) fn put_format(transaction: &WriteTransaction) -> Result<(), LogError> {
+    transaction.open_table(tables::META)?.insert("format", FORMAT.to_be_bytes().as_slice())?;
+    Ok(())
+}
+
+struct Meta {
+    is_empty: bool,
+    format: Option<u32>,
+    salt: Option<Vec<u8>>,
+    check: Option<Vec<u8>>,
+}
+
+fn read_meta(database: &impl ReadableDatabase) -> Result<Meta, LogError> {
+    let transaction = database.begin_read()?;
+    let is_empty = transaction.list_tables()?.next().is_none() && transaction.list_multimap_tables()?.next().is_none();
+    let table = match transaction.open_table(tables::META) {
+        Ok(table) => table,
+        Err(redb::TableError::Storage(error)) => return Err(error.into()),
+        Err(_) => return Ok(Meta { is_empty, format: None, salt: None, check: None }),
+    };
+    let value = |name| Ok::<_, LogError>(table.get(name)?.map(|value| value.value().to_vec()));
+    let format = value("format")?.and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+    Ok(Meta { is_empty, format, salt: value("salt")?, check: value("check")? })
+}

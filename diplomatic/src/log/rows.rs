@@ -1,0 +1,125 @@
+//! How the tables' keys and values are laid out; [`tables`](super::tables) draws them.
+
+use std::sync::Arc;
+
+use super::error::LogError;
+use super::vault::EntityKey;
+use crate::order::Position;
+use crate::standard::{Body, Decode, DecodeError, Head, Label, Message, Reader, put_varbytes, put_varint};
+
+/// The message that counts for an entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Winner {
+    pub(crate) position: Position,
+    /// `None` for a delete.
+    pub(crate) type_name: Option<Box<str>>,
+}
+
+/// A host that this log was ever linked with.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) number: u32,
+    pub(crate) label: Arc<Label>,
+    /// How far the host was read, in whatever form whoever reads it keeps that; empty at the start.
+    pub(crate) cursor: Vec<u8>,
+}
+
+pub(super) fn encode_message(origin: u32, message: &Message) -> Vec<u8> {
+    let body = message.body().unwrap_or_default();
+    let head = message.head().as_bytes();
+    let mut value = Vec::with_capacity(head.len() + body.len() + 8);
+    put_varint(&mut value, u64::from(origin));
+    put_varbytes(&mut value, head);
+    value.extend_from_slice(body);
+    value
+}
+
+pub(super) fn decode_message(value: &[u8]) -> Result<(u32, Message), LogError> {
+    let damaged = || LogError::DamagedValue { table: "messages-1" };
+    let mut reader = Reader::new(value);
+    let origin = reader.varint().ok().and_then(|origin| u32::try_from(origin).ok()).ok_or_else(damaged)?;
+    let head = reader.varbytes().and_then(Head::decode).map_err(|_| damaged())?;
+    let message = Message::join(head, Body::new(reader.rest())).map_err(|_| damaged())?;
+    Ok((origin, message))
+}
+
+/// Of the type name, one byte comes first, so that the empty name of an opaque body differs from a delete.
+pub(super) fn encode_winner(position: &Position, type_name: Option<&str>) -> Vec<u8> {
+    let mut value = position.to_bytes().to_vec();
+    if let Some(type_name) = type_name {
+        value.push(1);
+        value.extend_from_slice(type_name.as_bytes());
+    }
+    value
+}
+
+pub(super) fn decode_winner(value: &[u8]) -> Result<Winner, LogError> {
+    let damaged = || LogError::DamagedValue { table: "entities-1" };
+    let (position, mark) = value.split_first_chunk::<48>().ok_or_else(damaged)?;
+    let type_name = match mark {
+        [] => None,
+        [_, name @ ..] => Some(std::str::from_utf8(name).map_err(|_| damaged())?.into()),
+    };
+    Ok(Winner { position: Position::from_bytes(position), type_name })
+}
+
+pub(super) fn encode_link(label: &Label, cursor: &[u8]) -> Vec<u8> {
+    let mut value = Vec::new();
+    put_varbytes(&mut value, label.name().as_bytes());
+    value.extend_from_slice(&label.index().to_be_bytes());
+    value.extend_from_slice(cursor);
+    value
+}
+
+pub(super) fn decode_link(number: u32, value: &[u8]) -> Result<Link, LogError> {
+    let mut reader = Reader::new(value);
+    let mut decode = || {
+        let label = Label::with_index(reader.varstring()?.to_owned(), u64::from_be_bytes(reader.array()?));
+        Ok::<_, DecodeError>(Link { number, label: Arc::new(label), cursor: reader.rest().to_vec() })
+    };
+    decode().map_err(|_| LogError::DamagedValue { table: "links-1" })
+}
+
+pub(super) fn overwritten_key(entity: &EntityKey, position: &[u8; 48]) -> [u8; 80] {
+    let mut key = [0; 80];
+    key[..32].copy_from_slice(entity);
+    key[32..].copy_from_slice(position);
+    key
+}
+
+pub(super) fn split_overwritten_key(key: &[u8; 80]) -> Position {
+    let (_, position) = key.split_last_chunk::<48>().expect("a key of this table has 80 bytes");
+    Position::from_bytes(position)
+}
+
+pub(super) fn register_key(parent: &EntityKey, register: &EntityKey) -> [u8; 64] {
+    let mut key = [0; 64];
+    key[..32].copy_from_slice(parent);
+    key[32..].copy_from_slice(register);
+    key
+}
+
+pub(super) fn skipped_key(link: u32, seq: u64) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..4].copy_from_slice(&link.to_be_bytes());
+    key[4..].copy_from_slice(&seq.to_be_bytes());
+    key
+}
+
+pub(super) fn split_skipped_key(key: &[u8; 12]) -> u64 {
+    let (_, seq) = key.split_last_chunk::<8>().expect("a key of this table has 12 bytes");
+    u64::from_be_bytes(*seq)
+}
+
+pub(super) fn snapshot_key(at: &Position, number: u64) -> [u8; 56] {
+    let mut key = [0; 56];
+    key[..48].copy_from_slice(&at.to_bytes());
+    key[48..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+pub(super) fn split_snapshot_key(key: &[u8; 56]) -> (Position, u64) {
+    let (at, number) = key.split_first_chunk::<48>().expect("a key of this table has 56 bytes");
+    let number = number.first_chunk().expect("a key of this table has 56 bytes");
+    (Position::from_bytes(at), u64::from_be_bytes(*number))
+}

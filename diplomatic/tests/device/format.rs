@@ -1,0 +1,64 @@
+//! Files that earlier versions wrote.
+
+use std::fs;
+use std::path::Path;
+
+use diplomatic::list::Query;
+use diplomatic::standard::{EntityId, Label};
+use diplomatic::sync::SyncLog;
+use diplomatic::{Backing, Seed};
+
+use crate::todo::{Event, added, at, open, seed};
+
+/// A file of format 1, which was linked with `home`, has snapshots and lists, and was closed properly.
+const FORMAT_1: &[u8] = include_bytes!("fixtures/format-1.pages");
+
+/// Writes a fixture out as a file: it is the file's length (8, big-endian), and each page of 4096 bytes that is not
+/// empty after its number (4, big-endian).
+fn unpack(fixture: &[u8], path: &Path) {
+    let (len, mut pages) = fixture.split_first_chunk::<8>().unwrap();
+    let mut file = vec![0; usize::try_from(u64::from_be_bytes(*len)).unwrap()];
+    while let Some((number, rest)) = pages.split_first_chunk::<4>() {
+        let start = u32::from_be_bytes(*number) as usize * 4096;
+        let (page, rest) = rest.split_at((file.len() - start).min(4096));
+        file[start..start + page.len()].copy_from_slice(page);
+        pages = rest;
+    }
+    fs::write(path, file).unwrap();
+}
+
+#[test]
+fn a_file_of_format_1_opens_with_all_that_it_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("todo.redb");
+    unpack(FORMAT_1, &path);
+    for _ in 0..2 {
+        let mut device = open(&Backing::file(&path));
+        device.read(|todos| {
+            let titles: Vec<_> = todos.items.values().map(|(title, done)| (title.as_str(), *done)).collect();
+            assert_eq!(titles, [("soy milk", false)]);
+            assert_eq!(todos.notes[&EntityId::new(b"shopping", at(7))], "for Sunday");
+            assert_eq!(todos.status, "at home");
+        });
+        assert_eq!(device.list(&Query::of_type("todo.added"), None).unwrap().entries.len(), 1);
+        let home = device.link_host(&Label::new("home")).unwrap();
+        assert_eq!(device.session_log(home).pending().unwrap(), device.messages().unwrap().len() as u64);
+        assert_eq!(device.verify(&seed(), |_| ()).unwrap().problems, []);
+    }
+    let mut device = open(&Backing::file(&path));
+    let milk = device.read(|todos| todos.items.keys().next().unwrap().clone());
+    device.emit(at(9), &Event::Renamed { todo: milk, title: "rice milk".into() }).unwrap();
+    device.emit(at(10), &added("bread")).unwrap();
+    assert_eq!(device.history(None, 100).unwrap().len(), 11);
+}
+
+#[test]
+fn a_file_of_format_1_is_left_alone_by_another_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("todo.redb");
+    unpack(FORMAT_1, &path);
+    let rng: rand::rngs::StdRng = rand::make_rng();
+    let stranger = Seed::from_bytes([8; 32]);
+    diplomatic::Device::<crate::todo::Todos>::open(Backing::file(&path), &stranger, rng).unwrap_err();
+    assert_eq!(open(&Backing::file(&path)).read(|todos| todos.items.len()), 1);
+}
