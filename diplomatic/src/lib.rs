@@ -1,9 +1,9 @@
-//! Event sourcing for apps that belong to their user.
+//! Event sourcing for local-first apps, with end-to-end encrypted sync.
 //!
-//! An app says what can happen, as an enum, and what it makes of it, as a [`Reducer`]. The rest is done here: a durable
-//! encrypted log on the device, offline work, end-to-end encrypted sync between the user's devices through any
-//! DIPLOMATIC host, and a state that comes out the same on every device. A host stores and passes on what it cannot
-//! read, and the user owns everything by one secret, the [`Seed`].
+//! An app defines an enum of events and a [`Reducer`] that turns them into a state. This crate does the rest: a durable,
+//! encrypted log on the device, offline work, encrypted sync between the user's devices through any DIPLOMATIC host, and
+//! the same state on every device. A host stores and relays what it cannot read. The user owns everything through one
+//! secret, the [`Seed`].
 //!
 //! # A program
 //!
@@ -51,10 +51,10 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // The same 64 hex digits on every device of the user; `Seed::random` makes new ones.
+//! // The same 64 hex digits on every device of the user; `Seed::random` makes a new seed.
 //! let seed: Seed = std::env::var("DIP_SEED")?.parse()?;
 //! let client = Client::<Todos>::builder(seed).store("todo.redb").host("http://localhost:31337").open().await?;
-//! // Durable, applied, and on its way to the other devices; also without a network.
+//! // Durable and applied when `emit` returns, even without a network, and queued for the other devices.
 //! let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
 //! client.emit(TodoEvent::Renamed { todo: milk, title: "oat milk".into() }).await?;
 //! client.read(|todos| println!("{:?}", todos.titles.values()));
@@ -62,72 +62,74 @@
 //! # }
 //! ```
 //!
-//! The README of the repository builds an app step by step, from `cargo new` to its tests.
+//! The repository's README builds an app step by step, from `cargo new` to its tests.
 //!
-//! # How an event becomes a message
+//! # From event to message
 //!
-//! Each variant becomes a message of a type of its own, `todo.added` for one, with its fields as a MessagePack map.
-//! What the message is about, its *entity*, depends on the variant's shape. Of several messages about one entity the
-//! latest counts, so that the shape decides what can overwrite what:
+//! Each variant becomes a message with its own type, such as `todo.added`, and its fields as a MessagePack map. The
+//! variant's *shape* determines the message's *entity*. Among messages about the same entity, the latest counts, so the
+//! shape determines what can overwrite what:
 //!
-//! | shape | attribute | it is about | so |
+//! | shape | attribute | entity | effect |
 //! | --- | --- | --- | --- |
-//! | fact | none | a new entity, whose id `emit` returns and [`Meta::entity`] names | every one counts |
-//! | register | `overwrites = "todo"`, or several fields | an id that every device derives from the type and the fields | the latest for each key counts; a rename here and a tick there both survive |
-//! | entity | `entity = "todo"` | the entity in the field | the whole of an entity is written at once, and the latest counts |
-//! | delete | `deletes = "todo"` | the entity in the field | it is gone, and the registers that hang on it with it |
-//! | singleton | `singleton` | an id that every device derives from the type | there is one value for the account |
+//! | fact | none | a new one; `emit` returns its ID, and [`Meta::entity`] holds it | every event counts |
+//! | register | `overwrites = "todo"`, or several fields | derived from the type and the key fields | the latest event per key counts, so a rename on one device and a tick on another both survive |
+//! | entity | `entity = "todo"` | the ID in the field | the event replaces the whole entity |
+//! | delete | `deletes = "todo"` | the ID in the field | the entity and its registers are deleted |
+//! | singleton | `singleton` | derived from the type | there is one value per account |
 //!
-//! [`DiplomaticEvent`](derive@DiplomaticEvent) has all attributes, also those that read what older builds wrote.
+//! The derive macro [`DiplomaticEvent`](derive@DiplomaticEvent) documents all attributes, including those that read what
+//! older builds wrote.
 //!
-//! # How the state is made
+//! # From messages to state
 //!
-//! Messages have one order, which all devices agree on: by the time of the change, a counter and a hash (see
-//! [`Position`]). The state is the fold of those that count, in this order, and of nothing else: not of when they
-//! arrived, how often the app was restarted, or which host brought them. What a device emits comes after all that it
-//! has seen, even if its clock is slow. What is new goes on top of the state; what comes late goes in its place, from
-//! a snapshot before it. [`Reducer`] says what the fold relies on, and `testing::check_reducer` whether it may.
+//! All devices sort messages in the same total order: by time of change, a counter and a hash (see [`Position`]). The
+//! state is the fold of the live messages in this order, and depends on nothing else: not on when messages arrived, how
+//! often the app was restarted, or which host delivered them. Whatever a device emits sorts after everything it has seen,
+//! even if its clock is slow. New messages are applied on top of the state, and late ones at their place, starting from a
+//! snapshot. [`Reducer`] documents what the fold relies on, and `testing::check_reducer` tests it.
 //!
-//! # How sync goes
+//! # Sync
 //!
-//! [`Client`] keeps a queue for each host on disk. It reads what the host has and is new, sends what waits, and then
-//! listens for news, each host on its own; one that cannot be reached is tried again, at growing intervals. How it goes
-//! is a value to read or watch ([`SyncStatus`]), with a reason and a remedy where something is wrong. A host knows keys,
-//! sizes and times of arrival. It sees neither contents nor types nor which messages belong together, and it can forge
-//! or change nothing: every message is signed, and checked before it is believed.
+//! [`Client`] keeps a queue on disk for each host. It reads new messages, sends queued ones, and then listens for news,
+//! independently for each host. If a host cannot be reached, it retries at growing intervals. [`SyncStatus`] can be read
+//! or watched, and names a cause and a remedy if something is wrong. A host knows keys, sizes and times of arrival, but
+//! no contents, types or relations between messages. It cannot forge or change anything, because every message is signed
+//! and checked before it is used.
 //!
-//! # What is promised
+//! # Guarantees
 //!
-//! - When `emit` returns, the event is on disk, applied, and in the queue of every host: all of it or nothing.
-//! - No crash loses a message, applies it twice, or forgets it in a queue.
-//! - Devices that have the same messages have the same state.
-//! - An event that this build does not know or cannot read is kept and passed on, and holds up no other.
+//! - When `emit` returns, the event is on disk, applied, and queued for every host. If it fails, none of this happened.
+//! - No crash loses a message, applies it twice, or drops it from a queue.
+//! - Devices with the same messages have the same state.
+//! - An event that this build does not know or cannot read is kept and passed on, and does not hold up others.
 //! - No bytes from a host, a file or another device make the library panic.
 //!
-//! # Where to go on
+//! # Where to start
 //!
-//! - [`Client`]: emitting, reading, waiting for changes, history, undo, backups.
+//! - [`Client`]: emit, read, wait for changes, history, undo, backups.
 //! - [`Device`]: the same without network and async, for tools and simulations.
-//! - [`Replay`]: what a state was at any time, from an export file alone.
+//! - [`Replay`]: the state at any time, from an export file alone.
 //! - [`raw`]: any account of any app, without its types.
-//! - `testing` (with the feature of that name): whether a reducer keeps its promises, devices converge, and old messages
-//!   still read, each in a test of ten lines.
+//! - `testing` (a feature): tests that a reducer keeps its promises, that devices converge, and that old messages stay
+//!   readable.
+//! - [`inspect`]: checks of a store, and of what a host has, for tools.
 //! - [`sync`]: the sync engine without I/O, for other transports.
-//! - [`standard`]: the wire format, in pure functions.
+//! - [`standard`]: the wire format as pure functions.
 //!
 //! # Features
 //!
 //! | feature | what it adds |
 //! | --- | --- |
-//! | (none) | the public side of the standard: bytes, calls, statuses, bags to verify. A host needs no more, and cannot decrypt |
+//! | (none) | the public part of the standard: bytes, calls, statuses, signatures. A host needs no more, and cannot decrypt |
 //! | `seal` | seeds, keys, sealing and opening, export files |
-//! | `engine` | typed events, reducers, the order, the sync engine: pure, without clock, threads or I/O |
-//! | `replay` | [`Replay`] of export files: from any reader, without a store, a network or an async runtime |
+//! | `engine` | typed events, reducers, the total order, the sync engine: pure, without clock, threads or I/O |
+//! | `replay` | [`Replay`] of export files from any reader, without a store, network or async runtime |
 //! | `store` | the log on redb and [`Device`]: no network, no async runtime; it also builds for browsers |
 //! | `client` (default) | [`Client`] and its transports |
-//! | `testing` | tools for the tests of an app: scenarios, a checker of reducers, simulated devices, a lock on the schema |
+//! | `testing` | tools for an app's tests: scenarios, a checker of reducers, simulated devices, a lock on the schema |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
-//! | `words` | a [`Seed`] as the 24 words that people write down, and as the four by which they compare two devices |
+//! | `words` | a [`Seed`] as 24 words to write down, and its fingerprint of four words to compare devices |
 
 // The derive macro's code names the crate, also in the crate's own tests.
 #[cfg(test)]
@@ -172,20 +174,20 @@ pub use device::{Device, DeviceConfig, DeviceLink, EmitError, TransactError, Und
 /// #[derive(DiplomaticEvent)]
 /// #[diplomatic(prefix = "todo")]
 /// enum TodoEvent {
-///     // Every one counts, and is a new entity.
+///     // Every event counts and creates a new entity.
 ///     Added { title: String },
-///     // The latest per `todo` counts.
+///     // The latest event per `todo` counts.
 ///     #[diplomatic(overwrites = "todo")]
 ///     Renamed { todo: EntityId, title: String },
-///     // The latest per list and day counts; all of a list are one group.
+///     // The latest event per list and day counts. All events of a list form a group.
 ///     #[diplomatic(overwrites("list", "day"), gid = "list")]
 ///     Planned { list: String, day: u16, hours: f32 },
-///     // The whole of an entity. `type` keeps the name that the type had before the variant was renamed.
+///     // Replaces a whole entity. `type` keeps the name that the type had before the variant was renamed.
 ///     #[diplomatic(entity = "id", type = "todo.note")]
 ///     Annotated { id: EntityId, text: String, #[serde(default)] pinned: bool },
 ///     #[diplomatic(deletes = "todo")]
 ///     Removed { todo: EntityId },
-///     // One value for the account.
+///     // One value per account.
 ///     #[diplomatic(singleton)]
 ///     Theme(String),
 /// }
@@ -199,7 +201,7 @@ pub use device::{Device, DeviceConfig, DeviceLink, EmitError, TransactError, Und
 /// # Ok::<_, EncodeEventError>(())
 /// ```
 ///
-/// A later build, which reads what that one wrote:
+/// A later build that reads what the first one wrote:
 ///
 /// ```
 /// use diplomatic::event::{DecodeEventError, Stored};
@@ -209,10 +211,10 @@ pub use device::{Device, DeviceConfig, DeviceLink, EmitError, TransactError, Und
 /// #[derive(DiplomaticEvent)]
 /// #[diplomatic(prefix = "todo")]
 /// enum TodoEvent {
-///     // Renamed; what is missing in an old payload has a default.
+///     // A renamed variant. Fields that old payloads lack have a default.
 ///     #[diplomatic(was = "todo.added")]
 ///     Created { title: String, #[serde(default)] tags: Vec<String> },
-///     // Another form of payload under a new name, and the old one through a function.
+///     // A new form of payload under a new name. A function converts the old one.
 ///     #[diplomatic(entity = "id", was("todo.note", upcast = "from_note"))]
 ///     Annotated { id: EntityId, lines: Vec<String> },
 /// }
