@@ -260,7 +260,7 @@ pub use standard::{EntityId, Label, Seed, Timestamp};
 #[cfg(feature = "words")]
 pub use words::Fingerprint;
 
-/// What happened, and what could not be applied: results of `history`, `undo` and `diff`.
+/// The history of entities, and messages that could not be applied.
 #[cfg(feature = "replay")]
 pub mod history {
     #[cfg(feature = "store")]
@@ -268,31 +268,31 @@ pub mod history {
     pub use crate::fold::{Quarantined, Unread};
 }
 
-/// Pages of entities by type, group or parent: [`Client::list`](crate::Client::list) and its query.
+/// Lists of entities by type, group or parent, page by page.
 #[cfg(feature = "store")]
 pub mod list {
     pub use crate::device::{Page, PageStart, Query};
 }
 
-/// Streams of changes, of the state and of sync.
+/// Handles that notify of changes to the state and to the sync status.
 #[cfg(feature = "client")]
 pub mod changes {
     pub use crate::client::{Changes, StatusChanges};
 }
 
-/// Writing and merging export files.
+/// Results of writing and merging export files.
 #[cfg(feature = "store")]
 pub mod backup {
     pub use crate::device::{Exported, ImportReport, Progress};
 }
 
-/// Dropping what was overwritten or deleted, once every host has it.
+/// Settings and results of compaction, which drops overwritten and deleted messages.
 #[cfg(feature = "store")]
 pub mod compact {
     pub use crate::device::{Compacted, Keep};
 }
 
-/// Looking for what is wrong: in the store, and at a host. Made for tools; an app needs none of it.
+/// Checks of a store, and of what a host has. This is for tools; apps rarely need it.
 #[cfg(feature = "store")]
 pub mod inspect {
     #[cfg(feature = "client")]
@@ -301,9 +301,9 @@ pub mod inspect {
     pub use crate::log::{StoreProblem, StoreProblemKind, StoreReport};
 }
 
-/// Why a call failed: one enum for each.
+/// Errors: one enum per operation.
 ///
-/// Those of the everyday calls are at the crate root, too.
+/// The most common ones are also at the crate root.
 #[cfg(feature = "engine")]
 pub mod error {
     #[cfg(feature = "client")]
@@ -317,7 +317,7 @@ pub mod error {
     pub use crate::words::WordsError;
 }
 
-/// What the derive macro's code names; not for other use.
+/// Used by the code of the derive macro; not for other use.
 #[cfg(feature = "derive")]
 #[doc(hidden)]
 pub mod __private;

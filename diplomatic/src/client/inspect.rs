@@ -1,4 +1,4 @@
-//! Looking at what a host has, without changing anything there or here.
+//! Inspecting what a host has, without changing anything.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -24,12 +24,12 @@ use crate::sync::{Failure, MAX_LISTED, ResponseStream};
 /// How long a host may be silent.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many heads are opened together.
+/// How many heads are opened at once.
 const BATCH: usize = 1_000;
 
-/// Looks at what a host has of an account, and changes nothing there.
+/// Inspects what a host has of an account, without changing anything.
 ///
-/// A tool asks it before it joins an account, since a mistyped seed is an account like any other that nobody ever used:
+/// Tools use it before they join an account, because a mistyped seed looks like an account that nobody has used yet:
 ///
 /// ```no_run
 /// use diplomatic::inspect::{HostAccount, HostInspector};
@@ -56,34 +56,34 @@ pub struct HostInspector {
 pub enum HostAccount {
     /// The host does not know the account.
     Unknown,
-    /// The host has nothing of the account. Hosts that do not check whether an account is registered say so of any.
+    /// The host has nothing of the account. Hosts that do not check registrations return this for any unknown account.
     Empty,
     /// The host has something of the account.
     Known,
 }
 
-/// What a host has, beside what a device has.
+/// What a host has, compared with a device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostAudit {
-    /// How many bags the host has.
+    /// The number of bags at the host.
     pub bags: u64,
-    /// How many messages they hold.
+    /// The number of messages in them.
     pub messages: u64,
-    /// How many bags hold a message that another bag holds already, as hosts may store them.
+    /// The number of bags whose message is also in another bag, which hosts may allow.
     pub repeated: u64,
-    /// The bags whose signature does not hold, or whose head does not open.
+    /// The bags whose signature is invalid, or whose head cannot be opened.
     pub damaged: Vec<DamagedBag>,
-    /// The numbers that the host leaves out: it lost bags there.
+    /// The numbers that the host leaves out, where it has lost bags.
     pub gaps: Vec<RangeInclusive<u64>>,
-    /// What the host has and this device does not.
+    /// The messages that the host has but this device does not.
     pub missing_here: Vec<Missing>,
-    /// What this device has and the host does not.
+    /// The messages that this device has but the host does not.
     pub missing_there: Vec<Missing>,
 }
 
 impl HostAudit {
-    /// Tells whether nothing is damaged, and nothing missing without a reason.
+    /// Returns whether nothing is damaged, and nothing is missing without a reason.
     pub fn is_complete(&self) -> bool {
         let Self { damaged, gaps, missing_here, missing_there, .. } = self;
         let is_explained = |missing: &Missing| missing.reason.is_some();
@@ -104,11 +104,11 @@ pub struct DamagedBag {
     pub cause: OpenBagError,
 }
 
-/// Why a host cannot be looked at.
+/// Why a host could not be inspected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InspectError {
-    /// An address that cannot be used.
+    /// The host's address is invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
     /// Encrypted connections cannot be set up on this machine.
@@ -126,14 +126,14 @@ pub enum InspectError {
         /// The host's address.
         address: String,
     },
-    /// What answers is no DIPLOMATIC host.
-    #[error("what answers at {address} is no DIPLOMATIC host: check the address")]
+    /// The server is not a DIPLOMATIC host.
+    #[error("the server at {address} is not a DIPLOMATIC host: check the address")]
     NotAHost {
         /// The host's address.
         address: String,
     },
-    /// The host answers with an HTTP status.
-    #[error("{address} answers with HTTP status {status}: check the address and whatever guards the way to it")]
+    /// The host answers with an HTTP status other than 200.
+    #[error("{address} answers with HTTP status {status}: check the address, and any proxy in front of the host")]
     HttpStatus {
         /// The host's address.
         address: String,
@@ -154,7 +154,7 @@ pub enum InspectError {
 }
 
 impl HostInspector {
-    /// Prepares to look at the host at `address`; nothing is sent yet.
+    /// Prepares to inspect the host at `address`, without sending anything yet.
     ///
     /// # Errors
     ///
@@ -183,10 +183,10 @@ impl HostInspector {
         }
     }
 
-    /// Reads the host's list to its end, opens every head, and compares it with what the client's device has. `watch`
-    /// is told how many bags were looked at so far.
+    /// Reads the host's whole list, opens every head, and compares the messages with those of the client's device.
+    /// Reports the number of bags read so far to `watch`.
     ///
-    /// What is emitted or arrives meanwhile may count as missing.
+    /// Messages that are emitted or arrive meanwhile may count as missing.
     ///
     /// # Errors
     ///
@@ -241,7 +241,7 @@ impl HostInspector {
         Ok(audit)
     }
 
-    /// Opens heads, off the async threads; notes those that do not.
+    /// Opens heads on a blocking thread, and records those that cannot be opened.
     async fn open(&self, items: Vec<PeekItem>, audit: &mut HostAudit) -> Result<Vec<OpenedHead>, InspectError> {
         let keys = self.keys.clone();
         let opening = tokio::task::spawn_blocking(move || {
@@ -261,8 +261,8 @@ impl HostInspector {
             .collect())
     }
 
-    /// Lists the host's bags from the first on, until `each` has seen enough. A host with another clock is asked once
-    /// more, with its own time.
+    /// Lists the host's bags from the first one on, until `each` breaks. If the host rejects the time of the request, it
+    /// is asked again with its own time.
     async fn list(&self, mut each: impl FnMut(PeekItem) -> ControlFlow<()>) -> Result<(), InspectError> {
         let mut offset = ClockOffset::from_millis(0);
         let mut is_corrected = false;
@@ -327,14 +327,14 @@ impl HostInspector {
     }
 }
 
-/// What came of a PEEK.
+/// The outcome of a PEEK.
 enum Peeked {
     Listed,
     Refused(Status, ClockOffset),
 }
 
 impl HostAudit {
-    /// Counts bags, and notes the numbers that are left out before and between them.
+    /// Counts bags, and records the numbers missing before and between them.
     fn count(&mut self, items: &[PeekItem], last: &mut Seq) {
         for PeekItem { seq, .. } in items {
             if seq.number() > last.number() + 1 {

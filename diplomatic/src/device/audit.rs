@@ -1,4 +1,4 @@
-//! What a host has and this device has not, and the other way round.
+//! The differences between a host and this device.
 
 use std::collections::HashSet;
 
@@ -8,32 +8,32 @@ use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{EntityId, Head, HeadHash, Label, OpenedHead, Timestamp};
 
-/// A message that one side has and the other does not.
+/// A message that one side has but the other does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Missing {
-    /// What it is about.
+    /// The message's entity.
     pub entity: EntityId,
-    /// When it happened.
+    /// When the change was made.
     pub changed: Timestamp,
-    /// Which message it is.
+    /// The message's identity.
     pub hash: HeadHash,
-    /// Why it is not there; `None` if there is no good reason.
+    /// Why it is missing; `None` if there is no good reason.
     pub reason: Option<MissingReason>,
 }
 
-/// A good reason for a message not to be where another has it.
+/// A good reason for a message to be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissingReason {
-    /// A later message of the entity is there, and counts in its place: compacting drops such messages.
+    /// A later message of the entity is there. Compaction drops such messages.
     Overwritten,
     /// It waits to be sent.
     Queued,
 }
 
 impl<R: Reducer> Device<R> {
-    /// Returns those of a host's messages that this device does not have.
+    /// Returns the messages of a host that this device does not have.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl<R: Reducer> Device<R> {
         })
     }
 
-    /// Returns those of this device's messages that the host with this label does not have.
+    /// Returns the messages of this device that the host with this label does not have.
     ///
     /// # Errors
     ///

@@ -13,24 +13,24 @@ use crate::standard::export::{Frame, IndexWriter, usual_label};
 use crate::standard::{Label, Seed, VarintTooLarge};
 use crate::sync::Random;
 
-/// What an export wrote.
+/// The result of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exported {
-    /// How many messages.
+    /// The number of messages in the file.
     pub messages: u64,
-    /// How many bytes the file has.
+    /// The size of the file in bytes.
     pub bytes: u64,
 }
 
-/// Why a log cannot be exported. No file is under the export's name then that was not there before.
+/// Why a log could not be exported. No new file is left under the export's name.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportFileError {
-    /// The seed is another account's: nobody could open the file with what the account's devices know.
+    /// The seed belongs to another account, so this account's devices could not open the file.
     #[error("the seed is not that of this log")]
     WrongSeed,
-    /// The label cannot stand in a file, or the messages have more bytes than a file can have.
+    /// The label does not fit in a file, or the messages are larger than a file can be.
     #[error(transparent)]
     TooLarge(#[from] VarintTooLarge),
     /// The log cannot be read.
@@ -39,20 +39,20 @@ pub enum ExportFileError {
     /// The file cannot be written.
     #[error("{} cannot be written", .path.display())]
     Io {
-        /// The file, or one beside it that the export needs for a time.
+        /// The file, or a temporary one next to it.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl<R: Reducer> Device<R> {
-    /// Writes every message of the log to an export file (`.dpl`), which the seed opens, under the label that the
+    /// Writes every message of the log to an export file (`.dpl`), which only the seed can open, under the label that the
     /// standard's tools use.
     ///
-    /// The file holds what counts and what no longer does, deletes, and messages of types that this build does not
-    /// know. It gets its name when it is whole and durable; one of that name is replaced then. Until then
-    /// `.partial` files stand beside it. However long the log is, the export takes little memory.
+    /// The file includes overwritten messages, deletes, and messages of types that this build does not know. It gets its
+    /// name, replacing a file of that name, once it is complete and durable. Until then, `.partial` files exist next to
+    /// it. The export uses little memory, however long the log is.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl<R: Reducer> Device<R> {
         self.export_as(path, seed, &usual_label())
     }
 
-    /// Exports as [`export`](Self::export) does, under a label of the user's choice.
+    /// Exports like [`export`](Self::export), under a label of the user's choice.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl<R: Reducer> Device<R> {
         self.start_export(seed, label)?.write(path.as_ref(), |_| ())
     }
 
-    /// Takes the log as of now, to be written elsewhere while the device goes on.
+    /// Takes a snapshot of the log, to be written on another thread while the device continues.
     pub(crate) fn start_export(&mut self, seed: &Seed, label: &Label) -> Result<Export, ExportFileError> {
         if !self.log.is_of(seed)? {
             return Err(ExportFileError::WrongSeed);
@@ -95,7 +95,7 @@ pub(crate) struct Export {
 }
 
 impl Export {
-    /// Writes the file. Every message is passed twice, and `watch` is told of the second time.
+    /// Writes the file. Every message is visited twice; `watch` is told of the second visit.
     pub(crate) fn write(self, path: &Path, watch: impl FnMut(Progress)) -> Result<Exported, ExportFileError> {
         let scratch = Scratch::create(beside(path, ".index.partial"))?;
         let partial = Scratch::create(beside(path, ".partial"))?;
@@ -114,7 +114,7 @@ impl fmt::Debug for Export {
     }
 }
 
-/// Writes the index to a file of its own: it comes before the bodies, and its length and hash before it.
+/// Writes the index to a temporary file, because its length and hash must precede it.
 fn write_index(
     log: &LogSnapshot,
     mut index: IndexWriter,
@@ -136,7 +136,7 @@ fn write_index(
     Ok((index.finish(), messages))
 }
 
-/// Writes the whole file, and returns its length.
+/// Writes the complete file and returns its length.
 fn write_file(
     log: &LogSnapshot,
     (frame, total): (&Frame, u64),
@@ -166,10 +166,10 @@ fn write_file(
     Ok(bytes)
 }
 
-/// How much is written at once.
+/// How many bytes are written at once.
 const BUFFER: usize = 256 << 10;
 
-/// A file that goes away again unless it is kept.
+/// A file that is removed on drop unless it is kept.
 struct Scratch {
     path: PathBuf,
     file: File,
@@ -188,12 +188,12 @@ impl Scratch {
         BufWriter::with_capacity(BUFFER, &self.file)
     }
 
-    /// Names the file in a failure.
+    /// Adds the file's path to an error.
     fn done<T>(&self, outcome: io::Result<T>) -> Result<T, ExportFileError> {
         outcome.map_err(|source| ExportFileError::Io { path: self.path.clone(), source })
     }
 
-    /// Makes the file durable, and gives it its name then.
+    /// Makes the file durable, then gives it its name.
     fn keep_as(mut self, path: &Path) -> Result<(), ExportFileError> {
         self.done(self.file.sync_all())?;
         self.done(fs::rename(&self.path, path))?;

@@ -13,19 +13,19 @@ use crate::standard::Seed;
 /// How many messages are stored in one transaction.
 const BATCH: usize = 1_000;
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImportReport {
-    /// How many messages of the file are new in the log.
+    /// The number of messages that were new.
     pub new: u64,
-    /// How many were there before.
+    /// The number of messages that the log already had.
     pub known: u64,
-    /// What could not be read.
+    /// The parts of the file that could not be read.
     pub unreadable: DamageReport,
 }
 
-/// Why an import stopped. What was stored before stays, and importing again goes on from there.
+/// Why an import stopped. Messages stored before stay, and another import adds the rest.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
@@ -38,12 +38,12 @@ pub enum ImportError {
 }
 
 impl<R: Reducer> Device<R> {
-    /// Merges an export file, which `seed` opens, into the log: nothing is written over, and what is new is queued
-    /// for every linked host.
+    /// Merges an export file, opened with `seed`, into the log. Nothing is overwritten, and new messages are queued for
+    /// every linked host.
     ///
-    /// An import that was cut off leaves whole messages behind, and importing again finishes it. A body that is
-    /// damaged is reported, and the rest comes in; a file whose header or index is damaged is refused, and comes in by
-    /// [`Replay::recover`] and [`import_from`](Self::import_from).
+    /// If an import is interrupted, complete messages stay, and another import adds the rest. Damaged bodies are reported
+    /// and skipped. A file with a damaged header or index is refused; import it with [`Replay::recover`] and
+    /// [`import_from`](Self::import_from).
     ///
     /// # Errors
     ///
@@ -52,9 +52,10 @@ impl<R: Reducer> Device<R> {
         self.import_from(Replay::open(path, seed)?, |_| ())
     }
 
-    /// Merges an export file that was opened or [recovered](Replay::recover) before. `watch` is told how far it is.
+    /// Merges an export file that has been opened or [recovered](Replay::recover), and reports the progress to `watch`.
     ///
-    /// The file may be another account's, as when a user moves to a new seed: its messages become this account's.
+    /// The file may belong to another account, for example when a user moves to a new seed. Its messages become this
+    /// account's.
     ///
     /// # Errors
     ///
@@ -72,7 +73,7 @@ impl<R: Reducer> Device<R> {
     }
 }
 
-/// An import on its way.
+/// An import in progress.
 #[derive(Debug)]
 pub(crate) struct Import<F = File> {
     replay: Replay<F>,

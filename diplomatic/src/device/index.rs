@@ -1,4 +1,4 @@
-//! Lists of entities, a page at a time.
+//! Lists of entities, page by page.
 
 use std::ops::{Bound, RangeBounds};
 
@@ -8,9 +8,9 @@ use crate::log::{Bucket, LogError, Order, Place};
 use crate::reducer::Reducer;
 use crate::standard::{EntityId, Timestamp};
 
-/// Which entities a list has, and in which order.
+/// The entities in a list, and their order.
 ///
-/// An entity is in it while a message with content counts for it; its entry is that message.
+/// The list contains every matching entity whose latest message has content. The entry is that message.
 ///
 /// ```
 /// use diplomatic::list::Query;
@@ -35,12 +35,12 @@ impl Query {
         Self::new(Bucket::Type(type_name.into()))
     }
 
-    /// Lists the entities of this group (`gid`).
+    /// Lists the entities in this group (`gid`).
     pub fn of_group(group: impl Into<String>) -> Self {
         Self::new(Bucket::Group(group.into()))
     }
 
-    /// Lists the entities that hang on this one (`pid`).
+    /// Lists the entities with this parent (`pid`).
     pub const fn of_parent(parent: EntityId) -> Self {
         Self::new(Bucket::Parent(parent))
     }
@@ -49,14 +49,14 @@ impl Query {
         Self { bucket, order: Order::Created, from: Timestamp::EPOCH, to: Timestamp::MAX, limit: 100 }
     }
 
-    /// Orders by the last change, and not by creation.
+    /// Orders by the last change instead of creation.
     #[must_use]
     pub const fn by_change(mut self) -> Self {
         self.order = Order::Changed;
         self
     }
 
-    /// Lists only entities whose time, the one that the list is ordered by, is within these.
+    /// Lists only entities whose time is in this range. It is the time by which the list is ordered.
     #[must_use]
     pub fn within(mut self, times: impl RangeBounds<Timestamp>) -> Self {
         let millis = |time: &Timestamp| time.as_millis();
@@ -77,7 +77,7 @@ impl Query {
         self
     }
 
-    /// Sets how many entries a page has at most; 100 if it is not set.
+    /// Sets the maximum number of entries on a page; the default is 100.
     #[must_use]
     pub const fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
@@ -85,7 +85,7 @@ impl Query {
     }
 }
 
-/// A part of a list.
+/// A page of a list.
 ///
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -110,21 +110,21 @@ impl Query {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Page<E> {
-    /// The entries, in the list's order.
+    /// The entries, in order.
     pub entries: Vec<HistoryEntry<E>>,
-    /// Where the next page begins; `None` after the last.
+    /// The start of the next page; `None` on the last page.
     pub next: Option<PageStart>,
 }
 
-/// Where a page begins. It stays good while entities come and go.
+/// The start of a page. It stays valid when entities are added or deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageStart(Place);
 
 impl<R: Reducer> Device<R> {
-    /// Returns a page of a list of entities: the first, or the one that begins at `start`.
+    /// Returns a page of the entities that match a query: the first page, or the one at `start`.
     ///
-    /// The index is made in the log when it is first asked for, which takes a while in a long one, and kept up to date
-    /// from then on. Pages come from it without loading more than they show.
+    /// The first call builds an index in the log, which takes a while if the log is long. From then on, the index is kept
+    /// up to date, and a page loads only its own entries.
     ///
     /// # Errors
     ///

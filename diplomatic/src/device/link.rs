@@ -1,4 +1,4 @@
-//! A device's log as the session of one host sees it.
+//! A device's log, from the point of view of one host's session.
 
 use super::Device;
 use crate::log::{LogError, QueueLimits};
@@ -7,7 +7,7 @@ use crate::reducer::Reducer;
 use crate::standard::{Bag, Decode, Encode, Head, Message, Seq};
 use crate::sync::{Cursor, Outgoing, PushLimits, Received, Skipped, SyncLog};
 
-/// A device's log, lent to the session of one host.
+/// A device's log, lent to one host's session.
 #[derive(Debug)]
 pub struct DeviceLink<'a, R: Reducer> {
     device: &'a mut Device<R>,
