@@ -24,7 +24,7 @@ Environment:
 pub(crate) enum Command {
     /// Changes the status on all devices.
     ///
-    /// Without a reachable host the change is queued, and the next command that reaches the host delivers it.
+    /// If no host can be reached, the change is queued, and the next command that reaches the host delivers it.
     #[command(after_help = ENVIRONMENT)]
     Write {
         /// The new status; one line.
@@ -33,29 +33,29 @@ pub(crate) enum Command {
         #[command(flatten)]
         device: DeviceArgs,
     },
-    /// Prints the status; nothing if there was never one.
+    /// Prints the status, or nothing if there is none.
     ///
-    /// It syncs first. Without a reachable host it prints what this device knows.
+    /// It syncs first. If no host can be reached, it prints what this device knows.
     #[command(after_help = ENVIRONMENT)]
     Read {
         #[command(flatten)]
         device: DeviceArgs,
     },
-    /// Prints the status and every later one, a line each, until Ctrl-C.
+    /// Prints the status and every later one, one per line, until Ctrl-C.
     ///
-    /// Of several changes that arrive together, such as after a time offline, it prints the last.
+    /// If several changes arrive together, for example after a time offline, it prints the last one.
     #[command(after_help = ENVIRONMENT)]
     Watch {
         #[command(flatten)]
         device: DeviceArgs,
     },
-    /// Shows two devices and a host at work, all of them in this process.
+    /// Shows two devices and a host at work, all in this process.
     Demo,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DeviceArgs {
-    /// Where this device keeps its data; one directory a device, made if it is not there
+    /// The data directory of this device, created if needed
     /// [default: $XDG_DATA_HOME/diplomatic-status, or ~/.local/share/diplomatic-status].
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,

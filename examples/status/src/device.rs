@@ -1,4 +1,4 @@
-//! This device: its client, and the host as far as there is one.
+//! This device: its client, and its host, if any.
 
 use std::env;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::account::Account;
 use crate::event::{Status, StatusEvent};
 use crate::tell;
 
-/// How long a host may be silent before a command goes on without it.
+/// How long a host may be silent before a command continues without it.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// This device.
@@ -59,7 +59,7 @@ impl Device {
         self.client.read(|status| status.text.clone())
     }
 
-    /// Changes the status, and delivers it if a host can be reached.
+    /// Changes the status and, if a host can be reached, delivers it.
     pub(crate) async fn write(&self, text: String) -> Result<(), EmitError> {
         self.client.emit(StatusEvent::Written(text)).await?;
         let status = self.sync().await?;
@@ -69,7 +69,7 @@ impl Device {
         Ok(())
     }
 
-    /// Sends what is queued and takes what is new, and says so where that cannot be.
+    /// Sends queued changes, receives new ones, and reports hosts for which this fails.
     pub(crate) async fn sync(&self) -> Result<SyncStatus, LogError> {
         let status = self.client.sync().await?;
         status.hosts().iter().filter_map(trouble).for_each(|trouble| tell(&trouble));
@@ -81,7 +81,7 @@ impl Device {
     }
 }
 
-/// Says what a person should know of a host, if there is anything.
+/// Describes a host's problem, if it has one.
 fn trouble(host: &HostReport) -> Option<String> {
     let is_well = host.is_caught_up() && host.status.clock_offset.is_none();
     (!is_well).then(|| format!("{host}."))

@@ -1,4 +1,4 @@
-//! What can happen, and what becomes of it.
+//! The event and the state.
 
 use diplomatic::{DiplomaticEvent, Meta, Reducer};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ pub(crate) enum StatusEvent {
     Written(String),
 }
 
-/// What this device knows.
+/// The state.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Status {
     pub(crate) text: Option<String>,

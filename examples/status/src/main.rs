@@ -1,4 +1,4 @@
-//! `status`: one status line, the same on all of a person's devices.
+//! `status`: one status line, the same on all of a user's devices.
 
 mod account;
 mod command;
@@ -21,7 +21,7 @@ use crate::device::Device;
 fn main() -> ExitCode {
     match start(Line::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read the output has seen enough, as in `status watch | head -1`.
+        // The reader has seen enough, as in `status watch | head -1`.
         Err(error) if is_closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             let mut sentence = error.to_string();
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
 fn start(command: Command) -> Result<(), Box<dyn Error>> {
     let runtime = Runtime::new()?;
     let outcome = runtime.block_on(run(command));
-    // The look-up of a host's name may go on for a while, and nobody waits for it any more.
+    // Do not wait for the lookup of a host's name, which may still be running.
     runtime.shutdown_background();
     outcome
 }
@@ -75,7 +75,7 @@ async fn open(DeviceArgs { data }: DeviceArgs) -> Result<Device, Box<dyn Error>>
     Ok(Device::open(Account::find(data)?).await?)
 }
 
-/// Says something to the person; standard output is for the status alone.
+/// Prints a remark. Standard output is for the status alone.
 fn tell(sentence: &str) {
     // A closed standard error is no reason to fail.
     let _ = writeln!(io::stderr(), "{sentence}");

@@ -8,7 +8,7 @@ use tokio::signal;
 
 use crate::device::Device;
 
-/// Prints the status and every later one until Ctrl-C, which is the regular end.
+/// Prints the status and every later one until Ctrl-C, the regular end.
 pub(crate) async fn watch(device: &Device) -> Result<(), Box<dyn Error>> {
     let mut ctrl_c = pin!(signal::ctrl_c());
     tokio::select! {

@@ -1,11 +1,11 @@
-//! What a person asks for, and what is to happen then.
+//! Commands: what a user asks for, and the events that carry it out.
 
 use diplomatic::EntityId;
 use serde::Deserialize;
 
 use crate::{Day, List, OrderKey, Preferences, TodoEvent, Todos, inbox, place};
 
-/// What a person asks for.
+/// What a user asks for.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Command {
@@ -50,7 +50,7 @@ pub enum Command {
         item: EntityId,
         /// The list.
         list: EntityId,
-        /// The item before which it is to stand; none for the end.
+        /// The item to place it before; the end if none.
         before: Option<EntityId>,
     },
     /// Put an item into the archive, or take it out.
@@ -82,22 +82,22 @@ pub enum Command {
         /// The list.
         list: EntityId,
     },
-    /// Say how to see all of it.
+    /// Change how lists are shown.
     Prefer(Preferences),
 }
 
-/// Why nothing is to happen.
+/// Why a command was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// There are no words in it.
+    /// The text is empty.
     #[error("{what} needs a name: write at least one letter")]
     Empty {
         /// What needs a name.
         what: &'static str,
     },
-    /// It is far more text than anybody reads.
-    #[error("{what} has {chars} characters, and at most {most} fit: shorten it")]
+    /// The text is too long.
+    #[error("{what} has {chars} characters, but at most {most} are allowed: shorten it")]
     TooLong {
         /// What is too long.
         what: &'static str,
@@ -106,13 +106,13 @@ pub enum Refusal {
         /// How long it may be.
         most: usize,
     },
-    /// The item is not there.
+    /// The item does not exist.
     #[error("this item is gone: it was deleted, perhaps on another device")]
     NoItem,
-    /// The list is not there.
+    /// The list does not exist.
     #[error("this list is gone: it was deleted, perhaps on another device")]
     NoList,
-    /// The inbox is to be deleted.
+    /// The inbox cannot be deleted.
     #[error("the inbox is always there: rename it if you like")]
     InboxStays,
 }
@@ -123,7 +123,7 @@ const MAX_TITLE: usize = 1_000;
 const MAX_NOTES: usize = 50_000;
 
 impl Command {
-    /// Says what is to happen; nothing, where all is so already. A list that is made becomes `new`.
+    /// Returns the events that carry out the command, or none if nothing changes. A new list gets the ID `new`.
     ///
     /// # Errors
     ///
@@ -180,16 +180,16 @@ impl Command {
     }
 }
 
-/// What is so already needs no event: it would only overwrite what another device does meanwhile.
+/// Skips events that would change nothing here, because they could overwrite changes of other devices.
 fn unless(is_so: bool, event: TodoEvent) -> Vec<TodoEvent> {
     if is_so { Vec::new() } else { vec![event] }
 }
 
-/// Moves an item to stand before another, or at the end, and keeps those apart that had the same place.
+/// Moves an item before another or to the end, and separates items that had the same place.
 fn places(todos: &Todos, item: EntityId, list: &EntityId, next: Option<&EntityId>) -> Vec<TodoEvent> {
     let there = todos.items_of(list);
     let at = |id: &EntityId| there.iter().position(|(other, _)| *other == id);
-    // Right before itself, before the one that follows it, or at the end that it is at: it stands there already.
+    // The item is already there: before itself, before its successor, or at the end.
     if let Some(own) = at(&item)
         && let to = next.and_then(at).unwrap_or(there.len())
         && (to == own || to == own + 1)
@@ -205,7 +205,7 @@ fn end_of(last: Option<&OrderKey>) -> OrderKey {
     OrderKey::between(last, None).unwrap_or_default()
 }
 
-/// Makes one line of a text that may have been pasted.
+/// Turns text, which may have been pasted, into a single line.
 fn one_line(what: &'static str, text: &str) -> Result<String, Refusal> {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.is_empty() {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A day of the calendar, without a time zone: "by the 3rd of May" is the 3rd of May wherever the person is.
 ///
-/// Days sort by time. Whether one has passed is for the page to say: a reducer does not know what day it is.
+/// Days sort by time. The page decides whether a day has passed, because a reducer does not know the date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Day {

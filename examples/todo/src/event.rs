@@ -1,24 +1,24 @@
-//! What can happen.
+//! Events.
 
 use diplomatic::{DiplomaticEvent, EntityId};
 
 use crate::{Day, Item, OrderKey, Preferences};
 
-/// What can happen to a person's lists.
+/// What can happen to a user's lists.
 ///
-/// Each field of an item that a person changes by itself is a register: so a rename on the phone and a tick on the laptop,
-/// both offline, both survive. A list is small and edited as one, so it is written whole.
+/// Each field of an item that can change independently is a register. So a rename on the phone and a tick on the laptop
+/// both survive, even if both are offline. A list is small and edited as a whole, so it is an entity.
 #[derive(Debug, Clone, PartialEq, DiplomaticEvent)]
 #[diplomatic(prefix = "todo")]
 pub enum TodoEvent {
-    /// An item was added to a list. It is a fact: two devices that add "milk" make two items.
+    /// An item was added to a list. This is a fact: if two devices add "milk", there are two items.
     #[diplomatic(pid = "list")]
     Added {
         /// The list.
         list: EntityId,
         /// What is to be done.
         title: String,
-        /// Where it stands in the list.
+        /// Its place in the list.
         order: OrderKey,
     },
     /// An item got another title.
@@ -37,15 +37,15 @@ pub enum TodoEvent {
         /// The notes; empty for none.
         notes: String,
     },
-    /// An item has to be done by another day, or whenever.
+    /// An item got another due date, or none.
     #[diplomatic(overwrites = "item")]
     Due {
         /// The item.
         item: EntityId,
-        /// The day; none for whenever.
+        /// The day, if there is one.
         due: Option<Day>,
     },
-    /// An item was done, or is to be done after all.
+    /// An item was ticked, or the tick was removed.
     #[diplomatic(overwrites = "item")]
     Ticked {
         /// The item.
@@ -53,17 +53,17 @@ pub enum TodoEvent {
         /// Whether it is done.
         done: bool,
     },
-    /// An item was moved. List and place are one register, because a place means something within one list only.
+    /// An item was moved. List and place are one register, because a place is meaningful only within a list.
     #[diplomatic(overwrites = "item")]
     Placed {
         /// The item.
         item: EntityId,
         /// The list.
         list: EntityId,
-        /// Where it stands in the list.
+        /// Its place in the list.
         order: OrderKey,
     },
-    /// An item went into the archive, or came back.
+    /// An item was moved to the archive, or back.
     #[diplomatic(overwrites = "item")]
     Archived {
         /// The item.
@@ -71,7 +71,7 @@ pub enum TodoEvent {
         /// Whether it is in the archive.
         archived: bool,
     },
-    /// An item came back after a delete, whole: the fact that first made it is gone for good.
+    /// A deleted item was restored as a whole, because the fact that created it cannot come back.
     #[diplomatic(entity = "id")]
     Restored {
         /// The item.
@@ -79,23 +79,23 @@ pub enum TodoEvent {
         /// All of it.
         item: Item,
     },
-    /// A list was made, renamed or moved.
+    /// A list was created, renamed or moved.
     #[diplomatic(entity = "list")]
     ListSaved {
         /// The list.
         list: EntityId,
         /// Its name.
         name: String,
-        /// Where it stands among the lists.
+        /// Its place among the lists.
         order: OrderKey,
     },
-    /// An item or a list was deleted. A tombstone says nothing of types, so there is one delete for both.
+    /// An item or a list was deleted. Tombstones carry no type, so there is one event for both.
     #[diplomatic(deletes = "what")]
     Removed {
         /// The item or list.
         what: EntityId,
     },
-    /// How the person wants to see all of it, on every device.
+    /// The user changed how lists are shown, on every device.
     #[diplomatic(singleton)]
     Preferred(Preferences),
 }

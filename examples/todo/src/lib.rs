@@ -1,15 +1,15 @@
-//! Lists of things to do: what can happen, and what becomes of it.
+//! To-do lists: events, state and commands.
 //!
-//! This half of the app is pure: it knows no clock, disk, network or page. So every device makes the same of the same
-//! events, and a test of it takes no time. Read it in this order:
+//! This half of the app is pure: it knows no clock, disk, network or page. So every device gets the same state from the
+//! same events, and tests are fast. Read it in this order:
 //!
-//! - [`TodoEvent`]: what can happen, each in the shape that says what counts when two devices differ;
-//! - [`Todos`]: what becomes of it, a [`Reducer`](diplomatic::Reducer);
-//! - [`Command`]: what a person asks for, and which events that means now;
-//! - [`OrderKey`]: how an item is moved by changing that item alone;
-//! - `impl Undo for TodoEvent`: how each event is taken back.
+//! - [`TodoEvent`]: the events, whose shapes determine what counts if two devices differ;
+//! - [`Todos`]: the state, a [`Reducer`](diplomatic::Reducer);
+//! - [`Command`]: what a user asks for, and the events that carry it out;
+//! - [`OrderKey`]: places in a list, so that moving an item changes only that item;
+//! - `impl Undo for TodoEvent`: how each event is undone.
 //!
-//! The other half, in `src/bin/todo`, is the program: a device, or two, and a page for the browser.
+//! The other half, in `src/bin/todo`, is the program: one or two devices, and a page for the browser.
 
 mod command;
 mod day;

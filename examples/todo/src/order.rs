@@ -1,12 +1,12 @@
-//! Places in a list that can always be divided further, so that moving one item changes that item alone.
+//! Places in a list that can always be subdivided, so that moving an item changes only that item.
 
 use diplomatic::EntityId;
 use serde::{Deserialize, Serialize};
 
-/// A place in a list: a fraction between 0 and 1, in hex digits by twos, such as `80` for a half.
+/// A place in a list: a fraction between 0 and 1 as the hex digits of its bytes, such as `80` for a half.
 ///
-/// Between two places there is always a third. (A last byte of zero would be a second way to write the same fraction,
-/// with nothing between the two, so there is none.)
+/// There is always a place between two others. (The last byte is never zero, because that would be a second way to write
+/// the same fraction, with nothing in between.)
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OrderKey(Vec<u8>);
@@ -26,7 +26,7 @@ impl Default for OrderKey {
 const MIDDLE: u8 = 0x80;
 
 impl OrderKey {
-    /// Returns a place between two others, or beyond one. Where they are not in order, there is none.
+    /// Returns a place between two others, or beyond one; `None` if they are not in order.
     pub fn between(low: Option<&Self>, high: Option<&Self>) -> Option<Self> {
         let key = match (low, high) {
             (None, None) => vec![MIDDLE],
@@ -39,7 +39,7 @@ impl OrderKey {
     }
 }
 
-/// A small step, and not half of what is left: so a list that grows at its end has short keys.
+/// A small step instead of half of the rest, so that the keys of a growing list stay short.
 fn after(low: &[u8]) -> Vec<u8> {
     match low.iter().position(|byte| *byte < 0xff) {
         Some(at) => [&low[..at], &[low[at] + 1]].concat(),
@@ -71,11 +71,11 @@ fn middle(low: &[u8], high: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Returns the places by which an item comes to stand before `next`, or at the end, among the others of its list, which are
-/// given in their order without it.
+/// Returns the places that move an item before `next`, or to the end, among the other items of its list, which are given
+/// in order and without the item.
 ///
-/// Often that is one place, that of the item. Two devices that moved something to the same spot made equal places,
-/// and between these there is none; then those that follow are moved along. The item is the last in the answer.
+/// Usually this is one place, that of the item. If two devices moved items to the same spot, their places are equal, and
+/// nothing fits between them. Then the items after them are moved, too. The moved item is the last in the result.
 pub fn place(item: &EntityId, others: &[(&EntityId, &OrderKey)], next: Option<&EntityId>) -> Vec<(EntityId, OrderKey)> {
     let at = next.and_then(|next| others.iter().position(|(id, _)| *id == next)).unwrap_or(others.len());
     let low = at.checked_sub(1).map(|above| others[above].1);

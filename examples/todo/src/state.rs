@@ -1,4 +1,4 @@
-//! What a person's lists are, after all that happened.
+//! The state: a user's lists.
 
 use std::collections::BTreeMap;
 
@@ -12,23 +12,23 @@ use crate::{Day, OrderKey, TodoEvent};
 pub struct Todos {
     items: BTreeMap<EntityId, Item>,
     lists: BTreeMap<EntityId, List>,
-    /// How the person wants to see all of it.
+    /// How lists are shown.
     pub preferences: Preferences,
 }
 
 /// Something to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Item {
-    /// The list in which it stands. That list may be gone, on this device or another.
+    /// Its list, which may have been deleted on this device or another.
     pub list: EntityId,
-    /// Where it stands in the list.
+    /// Its place in the list.
     pub order: OrderKey,
     /// What is to be done.
     pub title: String,
     /// Notes; empty for none.
     #[serde(default)]
     pub notes: String,
-    /// The day by which it has to be done.
+    /// The due date.
     #[serde(default)]
     pub due: Option<Day>,
     /// Whether it is done.
@@ -44,60 +44,60 @@ pub struct Item {
 pub struct List {
     /// Its name.
     pub name: String,
-    /// Where it stands among the lists.
+    /// Its place among the lists.
     pub order: OrderKey,
 }
 
-/// How the person wants to see all of it.
+/// How lists are shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Preferences {
-    /// Whether what is done is out of sight.
+    /// Whether ticked items are hidden.
     #[serde(default)]
     pub hide_done: bool,
 }
 
-/// Returns the list that every account has from the start, under a name that all devices know: were it made by the first
-/// run, two devices that have not met yet would make two of them.
+/// Returns the ID of the list that every account has from the start. It is fixed, because if the first run created the
+/// list, two devices that have not met yet would create two of them.
 pub fn inbox() -> EntityId {
     EntityId::new(b"todo inbox", Timestamp::EPOCH)
 }
 
 impl Todos {
-    /// Returns the lists in their order: the inbox first, which is there though nobody saved it.
+    /// Returns the lists in order, starting with the inbox, which exists even if nobody saved it.
     pub fn lists(&self) -> Vec<(EntityId, List)> {
         let mut lists: Vec<_> = self.lists.iter().map(|(id, list)| (id.clone(), list.clone())).collect();
         if !self.lists.contains_key(&inbox()) {
             lists.push((inbox(), List::inbox()));
         }
-        // Two devices may give the same order to two lists, and then their ids decide, everywhere alike.
+        // Two devices may give two lists the same place. Then their IDs decide, on every device.
         lists.sort_by(|(one, a), (other, b)| {
             (*one != inbox(), &a.order, one).cmp(&(*other != inbox(), &b.order, other))
         });
         lists
     }
 
-    /// Returns a list that is there.
+    /// Returns a list.
     pub fn list(&self, id: &EntityId) -> Option<List> {
         self.lists.get(id).cloned().or_else(|| (*id == inbox()).then(List::inbox))
     }
 
-    /// Returns a list that somebody saved; the inbox may be there without.
+    /// Returns a list that was saved, which the inbox need not be.
     pub(crate) fn saved_list(&self, id: &EntityId) -> Option<&List> {
         self.lists.get(id)
     }
 
-    /// Returns an item that is there.
+    /// Returns an item.
     pub fn item(&self, id: &EntityId) -> Option<&Item> {
         self.items.get(id)
     }
 
-    /// Returns the items of a list in their order, also those in the archive.
+    /// Returns the items of a list in order, including archived ones.
     pub fn items_of(&self, list: &EntityId) -> Vec<(&EntityId, &Item)> {
         self.sorted(|item| item.list == *list)
     }
 
-    /// Returns the items whose list is gone: another device may have deleted it while this one filled it.
+    /// Returns the items whose list was deleted, perhaps on another device while this one added items.
     pub fn items_without_list(&self) -> Vec<(&EntityId, &Item)> {
         self.sorted(|item| self.list(&item.list).is_none())
     }
@@ -120,7 +120,7 @@ impl Reducer for Todos {
 
     const VERSION: u32 = 1;
 
-    /// What is about an item that is not there does nothing: the item was deleted on another device.
+    /// Events about items that do not exist do nothing, because the item was deleted on another device.
     fn apply(&mut self, event: &TodoEvent, at: &Meta) {
         match event {
             TodoEvent::Added { list, title, order } => {
@@ -157,7 +157,7 @@ impl Todos {
 }
 
 impl Item {
-    /// Makes an item as it is when it was just added.
+    /// Makes a newly added item.
     pub const fn new(list: EntityId, order: OrderKey, title: String) -> Self {
         Self { list, order, title, notes: String::new(), due: None, done: false, archived: false }
     }

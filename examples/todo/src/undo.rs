@@ -1,4 +1,4 @@
-//! Taking back what happened.
+//! Undo.
 
 use diplomatic::{Meta, Undo};
 
@@ -23,7 +23,7 @@ impl Undo<Todos> for TodoEvent {
                     (None, Some(List { name, order })) => {
                         Self::ListSaved { list: what.clone(), name: name.clone(), order: order.clone() }
                     }
-                    // There was nothing, so the event made it; and where it took nothing away, nothing comes back.
+                    // Without a previous value there is nothing to restore.
                     (None, None) if matches!(self, Self::Removed { .. }) => return None,
                     (None, None) => Self::Removed { what: what.clone() },
                 }

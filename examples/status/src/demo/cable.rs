@@ -1,4 +1,4 @@
-//! A way to the host that can be cut.
+//! A connection to the host that can be cut.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,7 +7,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// A device's network cable: an address of its own, from which all goes to the host, and all comes back.
+/// A device's network cable: an address that forwards to the host.
 #[derive(Debug)]
 pub(crate) struct Cable {
     address: SocketAddr,
@@ -21,12 +21,12 @@ impl Cable {
         Ok(Self { address: listener.local_addr()?, host, carrying: tokio::spawn(carry(listener, host)) })
     }
 
-    /// Returns where the host is, seen from the device.
+    /// Returns the host's address, from the device's point of view.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Breaks all connections, and lets no new one come about.
+    /// Breaks all connections and allows no new ones.
     pub(crate) async fn pull_out(&mut self) {
         self.carrying.abort();
         // The error says that it was aborted.
@@ -40,7 +40,7 @@ impl Cable {
 }
 
 async fn carry(listener: TcpListener, host: SocketAddr) {
-    // When this task is aborted, the set goes, and with it every connection.
+    // Aborting this task drops the set, and with it every connection.
     let mut connections = JoinSet::new();
     while let Ok((mut device, _)) = listener.accept().await {
         connections.spawn(async move {

@@ -1,4 +1,4 @@
-//! Two devices and a host, in one process: what happens when one of them goes offline.
+//! Two devices and a host in one process, one of them offline for a while.
 
 mod cable;
 mod screen;
@@ -18,7 +18,7 @@ use self::cable::Cable;
 use self::screen::{Screen, line, show_while};
 use crate::event::{Status, StatusEvent};
 
-/// Far more than it ever takes: something is wrong then.
+/// Far longer than the demo ever takes.
 const DEADLINE: Duration = Duration::from_secs(8);
 
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ enum DemoError {
     Differ { phone: Option<String>, laptop: Option<String> },
 }
 
-/// Plays the demo. Every line is printed when what it tells has happened, or is about to.
+/// Plays the demo. Each line is printed when what it describes has happened or is about to.
 pub(crate) async fn demo() -> Result<(), Box<dyn Error>> {
     timeout(DEADLINE, play()).await.map_err(|_| DemoError::TooSlow)?
 }
@@ -51,7 +51,7 @@ async fn play() -> Result<(), Box<dyn Error>> {
     laptop.sync().await?;
     line("laptop", "offline", "its cable is pulled")?;
     write(&mut screens, "phone", &phone, "Off for lunch").await?;
-    // Of two changes in one millisecond, neither is the later.
+    // Two changes in the same millisecond have no clear order.
     sleep(Duration::from_millis(2)).await;
     write(&mut screens, "laptop", &laptop, "In a meeting").await?;
     laptop.status_changes().until(|status| status.pending() == 1).await?;
@@ -71,7 +71,7 @@ async fn play() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Starts a host that goes with this process.
+/// Starts a host that ends with this process.
 async fn start_host() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
@@ -94,7 +94,7 @@ async fn write(
     Ok(())
 }
 
-/// Waits until the device has everything that the host has, and the other way round.
+/// Waits until the device and the host have everything of each other.
 async fn catch_up(device: &Client<Status>) -> Result<(), LogError> {
     device.sync().await?;
     device.status_changes().until(|status| status.is_caught_up()).await.map(drop)

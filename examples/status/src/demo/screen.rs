@@ -1,4 +1,4 @@
-//! What a device shows, and when.
+//! The screens of the devices.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use diplomatic::changes::Changes;
 
 use crate::event::Status;
 
-/// A device's screen: a line for every status that the device comes to know.
+/// A device's screen: a line for every status that the device learns of.
 #[derive(Debug)]
 pub(crate) struct Screen<'a> {
     name: &'static str,
@@ -21,7 +21,7 @@ impl<'a> Screen<'a> {
         Self { name, device, changes: device.changes(), shown: None }
     }
 
-    /// Shows every change until the client is gone.
+    /// Shows every change until the client is closed.
     async fn show_changes(&mut self) -> io::Result<()> {
         while self.changes.next().await.is_some() {
             self.show()?;
@@ -43,7 +43,7 @@ impl<'a> Screen<'a> {
     }
 }
 
-/// Shows what both devices come to know while something is going on.
+/// Shows what both devices learn of while something is going on.
 pub(crate) async fn show_while<T>(screens: &mut [Screen<'_>; 2], going_on: impl Future<Output = T>) -> io::Result<T> {
     let [one, other] = screens;
     let outcome = async {

@@ -1,4 +1,4 @@
-//! Whose lists they are, and where this device keeps them.
+//! The account: its seed and data directory.
 
 use std::env::{self, VarError};
 use std::fs::DirBuilder;
@@ -11,7 +11,7 @@ use diplomatic::standard::SeedParseError;
 
 use crate::tell;
 
-/// Whose lists they are, and where this device keeps them.
+/// The account: its seed and data directory.
 #[derive(Debug)]
 pub(crate) struct Account {
     pub(crate) seed: Seed,
@@ -21,9 +21,9 @@ pub(crate) struct Account {
 /// Why there is no account to work with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AccountError {
-    #[error("the data directory {} cannot be used; mend that, or name another with --data", .path.display())]
+    #[error("the data directory {} cannot be used: fix that, or choose another with --data", .path.display())]
     Directory { path: PathBuf, source: io::Error },
-    #[error("the seed cannot be used; mend that, or name another directory with --data")]
+    #[error("the seed cannot be used: fix that, or choose another directory with --data")]
     SeedFile(#[source] SeedFileError),
     #[error("{} holds no seed; copy the file again from another device", .path.display())]
     KeptSeed { path: PathBuf, source: SeedParseError },
@@ -41,7 +41,7 @@ pub(crate) enum AccountError {
 }
 
 impl Account {
-    /// Takes the seed from `DIP_SEED` or the data directory, or makes one.
+    /// Takes the seed from `DIP_SEED` or the data directory, or creates one.
     pub(crate) fn find(directory: PathBuf) -> Result<Self, AccountError> {
         let given = given_seed()?;
         make_private(&directory).map_err(|source| AccountError::Directory { path: directory.clone(), source })?;
@@ -84,7 +84,7 @@ fn given_seed() -> Result<Option<Seed>, AccountError> {
     }
 }
 
-/// Makes the directory, for its owner alone, if it is not there.
+/// Creates the directory if needed, accessible only to its owner.
 fn make_private(directory: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);

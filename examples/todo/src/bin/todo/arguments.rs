@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// Lists of things to do, the same on all of your devices.
+/// To-do lists that are the same on all of your devices.
 ///
 /// The host that relays them between the devices cannot read them.
 #[derive(Debug, Parser)]
@@ -24,22 +24,22 @@ Environment of serve:
 pub(crate) enum Act {
     /// Serves this device's lists as a page for the browser on this machine, until Ctrl-C.
     ///
-    /// The page's address stays the same from run to run, so it can be a bookmark. Whoever has the address and can use
-    /// this machine can read and change the lists.
+    /// The page's address stays the same, so you can bookmark it. Whoever knows the address and can use this machine can
+    /// read and change the lists.
     #[command(after_help = ENVIRONMENT)]
     Serve {
-        /// Where this device keeps its data; one directory a device, made if it is not there.
+        /// The data directory of this device, created if needed.
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
-        /// The page's port; without it, the one of the last run [default: any that is free].
+        /// The page's port [default: that of the last run, or any free port].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
         port: Option<u16>,
     },
-    /// Shows two devices side by side in one page, and a host between them, all of them in this process.
+    /// Shows two devices side by side on one page, and a host between them, all in this process.
     ///
-    /// It needs nothing, and leaves nothing behind.
+    /// It needs no setup and leaves nothing behind.
     Demo {
-        /// The page's port [default: any that is free].
+        /// The page's port [default: any free port].
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
         port: Option<u16>,
     },

@@ -1,4 +1,4 @@
-//! Two devices of one person and a host between them, in one process and on one page.
+//! Two devices of one user and a host, in one process and on one page.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -14,7 +14,7 @@ use crate::server::{Server, Token};
 use crate::shutdown::Shutdown;
 use crate::tell;
 
-/// Shows the demo until the program shall end. What it keeps goes with it.
+/// Shows the demo until the program is asked to end. Its data is removed then.
 pub(crate) async fn demo(port: Option<u16>) -> Result<(), Box<dyn Error>> {
     let shutdown = Shutdown::listen()?;
     let folder = tempfile::tempdir()?;
@@ -36,7 +36,7 @@ pub(crate) async fn demo(port: Option<u16>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Starts a host that goes with this process, and returns its address.
+/// Starts a host that ends with this process, and returns its address.
 async fn start_host() -> io::Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = format!("http://{}", listener.local_addr()?);
@@ -44,7 +44,7 @@ async fn start_host() -> io::Result<String> {
     Ok(address)
 }
 
-/// Adds a few items from a third device, so that neither of the two begins with something to undo.
+/// Adds a few items from a third device, so that neither of the two starts with something to undo.
 async fn furnish(seed: &Seed, host: &str) -> Result<(), Box<dyn Error>> {
     let client = Client::<Todos>::builder(seed.clone()).in_memory().host(host).open().await?;
     let mut order = OrderKey::default();

@@ -1,7 +1,7 @@
-//! `todo`: lists of things to do, the same on all of a person's devices.
+//! `todo`: to-do lists that are the same on all of a user's devices.
 //!
-//! The process is one device (or two, in the demo). It serves a page to the browser on the same machine, pushes the
-//! state there as it changes, and does what the page asks for.
+//! The process is one device (two in the demo). It serves a page to the browser on the same machine, pushes changes of
+//! the state to it, and carries out the page's requests.
 
 mod account;
 mod arguments;
@@ -39,12 +39,12 @@ fn start(act: Act) -> Result<(), Box<dyn Error>> {
             Act::Demo { port } => demo::demo(port).await,
         }
     });
-    // The look-up of a host's name may go on for a while, and nobody waits for it any more.
+    // Do not wait for the lookup of a host's name, which may still be running.
     runtime.shutdown_background();
     outcome
 }
 
-/// Says what went wrong, and why.
+/// Prints an error and its causes.
 fn with_causes(error: &dyn Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
@@ -55,7 +55,7 @@ fn with_causes(error: &dyn Error) -> String {
     words
 }
 
-/// Says something to the person.
+/// Prints a remark.
 fn tell(sentence: &str) {
     // If standard error is closed, nobody is there to tell.
     let _ = writeln!(io::stderr(), "{sentence}");

@@ -1,4 +1,4 @@
-//! The page, which is a part of the program: plain HTML, CSS and JavaScript, without a build step.
+//! The page, embedded in the program: plain HTML, CSS and JavaScript, without a build step.
 
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -26,7 +26,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 const INDEX: &str = include_str!("../../../page/index.html");
 
-/// Returns the page, which says for which devices it is.
+/// Returns the page for these devices.
 pub(crate) fn index<'a>(devices: impl Iterator<Item = &'a Device>) -> Response {
     // The names are ours, so nothing in them means anything in HTML.
     let names: Vec<&str> = devices.map(|device| device.name).collect();

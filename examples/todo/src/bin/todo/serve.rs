@@ -1,4 +1,4 @@
-//! One device, and its page.
+//! One device and its page.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -10,7 +10,7 @@ use crate::server::{Address, Server, Token};
 use crate::shutdown::Shutdown;
 use crate::tell;
 
-/// Serves the page of the device in this directory until the program shall end.
+/// Serves the page of the device in this directory until the program is asked to end.
 pub(crate) async fn serve(data: PathBuf, port: Option<u16>) -> Result<(), Box<dyn Error>> {
     let shutdown = Shutdown::listen()?;
     let account = Account::find(data)?;
@@ -21,7 +21,7 @@ pub(crate) async fn serve(data: PathBuf, port: Option<u16>) -> Result<(), Box<dy
     let wanted = port.or(kept.as_ref().map(|kept| kept.port));
     let token = kept.as_ref().map_or_else(Token::random, |kept| kept.token.clone());
     let server = Server::listen(wanted, token).await?;
-    // Where the wanted port was taken, it may be free again next time, and the bookmark good.
+    // If the wanted port is taken, it may be free next time, so keep it for the bookmark.
     let is_wanted = wanted.is_none_or(|wanted| wanted == server.address.port);
     if is_wanted && kept.as_ref() != Some(&server.address) {
         server.address.store(&directory)?;

@@ -1,8 +1,8 @@
-//! The regular end: Ctrl-C, or the system's wish.
+//! The regular end: Ctrl-C or a signal from the system.
 
 use std::io;
 
-/// Hears, from when it is made, that the program shall end.
+/// Notices, once created, when the program is asked to end.
 #[derive(Debug)]
 pub(crate) struct Shutdown {
     #[cfg(unix)]
