@@ -71,7 +71,7 @@ pub(crate) enum Command {
     Sync(SyncArgs),
     /// Shows the state of this device and what it knows about its hosts, without contacting them.
     Status,
-    /// Prints every message in the order that all devices agree on.
+    /// Prints every message, in the total order that all devices share.
     Log(LogArgs),
     /// Writes one message with the text from standard input.
     Cat(CatArgs),

@@ -42,7 +42,7 @@ impl SyncStatus {
         &mut self.hosts[index]
     }
 
-    /// Tells whether every host has everything that this device has, and the other way round, as far as is known.
+    /// Returns whether this device and every host have everything of each other, as far as is known.
     pub fn is_caught_up(&self) -> bool {
         self.hosts.iter().all(HostReport::is_caught_up)
     }
@@ -99,7 +99,7 @@ impl HostReport {
         self.is_first_synced
     }
 
-    /// Tells whether the host has everything that this device has, and the other way round, as far as is known.
+    /// Returns whether this device and the host have everything of each other, as far as is known.
     pub fn is_caught_up(&self) -> bool {
         self.heard == self.told && self.status.phase == Phase::CaughtUp && self.status.pending == 0
     }

@@ -19,22 +19,22 @@ const PAGE: usize = 500;
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Line {
-    /// What tells it from the others.
+    /// A unique ID.
     key: String,
     /// When it happened, in milliseconds since 1970.
     time: u64,
     /// What happened, such as "Renamed".
     name: &'static str,
-    /// To what.
+    /// The item or list.
     what: String,
     from: String,
-    /// Whether something newer has taken its place, so that it does not count any more.
+    /// Whether it no longer counts because something newer has overwritten it.
     is_overwritten: bool,
 }
 
 impl Device {
-    /// Returns the last lines of the log, in the one order that all devices agree on: an event that arrives late stands
-    /// where it belongs, and not at the end. It reads all of the log, which is short in a demo.
+    /// Returns the last lines of the log in the total order, so a late event is at its place rather than at the end. This
+    /// reads the whole log, which is short in a demo.
     pub(crate) async fn log(&self) -> Result<Vec<Line>, LogError> {
         let (mut lines, mut names) = (Vec::new(), Names::default());
         let mut after = None;
@@ -49,7 +49,7 @@ impl Device {
     }
 }
 
-/// What items and lists were called, so far in the log.
+/// The names of items and lists, so far in the log.
 #[derive(Debug, Default)]
 struct Names(HashMap<EntityId, String>);
 
@@ -57,7 +57,7 @@ impl Names {
     fn line(&mut self, entry: &HistoryEntry<TodoEvent>) -> Option<Line> {
         let (name, what) = match &entry.what {
             Happened::Event(event) => self.words(event, &entry.meta.entity),
-            // The rest of a delete: what was known of the item's fields.
+            // The tombstones of the item's registers, which come with a delete.
             Happened::Deleted => return None,
             Happened::Unknown { type_name } => ("Unknown", type_name.clone()),
             Happened::Unreadable { reason } => ("Unreadable", reason.clone()),

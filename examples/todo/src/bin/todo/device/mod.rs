@@ -1,4 +1,4 @@
-//! A device: its client, what it shows, and what it does when it is asked.
+//! A device: its client, its view, and its handling of requests.
 
 mod log;
 mod request;
@@ -22,7 +22,7 @@ use crate::tell;
 /// A device.
 #[derive(Debug)]
 pub(crate) struct Device {
-    /// Its name in addresses and on the page.
+    /// Its name, in addresses and on the page.
     pub(crate) name: &'static str,
     pub(crate) client: Client<Todos>,
     /// Whether the page shows its event log.

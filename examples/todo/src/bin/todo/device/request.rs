@@ -1,4 +1,4 @@
-//! What the page asks for, and the answer.
+//! Requests of the page, and their answers.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ struct Request {
     wish: Wish,
 }
 
-/// What the page asks for: something of the lists, or of the device.
+/// What the page asks for: a change of the lists, or something about the device.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Wish {
@@ -36,9 +36,9 @@ enum DeviceWish {
 /// The answer to a request.
 #[derive(Debug, Serialize)]
 pub(crate) struct Answer {
-    /// The request's; none if it had none.
+    /// The request's ID, if it had one.
     id: Option<u64>,
-    /// What was made or changed.
+    /// What was created or changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     entities: Vec<EntityId>,
     /// Why nothing was done.
@@ -46,7 +46,7 @@ pub(crate) struct Answer {
     error: Option<String>,
 }
 
-/// Why a request is not granted.
+/// Why a request was refused.
 #[derive(Debug, thiserror::Error)]
 enum RequestError {
     #[error("the page asked for something that this program does not know: load the page again")]
@@ -63,7 +63,7 @@ enum RequestError {
     Emit(#[from] EmitError),
 }
 
-/// Does what the page asks for. Whatever comes in, there is an answer.
+/// Carries out a request. Every input gets an answer.
 pub(crate) async fn answer(device: &Device, request: &str) -> Answer {
     let Ok(Request { id, wish }) = serde_json::from_str(request) else {
         #[derive(Deserialize)]
@@ -109,7 +109,7 @@ fn now() -> Timestamp {
     Timestamp::EPOCH.plus(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// Makes a sentence of an error.
+/// Turns an error into a sentence.
 fn sentence(error: &RequestError) -> String {
     let words = with_causes(error);
     let mut letters = words.chars();

@@ -1,11 +1,11 @@
-//! How sync goes, in a few words.
+//! The sync status in a few words.
 
 use diplomatic::sync::Phase;
 use serde::Serialize;
 
 use super::Device;
 
-/// How sync goes, in a few words.
+/// The sync status in a few words.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct SyncView {
     sentence: String,
@@ -14,7 +14,7 @@ pub(crate) struct SyncView {
     mood: Mood,
 }
 
-/// How much the person has to care.
+/// How urgent it is for the user.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Mood {

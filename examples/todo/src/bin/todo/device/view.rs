@@ -4,7 +4,7 @@ use diplomatic::EntityId;
 use serde::Serialize;
 use todo::{Item, Preferences, Todos, inbox};
 
-/// The lists as the page draws them, all in their order.
+/// The lists as the page draws them, in order.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct View {
     lists: Vec<ListView>,
@@ -14,7 +14,7 @@ pub(crate) struct View {
 #[derive(Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ListView {
-    /// None for the items whose list is gone.
+    /// `None` for items whose list was deleted.
     id: Option<EntityId>,
     name: String,
     is_inbox: bool,

@@ -1,4 +1,4 @@
-//! The page's address, which stays good from run to run.
+//! The page's address, which stays the same from run to run.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -14,11 +14,11 @@ pub(crate) struct Address {
     pub(crate) token: Token,
 }
 
-/// 32 hex digits in the address that nobody can guess.
+/// 32 unguessable hex digits in the address.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token(String);
 
-/// Why the address cannot be kept.
+/// Why the address could not be stored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddressFileError {
     #[error("{} cannot be read or written; mend that, or name another directory with --data", .path.display())]
@@ -28,7 +28,7 @@ pub(crate) enum AddressFileError {
 }
 
 impl Address {
-    /// Reads the address of the last run; none if there was none.
+    /// Reads the address of the last run, if there was one.
     pub(crate) fn load(directory: &Path) -> Result<Option<Self>, AddressFileError> {
         let path = file_in(directory);
         match fs::read_to_string(&path) {
@@ -38,7 +38,7 @@ impl Address {
         }
     }
 
-    /// Keeps the address for the next run. Its owner alone can read it.
+    /// Stores the address for the next run, readable only by its owner.
     pub(crate) fn store(&self, directory: &Path) -> Result<(), AddressFileError> {
         let path = file_in(directory);
         self.write(&path).map_err(|source| AddressFileError::Io { path, source })
@@ -75,7 +75,7 @@ impl Token {
         Self(format!("{:032x}", rand::random::<u128>()))
     }
 
-    /// Compares in a time that tells nothing of where the two differ.
+    /// Compares in constant time.
     pub(super) fn is(&self, other: &str) -> bool {
         self.0.as_bytes().ct_eq(other.as_bytes()).into()
     }

@@ -1,4 +1,4 @@
-//! Who may talk to the page's server: this page alone.
+//! Access to the page's server, which only this page may use.
 //!
 //! The server is on this machine only, but so are the browser's other pages, and they can send requests to it. So a request has
 //! to know the token, which is in the page's address and nowhere else; has to name this server as its host, which a
@@ -14,15 +14,15 @@ use axum::response::{IntoResponse, Response};
 
 use super::address::{Address, Token};
 
-/// What a request has to have.
+/// The requirements for a request.
 #[derive(Debug)]
 pub(super) struct Guard {
     token: Token,
-    /// The host and port by which a browser may call this server.
+    /// The host and port under which a browser may reach this server.
     hosts: [String; 2],
 }
 
-/// Why a request is turned away.
+/// Why a request was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum TurnedAway {
     #[error("this server does not go by that name: open the address that `todo` printed")]
@@ -47,7 +47,7 @@ impl Guard {
         }
         let has_origin = headers.contains_key(header::ORIGIN);
         let is_our_origin = || only(headers, header::ORIGIN)?.strip_prefix("http://").map(is_ours);
-        // Browsers name the origin of every WebSocket, and WebSockets know no other rule about origins.
+        // Browsers send the origin of every WebSocket, and apply no other rule about origins to WebSockets.
         if (has_origin || headers.contains_key(header::UPGRADE)) && is_our_origin() != Some(true) {
             return Err(TurnedAway::OtherSite);
         }
@@ -58,14 +58,14 @@ impl Guard {
     }
 }
 
-/// Returns the value of a header that is there once.
+/// Returns the value of a header that occurs exactly once.
 fn only(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().filter(|_| values.next().is_none())?;
     value.to_str().ok()
 }
 
-/// Lets good requests pass, and puts the headers on every response that keep the page to itself.
+/// Lets allowed requests pass, and adds the headers that isolate the page to every response.
 pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let mut response = match guard.examine(&request) {
         Ok(()) => next.run(request).await,
@@ -78,7 +78,7 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, nex
     response
 }
 
-/// Answers for what is not there.
+/// Answers requests for unknown paths.
 pub(super) async fn nothing_here() -> Response {
     (StatusCode::NOT_FOUND, TurnedAway::NothingHere.to_string()).into_response()
 }

@@ -1,14 +1,14 @@
-//! The live channel: pushes what a device shows, and takes what the page asks for.
+//! The live channel, which pushes a device's view and takes the page's requests.
 
 use axum::extract::ws::{Message, WebSocket};
 use serde::Serialize;
 
 use crate::device::{Answer, Device, Line, SyncView, View, answer};
 
-/// The longest request; more than the longest notes need.
+/// The maximum length of a request, more than the longest notes need.
 pub(super) const MAX_REQUEST: usize = 1 << 20;
 
-/// What the page gets. Each part is whole, and left out while it is what the page has already.
+/// A message to the page. Each part is complete, and left out if the page already has it.
 #[derive(Debug, Serialize)]
 struct Push<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -22,7 +22,7 @@ struct Push<'a> {
     answer: Option<Answer>,
 }
 
-/// What a page has already.
+/// What a page already has.
 #[derive(Debug, Default)]
 struct Shown {
     view: Option<View>,
@@ -30,18 +30,18 @@ struct Shown {
     log: Option<Vec<Line>>,
 }
 
-/// Serves one page until it goes, or the program ends.
+/// Serves one page until it is closed or the program ends.
 pub(super) async fn talk(mut socket: WebSocket, device: &Device, closed: impl Future<Output = ()>) {
     tokio::select! {
         _ = converse(&mut socket, device) => {}
         () = closed => {
-            // If it does not arrive, the page finds out by itself.
+            // If it does not arrive, the page notices.
             let _ = socket.send(Message::Close(None)).await;
         }
     }
 }
 
-/// Returns when the page, or the device, is gone.
+/// Returns when the page or the device is gone.
 async fn converse(socket: &mut WebSocket, device: &Device) -> Option<()> {
     let (mut changes, mut statuses) = (device.client.changes(), device.client.status_changes());
     let mut shown = Shown::default();

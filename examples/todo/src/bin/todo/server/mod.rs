@@ -1,4 +1,4 @@
-//! The page's server: on this machine only, and for those alone who have its address.
+//! The page's server, which listens on this machine only and requires the page's address.
 
 mod address;
 mod guard;
@@ -24,23 +24,23 @@ use self::guard::Guard;
 use crate::device::Device;
 use crate::{page, tell};
 
-/// A page's server that listens already.
+/// A page's server that is already listening.
 #[derive(Debug)]
 pub(crate) struct Server {
     listener: TcpListener,
     pub(crate) address: Address,
 }
 
-/// Why there is no server.
+/// Why the server could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("port {port} of 127.0.0.1 cannot be used: name another with --port")]
+#[error("port {port} of 127.0.0.1 cannot be used: choose another with --port")]
 pub(crate) struct ListenError {
     port: u16,
     source: io::Error,
 }
 
 impl Server {
-    /// Listens on the port that is wanted; if it is taken, or none is wanted, on any that is free.
+    /// Listens on the wanted port, or on any free port if it is taken or none is given.
     pub(crate) async fn listen(wanted: Option<u16>, token: Token) -> Result<Self, ListenError> {
         let listen = async |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let port = wanted.unwrap_or(0);
@@ -56,7 +56,7 @@ impl Server {
         Ok(Self { listener, address: Address { port, token } })
     }
 
-    /// Serves the page of these devices until the program shall end, and closes them then.
+    /// Serves the page of these devices until the program is asked to end, then closes them.
     pub(crate) async fn serve(self, devices: Vec<Device>, end: impl Future<Output = ()>) {
         let (closing, is_closing) = watch::channel(false);
         let (in_use, mut all_free) = mpsc::channel(1);
@@ -71,10 +71,10 @@ impl Server {
         closing.send_replace(true);
         let finished = async {
             let _ = serving.await;
-            // Every live channel holds a sender, and none ever sends.
+            // Every live channel holds a sender, but none ever sends.
             let _ = all_free.recv().await;
         };
-        // A request that never ends holds up nobody: what was acknowledged is on the disk in any case.
+        // Do not wait for a request that never ends: everything acknowledged is already on disk.
         let _ = timeout(GRACE, finished).await;
         for device in devices.into_iter().filter_map(Arc::into_inner) {
             device.client.close().await;
@@ -87,11 +87,11 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// Waits until the program ends.
 async fn closed(mut is_closing: watch::Receiver<bool>) {
-    // An error says that the sender is gone, and with it the program.
+    // An error means that the sender is gone, and with it the program.
     let _ = is_closing.wait_for(|is_closing| *is_closing).await;
 }
 
-/// What the routes know.
+/// The state shared by the routes.
 #[derive(Debug, Clone)]
 struct App {
     devices: Arc<[Arc<Device>]>,
