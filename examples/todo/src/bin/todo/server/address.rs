@@ -21,7 +21,7 @@ pub(crate) struct Token(String);
 /// Why the address could not be stored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddressFileError {
-    #[error("{} cannot be read or written; mend that, or name another directory with --data", .path.display())]
+    #[error("{} cannot be read or written: fix that, or choose another directory with --data", .path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("{} holds no address of a page; remove it, and the page gets a new address", .path.display())]
     NoAddress { path: PathBuf },
