@@ -1,10 +1,10 @@
-//! The one order of all messages, and the clock that makes it follow cause and effect.
+//! The total order of messages, and the clock that makes it follow cause and effect.
 
 use std::time::Duration;
 
 use crate::standard::{Head, HeadHash, MAX_SAFE, Timestamp};
 
-/// A message's place in the one order that every device folds in: (changed-at, counter, head hash).
+/// A message's place in the total order, in which every device folds: (changed-at, counter, head hash).
 ///
 /// Of two changes to one entity, the one with the larger position wins, on every device and whatever came first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,53 +69,69 @@ pub struct Tick {
 ///
 /// What a device emits sorts after what it saw before, though its own clock may run behind, and ten thousand events
 /// in one millisecond keep their order. What lies further ahead than [`max_ahead`](Self::max_ahead) does not pull the
-/// clock along, so that one device with a clock years ahead does not drag all others there.
+/// clock along, so that one device with a clock years ahead does not drag all others there. Only an event that refers
+/// to something from there is dated after it, since it would come to nothing otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clock {
     /// How far ahead of this device's time something may lie and still be followed.
     pub max_ahead: Duration,
+    /// Whether to refuse an event that would have to be dated further ahead than that, instead of dating it after what
+    /// it refers to.
+    pub refuse_beyond: bool,
 }
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { max_ahead: Duration::from_secs(3600) }
+        Self { max_ahead: Duration::from_secs(3600), refuse_beyond: false }
     }
 }
 
 impl Clock {
+    /// Returns the last moment that is followed.
+    pub fn bound(self, now: Timestamp) -> Timestamp {
+        now.plus(self.max_ahead)
+    }
+
     /// Returns the reading for a new change to an entity.
     ///
-    /// `created` is when the entity was created, `last` the largest reading of its changes so far, and
-    /// `seen(time)` the largest reading of any message seen that is not after `time`.
+    /// `earliest` is the first moment that the change may have: the entity's creation, or what comes after all that
+    /// the change refers to. `last` is the largest reading of the entity's changes so far, and `seen(time)` that of any
+    /// message seen that is not after `time`.
     pub fn next<E>(
         self,
         now: Timestamp,
-        created: Timestamp,
+        earliest: Timestamp,
         last: Option<Tick>,
         mut seen: impl FnMut(Timestamp) -> Result<Option<Tick>, E>,
     ) -> Result<Tick, E> {
-        let latest = seen(now.plus(self.max_ahead))?;
+        let now = now.min(Timestamp::MAX);
+        let latest = seen(self.bound(now))?;
         let followed = latest.map_or(now, |latest| latest.changed.max(now));
-        let after_last = last.map_or(created, |last| last.changed.plus(Duration::from_millis(1)));
-        let mut changed = followed.max(after_last).max(created);
+        let after_last = last.map_or(earliest, |last| after(last.changed));
+        let mut changed = followed.max(after_last).max(earliest);
         let mut last = last;
         loop {
             let same_time = match latest {
                 Some(latest) if latest.changed == changed => Some(latest),
-                // Only an entity from beyond the bound brings us past what is followed: look up what else is there.
+                // Only a reference beyond the bound brings us past what is followed: look up what else is there.
                 _ if changed > followed => seen(changed)?.filter(|tick| tick.changed == changed),
                 _ => None,
             };
             let used = last.into_iter().chain(same_time).map(|tick| tick.counter).max();
             let counter = used.map_or(0, |counter| counter.saturating_add(1));
-            if counter <= MAX_SAFE || changed == Timestamp::MAX {
+            if counter <= MAX_SAFE || changed >= Timestamp::MAX {
                 return Ok(Tick { changed, counter });
             }
             // Counters are used up at this millisecond; at the next one, time alone puts the change last.
-            changed = changed.plus(Duration::from_millis(1));
+            changed = after(changed);
             last = None;
         }
     }
+}
+
+/// Returns the next moment; at the end of time it is the same, where counters alone decide.
+pub(crate) fn after(time: Timestamp) -> Timestamp {
+    time.plus(Duration::from_millis(1))
 }
 
 #[cfg(test)]
@@ -136,6 +152,11 @@ mod tests {
         tick
     }
 
+    /// Moments of this hour and the next ones, of 2038 and at the end of time.
+    fn moment() -> impl Strategy<Value = u64> {
+        prop_oneof![0_u64..9_000_000, 2_147_472_000_000_u64..2_147_472_000_005, MAX_SAFE - 2..=MAX_SAFE]
+    }
+
     #[test]
     fn a_clock_that_is_behind_follows_what_was_seen() {
         let seen = [Tick { changed: at(10_000), counter: 7 }];
@@ -154,6 +175,24 @@ mod tests {
         let neighbour = Tick { changed: at(9_000_001), counter: 9 };
         let tick = next(Clock::default(), 5, 5, Some(last), &[last, neighbour]);
         assert_eq!(tick, Tick { changed: at(9_000_001), counter: 10 });
+    }
+
+    #[test]
+    fn what_refers_to_the_far_future_sorts_after_it_and_after_its_neighbours() {
+        let parent = Tick { changed: at(9_000_000), counter: 3 };
+        let neighbour = Tick { changed: at(9_000_001), counter: 9 };
+        let tick = next(Clock::default(), 5, 9_000_001, None, &[parent, neighbour]);
+        assert_eq!(tick, Tick { changed: at(9_000_001), counter: 10 });
+    }
+
+    #[test]
+    fn at_the_end_of_time_counters_go_on() {
+        let last = Tick { changed: Timestamp::MAX, counter: 3 };
+        let end = MAX_SAFE;
+        assert_eq!(next(Clock::default(), 5, 5, Some(last), &[last]), Tick { changed: at(end), counter: 4 });
+        assert_eq!(next(Clock::default(), 5, end, None, &[last]), Tick { changed: at(end), counter: 4 });
+        assert_eq!(next(Clock::default(), u64::MAX, 5, None, &[last]), Tick { changed: at(end), counter: 4 });
+        assert_eq!(after(Timestamp::MAX), Timestamp::MAX);
     }
 
     #[test]
@@ -179,6 +218,26 @@ mod tests {
             prop_assert!(tick.changed >= at(now));
             if let Some(last) = last {
                 prop_assert!(last.changed < tick.changed && last.counter < tick.counter);
+            }
+        }
+
+        #[test]
+        fn a_new_change_sorts_after_what_it_refers_to_whenever_that_was(
+            now in moment(),
+            seen in proptest::collection::vec((moment(), 0_u64..5), 1..20),
+            referred in any::<proptest::sample::Index>(),
+            entity in any::<Option<proptest::sample::Index>>(),
+        ) {
+            let seen: Vec<Tick> = seen.into_iter().map(|(ms, counter)| Tick { changed: at(ms), counter }).collect();
+            let referred = *referred.get(&seen);
+            let last = entity.map(|index| *index.get(&seen));
+            let tick = next(Clock::default(), now, after(referred.changed).as_millis(), last, &seen);
+            prop_assert!(tick > referred && tick.changed <= Timestamp::MAX);
+            prop_assert!(tick.changed > referred.changed || referred.changed == Timestamp::MAX);
+            prop_assert!(seen.iter().all(|seen| seen.changed != tick.changed || seen.counter < tick.counter));
+            if let Some(last) = last {
+                prop_assert!(tick > last && last.counter < tick.counter);
+                prop_assert!(tick.changed > last.changed || last.changed == Timestamp::MAX);
             }
         }
 

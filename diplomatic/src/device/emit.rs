@@ -1,10 +1,13 @@
 //! From events to messages.
 
+use std::time::Duration;
+
+use super::mentions::entity_ids;
 use super::plan::Plan;
 use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Target};
 use crate::fold::Reading;
-use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE};
-use crate::order::{Clock, Position, Tick};
+use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE, Winner};
+use crate::order::{Clock, Position, Tick, after};
 use crate::standard::{Body, EntityBody, EntityId, HeadError, Message, Timestamp};
 
 /// Why an event cannot be emitted. Nothing of it, nor of those emitted together with it, is stored.
@@ -14,7 +17,7 @@ pub enum EmitError {
     /// A field does not serialize.
     #[error(transparent)]
     Encode(#[from] EncodeEventError),
-    /// The entity's time is at the end of what can be told.
+    /// The entity's time or counter is at the end of what can be told.
     #[error(transparent)]
     Head(#[from] HeadError),
     /// The event does not read back from what it serializes to.
@@ -28,6 +31,17 @@ pub enum EmitError {
     Panicked {
         /// That it panicked, and its message.
         reason: String,
+    },
+    /// The event refers to something that lies further ahead than the clock follows, and the clock is set to
+    /// [refuse](Clock::refuse_beyond) that.
+    #[error(
+        "the event refers to something dated {} s ahead of this device's clock: wait until then, write it anew, or set \
+         the clock that is wrong",
+        ahead.as_secs()
+    )]
+    TooFarAhead {
+        /// How far ahead of this device's time the event would be.
+        ahead: Duration,
     },
     /// The log failed.
     #[error(transparent)]
@@ -47,28 +61,25 @@ pub(super) fn write_events<E: DiplomaticEvent>(
     now: Timestamp,
     events: &[E],
 ) -> Result<(Vec<EntityId>, Vec<Change>), EmitError> {
-    let mut emission = Emission { clock, now, latest: None, changes: Vec::with_capacity(events.len()) };
+    let mut emission = Emission::new(clock, now, events.len());
     let entities = events
         .iter()
         .map(|event| match event.to_draft()? {
             Draft::Delete { entity } => emission.delete(writer, entity),
-            Draft::Bare { entity: Some(entity), body } => emission.write(writer, entity, Body::new(body)),
-            Draft::Bare { entity: None, body } => {
-                let entity = emission.fresh(writer)?;
-                emission.write(writer, entity, Body::new(body))
-            }
+            Draft::Bare { entity, body } => emission.write(writer, entity, body, &[]),
             Draft::Content { type_name, target, payload, group, parent } => {
                 let body = match target {
                     Target::Singleton => payload,
                     _ => EntityBody { type_name, payload: &payload, group: group.as_deref(), parent }.to_bytes(),
                 };
-                let entity = match target {
-                    Target::Fresh => emission.fresh(writer)?,
-                    Target::Register { key } => EntityId::register(type_name, &key),
-                    Target::Entity(entity) => entity,
-                    Target::Singleton => EntityId::singleton(type_name),
-                };
-                emission.write(writer, entity, Body::new(body))
+                match target {
+                    Target::Fresh => emission.write(writer, None, body, &[]),
+                    Target::Register { key } => {
+                        emission.write(writer, Some(EntityId::register(type_name, &key)), body, &key)
+                    }
+                    Target::Entity(entity) => emission.write(writer, Some(entity), body, &[]),
+                    Target::Singleton => emission.write(writer, Some(EntityId::singleton(type_name)), body, &[]),
+                }
             }
         })
         .collect::<Result<_, _>>()?;
@@ -89,59 +100,116 @@ pub(super) fn check_readable<E>(plan: &Plan<E>) -> Result<(), EmitError> {
 struct Emission {
     clock: Clock,
     now: Timestamp,
-    /// The largest reading within the clock's bound: looked up once, then kept up to date.
+    /// The last moment that is followed.
+    bound: Timestamp,
+    /// The largest reading within the bound: looked up once, then kept up to date.
     latest: Option<Option<Tick>>,
+    /// Whether the log has anything beyond the bound: looked up once, then kept up to date.
+    has_beyond: Option<bool>,
     changes: Vec<Change>,
 }
 
 impl Emission {
+    fn new(clock: Clock, now: Timestamp, events: usize) -> Self {
+        let now = now.min(Timestamp::MAX);
+        let (bound, changes) = (clock.bound(now), Vec::with_capacity(events));
+        Self { clock, now, bound, latest: None, has_beyond: None, changes }
+    }
+
     /// Deletes the entity, then its registers: the state right before the delete still has all of it.
     fn delete(&mut self, writer: &mut LogWriter<'_>, entity: EntityId) -> Result<EntityId, EmitError> {
-        let entity = self.write(writer, entity, None)?;
-        for register in writer.registers_of(&entity)? {
-            let is_live = writer.winner(&register)?.is_some_and(|winner| winner.type_name.is_some());
-            if is_live {
-                self.write(writer, register, None)?;
+        let mut registers = Vec::new();
+        let mut earliest = Timestamp::EPOCH;
+        for (register, winner) in writer.registers_of(&entity)? {
+            if winner.type_name.is_some() {
+                registers.push(register);
+                earliest = earliest.max(self.after_beyond(&winner));
             }
         }
-        Ok(entity)
+        let deleted = self.insert(writer, Some(entity), None, earliest)?;
+        for register in registers {
+            self.insert(writer, Some(register), None, deleted.changed)?;
+        }
+        Ok(deleted.entity)
     }
 
-    fn fresh(&mut self, writer: &mut LogWriter<'_>) -> Result<EntityId, LogError> {
-        let tick = self.tick(writer, Timestamp::EPOCH, None)?;
-        Ok(EntityId::fresh(writer.rng(), tick.changed))
-    }
-
+    /// Writes content about an entity; about a new one if it is not said. `key` is what else the event refers to.
     fn write(
         &mut self,
         writer: &mut LogWriter<'_>,
-        entity: EntityId,
-        body: Option<Body>,
+        entity: Option<EntityId>,
+        body: Vec<u8>,
+        key: &[u8],
     ) -> Result<EntityId, EmitError> {
-        let last = writer.winner(&entity)?.map(|winner| winner.position.tick());
-        let tick = self.tick(writer, entity.created(), last)?;
+        let mut earliest = Timestamp::EPOCH;
+        if self.has_beyond(writer)? {
+            for referred in entity_ids(&body).iter().chain(&entity_ids(key)) {
+                if let Some(last) = writer.winner(referred)? {
+                    earliest = earliest.max(self.after_beyond(&last));
+                }
+            }
+        }
+        Ok(self.insert(writer, entity, Body::new(body), earliest)?.entity)
+    }
+
+    /// Returns when an event that refers to an entity can be, given what counts for it: what is within the bound is
+    /// followed anyway.
+    fn after_beyond(&self, last: &Winner) -> Timestamp {
+        if last.position.changed > self.bound { after(last.position.changed) } else { Timestamp::EPOCH }
+    }
+
+    fn insert(
+        &mut self,
+        writer: &mut LogWriter<'_>,
+        entity: Option<EntityId>,
+        body: Option<Body>,
+        earliest: Timestamp,
+    ) -> Result<Inserted, EmitError> {
+        let (earliest, last) = match &entity {
+            Some(entity) => {
+                (earliest.max(entity.created()), writer.winner(entity)?.map(|winner| winner.position.tick()))
+            }
+            None => (earliest, None),
+        };
+        let tick = self.tick(writer, earliest, last)?;
+        if tick.changed > self.bound && self.clock.refuse_beyond {
+            return Err(EmitError::TooFarAhead { ahead: tick.changed.since(self.now) });
+        }
+        let entity = entity.unwrap_or_else(|| EntityId::fresh(writer.rng(), tick.changed));
         let message = Message::new(entity.clone(), tick.changed, tick.counter, body)?;
-        if tick.changed <= self.bound() {
+        if tick.changed <= self.bound {
             self.latest = Some(self.latest.flatten().max(Some(tick)));
+        } else {
+            self.has_beyond = Some(true);
         }
         let position = Position::of(message.head());
         let change = writer.insert(message, THIS_DEVICE)?;
         debug_assert!(change.is_some(), "the clock gave {position:?} twice");
         self.changes.extend(change);
-        Ok(entity)
+        Ok(Inserted { entity, changed: tick.changed })
     }
 
-    fn tick(&mut self, writer: &LogWriter<'_>, created: Timestamp, last: Option<Tick>) -> Result<Tick, LogError> {
-        let bound = self.bound();
+    fn tick(&mut self, writer: &LogWriter<'_>, earliest: Timestamp, last: Option<Tick>) -> Result<Tick, LogError> {
+        let bound = self.bound;
         let latest = match self.latest {
             Some(latest) => latest,
             None => *self.latest.insert(writer.latest_at(bound)?),
         };
-        self.clock.next(self.now, created, last, |time| if time == bound { Ok(latest) } else { writer.latest_at(time) })
+        let seen = |time| if time == bound { Ok(latest) } else { writer.latest_at(time) };
+        self.clock.next(self.now, earliest, last, seen)
     }
 
-    /// Up to where the clock is followed.
-    fn bound(&self) -> Timestamp {
-        self.now.plus(self.clock.max_ahead)
+    fn has_beyond(&mut self, writer: &LogWriter<'_>) -> Result<bool, LogError> {
+        if let Some(has_beyond) = self.has_beyond {
+            return Ok(has_beyond);
+        }
+        let latest = writer.latest_at(Timestamp::MAX)?;
+        Ok(*self.has_beyond.insert(latest.is_some_and(|latest| latest.changed > self.bound)))
     }
+}
+
+/// A message that was written.
+struct Inserted {
+    entity: EntityId,
+    changed: Timestamp,
 }

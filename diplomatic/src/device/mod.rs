@@ -14,6 +14,7 @@ mod history;
 mod import;
 mod index;
 mod link;
+mod mentions;
 mod plan;
 mod undo;
 mod verify;
@@ -95,7 +96,7 @@ pub struct Device<R: Reducer> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct DeviceConfig {
-    /// How far ahead of this device's time something may lie and still be followed.
+    /// How far ahead of this device's time something may lie and still be followed, and what if it lies further.
     pub clock: Clock,
     /// The state is kept after this many events (more, if it is large), so that opening folds no more than that.
     pub snapshot_events: u64,

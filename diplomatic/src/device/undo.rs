@@ -141,8 +141,8 @@ where
 
 /// The tombstones of registers that came with a delete do not stand in the way of undoing what those registers said.
 fn mark_tombstones_undone(writer: &mut LogWriter<'_>, delete: &StoredMessage) -> Result<(), LogError> {
-    for register in writer.registers_of(delete.message.head().entity())? {
-        if let Some(Winner { position, type_name: None }) = writer.winner(&register)?
+    for (_, winner) in writer.registers_of(delete.message.head().entity())? {
+        if let Winner { position, type_name: None } = winner
             && position > delete.position
         {
             writer.mark_undone(&position)?;

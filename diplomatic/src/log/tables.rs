@@ -37,8 +37,9 @@ pub(super) const UNDONE: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::n
 /// none.
 pub(super) const INDEX: TableDefinition<'_, &[u8; 57], ()> = TableDefinition::new("index-1");
 
-/// The registers that hang on an entity. Key: entity key of the parent (32) · of the register (32). Value: the
-/// register's EID.
+/// The registers of which an entity is the parent. Key: entity key of the parent (32) · of the register (32). Value:
+/// the register's EID. A register that is there stands under its current parent, and perhaps under one that it had
+/// before it was deleted and written again.
 pub(super) const REGISTERS: TableDefinition<'_, &[u8; 64], &[u8]> = TableDefinition::new("registers-1");
 
 /// The hosts that were ever linked. Key: number of the link (4, big-endian), from 1 on. Value: varstring label ·

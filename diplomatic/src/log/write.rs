@@ -122,16 +122,49 @@ impl<'t> LogWriter<'t> {
             self.reindex(message, previous.as_ref().map(|previous| &previous.position))?;
         }
 
-        let was_there = previous.as_ref().is_some_and(|previous| previous.type_name.is_some());
-        if let Content::Typed { parent: Some(parent), .. } = content
+        if let Content::Typed { parent, .. } = content
             && entity.is_derived()
-            && !was_there
         {
-            let key = register_key(&self.vault.entity_key(&parent), &entity_key);
-            let value = self.vault.seal(self.registers.name(), &key, &entity.to_bytes(), self.rng);
-            self.registers.insert(&key, value.as_slice())?;
+            self.attach(entity, &entity_key, parent.as_ref(), previous.as_ref())?;
         }
         Ok(previous)
+    }
+
+    /// Enters a register under its parent, and takes it away from the one that it had before.
+    ///
+    /// So a register that is there stands under its current parent. Under another it may stand only if it was deleted
+    /// in between: those [`registers_of`](Self::registers_of) passes over.
+    fn attach(
+        &mut self,
+        register: &EntityId,
+        register_key: &EntityKey,
+        parent: Option<&EntityId>,
+        previous: Option<&Winner>,
+    ) -> Result<(), LogError> {
+        let key = parent.map(|parent| child_key(&self.vault.entity_key(parent), register_key));
+        if let Some(key) = &key
+            && self.registers.get(key)?.is_some()
+        {
+            return Ok(());
+        }
+        if let Some(Winner { position, type_name: Some(_) }) = previous
+            && let Some(old) = self.parent_of(position)?
+        {
+            self.registers.remove(&child_key(&self.vault.entity_key(&old), register_key))?;
+        }
+        if let Some(key) = &key {
+            let value = self.vault.seal(self.registers.name(), key, &register.to_bytes(), self.rng);
+            self.registers.insert(key, value.as_slice())?;
+        }
+        Ok(())
+    }
+
+    fn parent_of(&self, position: &Position) -> Result<Option<EntityId>, LogError> {
+        let Some(message) = self.message(position)? else { return Ok(None) };
+        Ok(match Content::of(&message) {
+            Content::Typed { parent, .. } => parent,
+            Content::Delete | Content::Opaque => None,
+        })
     }
 
     /// Returns the message that counts for an entity.
@@ -149,18 +182,22 @@ impl<'t> LogWriter<'t> {
         decode_winner(&self.vault.open("entities-1", key, sealed.value())?).map(Some)
     }
 
-    /// Returns the registers that hang on an entity, also those that are deleted by now.
-    pub(crate) fn registers_of(&self, parent: &EntityId) -> Result<Vec<EntityId>, LogError> {
-        let parent = self.vault.entity_key(parent);
-        let (first, last) = (register_key(&parent, &[0; 32]), register_key(&parent, &[0xff; 32]));
-        self.registers
-            .range::<&[u8; 64]>(&first..=&last)?
-            .map(|row| {
-                let (key, sealed) = row?;
-                let bytes = self.vault.open("registers-1", key.value(), sealed.value())?;
-                EntityId::decode(&bytes).map_err(|_| LogError::DamagedValue { table: "registers-1" })
-            })
-            .collect()
+    /// Returns the registers whose parent an entity is now, or was when they were deleted, and what counts for each.
+    pub(crate) fn registers_of(&self, parent: &EntityId) -> Result<Vec<(EntityId, Winner)>, LogError> {
+        let parent_key = self.vault.entity_key(parent);
+        let (first, last) = (child_key(&parent_key, &[0; 32]), child_key(&parent_key, &[0xff; 32]));
+        let mut registers = Vec::new();
+        for row in self.registers.range::<&[u8; 64]>(&first..=&last)? {
+            let (key, sealed) = row?;
+            let bytes = self.vault.open("registers-1", key.value(), sealed.value())?;
+            let register =
+                EntityId::decode(&bytes).map_err(|_| LogError::DamagedValue { table: "registers-1" })?;
+            let Some(winner) = self.winner(&register)? else { continue };
+            if winner.type_name.is_none() || self.parent_of(&winner.position)?.as_ref() == Some(parent) {
+                registers.push((register, winner));
+            }
+        }
+        Ok(registers)
     }
 
     /// Returns the largest reading of the clock in the log that is not after `time`.

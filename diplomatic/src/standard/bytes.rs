@@ -7,6 +7,9 @@ use super::Status;
 /// The largest number that fits in a varint: eight groups of seven bits.
 pub const MAX_VARINT: u64 = (1 << 56) - 1;
 
+/// The largest number that every client can read, because JavaScript stores numbers as doubles.
+pub(crate) const MAX_SAFE: u64 = (1 << 53) - 1;
+
 /// A value that has exactly one encoding on the wire.
 pub trait Encode {
     /// Appends the value's bytes to `out`.

@@ -2,12 +2,9 @@
 
 use std::fmt;
 
-use super::bytes::{Decode, DecodeError, Encode, Reader, put_varbytes, put_varint};
+use super::bytes::{Decode, DecodeError, Encode, MAX_SAFE, Reader, put_varbytes, put_varint};
 use super::signature::write_hex;
 use super::{EntityId, Timestamp};
-
-/// The largest number that every client can read, because JavaScript stores numbers as doubles.
-pub(crate) const MAX_SAFE: u64 = (1 << 53) - 1;
 
 /// A message's identity: the BLAKE3-256 of its encoded head.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,7 +117,7 @@ impl Head {
 
     /// Returns when the change was made; at most [`Timestamp::MAX`].
     pub const fn changed(&self) -> Timestamp {
-        // Both are below 2^56.
+        // Both are below 2^56, so that the sum does not overflow.
         Timestamp::from_millis(self.entity.created().as_millis() + self.offset)
     }
 

@@ -4,7 +4,7 @@
 
 /// Why bytes are not a MessagePack value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Malformed {
+pub(crate) enum Malformed {
     /// The bytes end inside a value.
     Truncated,
     /// The one marker that MessagePack never uses (0xc1).
@@ -13,7 +13,7 @@ pub(super) enum Malformed {
 
 /// One value's kind; strings and bins with their content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Nil,
     /// A string's bytes; whether they are UTF-8 is not checked.
     Str(&'a [u8]),
@@ -24,16 +24,16 @@ pub(super) enum Value<'a> {
 
 /// A cursor over MessagePack values.
 #[derive(Debug, Clone)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     left: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self { left: bytes }
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.left.is_empty()
     }
 
@@ -49,7 +49,7 @@ impl<'a> Cursor<'a> {
 
     /// Takes one value and returns what it is.
     #[inline]
-    pub(super) fn value(&mut self) -> Result<Value<'a>, Malformed> {
+    pub(crate) fn value(&mut self) -> Result<Value<'a>, Malformed> {
         let from = self.left;
         Ok(match self.byte()? {
             0xc0 => Value::Nil,
@@ -81,6 +81,13 @@ impl<'a> Cursor<'a> {
             pending += self.step()?;
             pending -= 1;
         }
+        Ok(&from[..from.len() - self.left.len()])
+    }
+
+    /// Takes one marker and its own bytes, and returns both. What a map or an array contains comes next.
+    pub(crate) fn part(&mut self) -> Result<&'a [u8], Malformed> {
+        let from = self.left;
+        self.step()?;
         Ok(&from[..from.len() - self.left.len()])
     }
 

@@ -32,7 +32,7 @@ mod head;
 #[cfg(feature = "seal")]
 mod keys;
 #[cfg(feature = "engine")]
-mod message_pack;
+pub(crate) mod message_pack;
 #[cfg(feature = "seal")]
 mod seal;
 #[cfg(feature = "seal")]
@@ -52,7 +52,7 @@ pub use entity_body::{EntityBody, EntityBodyError};
 #[cfg(feature = "seal")]
 pub use entity_id::{EntityId, EntityIdParseError};
 #[cfg(feature = "engine")]
-pub(crate) use head::MAX_SAFE;
+pub(crate) use bytes::MAX_SAFE;
 #[cfg(feature = "seal")]
 pub use head::{Body, HashMismatch, Head, HeadError, HeadHash, Message};
 #[cfg(feature = "seal")]

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, put_varint};
+use super::bytes::{Decode, DecodeError, Encode, MAX_SAFE, Reader, put_varint};
 
-/// A time in milliseconds since the Unix epoch, at most 2^56 - 1 (about two million years).
+/// A time in milliseconds since the Unix epoch.
+///
+/// Computed times are at most [`Timestamp::MAX`]; only a decoded one may be later.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,12 +26,12 @@ pub struct Timestamp(u64);
 impl Timestamp {
     /// The Unix epoch.
     pub const EPOCH: Self = Self(0);
-    /// The latest time that the wire format can express.
-    pub const MAX: Self = Self(MAX_VARINT);
+    /// The latest time that every client can read: 2^53 - 1 ms, about 285,000 years after the epoch.
+    pub const MAX: Self = Self(MAX_SAFE);
 
     /// Returns the time `millis` milliseconds after the epoch, capped at [`Timestamp::MAX`].
     pub const fn from_millis(millis: u64) -> Self {
-        Self(if millis > MAX_VARINT { MAX_VARINT } else { millis })
+        Self(if millis > MAX_SAFE { MAX_SAFE } else { millis })
     }
 
     /// Returns the milliseconds since the epoch.
@@ -39,7 +41,7 @@ impl Timestamp {
 
     /// Returns the time `duration` later, in whole milliseconds and capped at [`Timestamp::MAX`].
     pub fn plus(self, duration: Duration) -> Self {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(MAX_VARINT);
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self::from_millis(self.0.saturating_add(millis))
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Now;
 use crate::standard::calls::ResponseHead;
-use crate::standard::{ClockOffset, MAX_SAFE, Timestamp};
+use crate::standard::{ClockOffset, Timestamp};
 
 /// Smaller offsets are not reported.
 const WORTH_TELLING: Duration = Duration::from_secs(5);
@@ -18,7 +18,7 @@ pub(super) struct HostClock {
 impl HostClock {
     /// Returns the host's time, for an auth timestamp.
     pub(super) fn time(&self, now: Now) -> Timestamp {
-        self.offset.apply(now.wall).min(Timestamp::from_millis(MAX_SAFE))
+        self.offset.apply(now.wall)
     }
 
     /// Takes a measurement from one exchange, and returns whether it changed anything.
