@@ -156,9 +156,14 @@ impl Expansion<'_> {
         let parent = match (event.parent, &event.shape) {
             (Some(Field { ty, binding, .. }), _) => quote!(<#ty as #private::ParentField>::to_parent(#binding)),
             (None, Shape::Register { key }) if key.len() == 1 => {
-                used.push(key[0]);
-                let binding = &key[0].binding;
-                quote!(#private::key_parent(#binding))
+                let Field { ty, binding, .. } = key[0];
+                if key_serializer(key[0]).is_some() {
+                    let helper = key_helper(event.variant, key[0]);
+                    quote!(#private::key_parent_by(|__probe| #helper::serialize(self, __probe)))
+                } else {
+                    used.push(key[0]);
+                    quote!(#private::key_parent::<#ty>(#binding))
+                }
             }
             (None, _) => quote!(::core::option::Option::None),
         };

@@ -1,12 +1,14 @@
 //! What the code of the derive macro names.
 
 mod field;
+mod key_parent;
 mod payload;
 mod upcast;
 
 pub use serde;
 
-pub use self::field::{EntityField, GroupField, ParentField, key_parent};
+pub use self::field::{EntityField, GroupField, ParentField};
+pub use self::key_parent::{key_parent, key_parent_by};
 pub use self::payload::{nothing, read_fields, read_nothing, read_value, register_target, write_payload};
 pub use self::upcast::{Upcast, other_variant, upcast};
 pub use crate::event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, EventType, Shape, Stored, Target};

@@ -1,6 +1,5 @@
 //! What a field must be to have a part in the message beside the payload.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -82,8 +81,3 @@ macro_rules! group_fields {
 }
 
 group_fields!(String, Box<str>, Arc<str>, Cow<'static, str>);
-
-/// Returns the parent of a register that has this one key field: the field itself, if it is an entity id.
-pub fn key_parent(key: &dyn Any) -> Option<EntityId> {
-    key.downcast_ref().cloned()
-}

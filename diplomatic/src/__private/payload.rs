@@ -8,9 +8,10 @@ use rmp::Marker;
 use rmp_serde::config::{DefaultConfig, StructMapConfig};
 use rmp_serde::{Serializer, decode, encode};
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::event::{DecodeEventError, EncodeEventError, Target};
+use crate::standard::message_pack::Cursor;
 
 /// Arrays and maps within one another that a payload may have.
 const MAX_NESTING: usize = 128;
@@ -58,13 +59,60 @@ pub fn register_target(
 
 /// Reads a payload that is one bare value, or an array of positional fields.
 ///
+/// Where it does not fit with floats as they are, whole ones are read as integers: encoders of languages that have one
+/// kind of number write large integers as floats.
+///
 /// # Errors
 ///
 /// [`DecodeEventError::Payload`], when the payload is not one MessagePack value that fits `T`.
-pub fn read_value<'a, T: Deserialize<'a>>(type_name: &'static str, payload: &'a [u8]) -> Result<T, DecodeEventError> {
+pub fn read_value<T: DeserializeOwned>(type_name: &'static str, payload: &[u8]) -> Result<T, DecodeEventError> {
     let unreadable = |reason| DecodeEventError::Payload { type_name, reason };
     check_one_value(payload).map_err(|error| unreadable(error.to_string()))?;
-    T::deserialize(&mut decode::Deserializer::from_read_ref(payload)).map_err(|error| unreadable(error.to_string()))
+    let read = |payload: &[u8]| T::deserialize(&mut decode::Deserializer::from_read_ref(payload));
+    read(payload)
+        .or_else(|error| match with_integers(payload) {
+            Some(payload) => read(&payload),
+            None => Err(error),
+        })
+        .map_err(|error| unreadable(error.to_string()))
+}
+
+/// Returns a payload with its whole floats as integers, as far as those reach; `None` if there are none.
+fn with_integers(payload: &[u8]) -> Option<Vec<u8>> {
+    let mut values = Cursor::new(payload);
+    let mut changed = None;
+    let mut passed = 0;
+    while !values.is_empty() {
+        let part = values.part().ok()?;
+        let float = match part {
+            [0xca, bytes @ ..] => Some(f64::from(f32::from_be_bytes(bytes.try_into().ok()?))),
+            [0xcb, bytes @ ..] => Some(f64::from_be_bytes(bytes.try_into().ok()?)),
+            _ => None,
+        };
+        match float.and_then(integer) {
+            Some(integer) => changed.get_or_insert_with(|| payload[..passed].to_vec()).extend(integer),
+            None => changed.iter_mut().for_each(|changed| changed.extend_from_slice(part)),
+        }
+        passed += part.len();
+    }
+    changed
+}
+
+/// Returns the integer that a float is, in MessagePack.
+fn integer(float: f64) -> Option<[u8; 9]> {
+    /// 2^63 and 2^64, which floats hold exactly: the ends of what `i64` and `u64` hold.
+    const ENDS: (f64, f64) = (9_223_372_036_854_775_808.0, 18_446_744_073_709_551_616.0);
+    if float.fract() != 0.0 {
+        return None;
+    }
+    let (marker, bits) = match float {
+        0.0.. if float < ENDS.1 => (0xcf, (float as u64).to_be_bytes()),
+        ..0.0 if float >= -ENDS.0 => (0xd3, (float as i64).to_be_bytes()),
+        _ => return None,
+    };
+    let mut bytes = [marker; 9];
+    bytes[1..].copy_from_slice(&bits);
+    Some(bytes)
 }
 
 /// Reads a payload of named fields; nil, which a variant without fields writes, is a map without entries.
@@ -72,7 +120,7 @@ pub fn read_value<'a, T: Deserialize<'a>>(type_name: &'static str, payload: &'a 
 /// # Errors
 ///
 /// [`DecodeEventError::Payload`], when the payload is not one MessagePack value that fits `T`.
-pub fn read_fields<'a, T: Deserialize<'a>>(type_name: &'static str, payload: &'a [u8]) -> Result<T, DecodeEventError> {
+pub fn read_fields<T: DeserializeOwned>(type_name: &'static str, payload: &[u8]) -> Result<T, DecodeEventError> {
     const NIL: u8 = 0xc0;
     const EMPTY_MAP: u8 = 0x80;
     read_value(type_name, if payload == [NIL] { &[EMPTY_MAP] } else { payload })
@@ -231,6 +279,98 @@ mod tests {
         bytes.extend(nested(MAX_NESTING - 1));
         bytes.extend(nested(MAX_NESTING - 1));
         assert_eq!(check_one_value(&bytes), Ok(()));
+    }
+
+    #[derive(Debug, Clone, PartialEq, serde::Serialize, Deserialize)]
+    struct Newtype(u64);
+
+    #[derive(Debug, Clone, PartialEq, serde::Serialize, Deserialize)]
+    enum Kind {
+        Small(u8),
+        Range { from: i64, to: Newtype },
+    }
+
+    #[derive(Debug, Clone, PartialEq, serde::Serialize, Deserialize)]
+    #[serde(tag = "kind")]
+    enum Tagged {
+        Count { count: i32 },
+    }
+
+    /// Integers wherever they can be, and floats that stay floats.
+    #[derive(Debug, Clone, PartialEq, serde::Serialize, Deserialize)]
+    struct Numbers {
+        small: (u8, i8, u16, i16, u32, i32, i64, u128, i128),
+        maybe: Option<u64>,
+        list: Vec<Newtype>,
+        map: std::collections::BTreeMap<i16, u32>,
+        kinds: Vec<Kind>,
+        tagged: Tagged,
+        #[serde(flatten)]
+        rest: std::collections::BTreeMap<String, Newtype>,
+        ratio: f64,
+        half: f32,
+    }
+
+    fn numbers() -> Numbers {
+        Numbers {
+            small: (255, -128, 65_535, -32_768, u32::MAX, i32::MIN, -(1 << 62), 1 << 62, -5),
+            maybe: Some(1_764_000_000_000),
+            list: vec![Newtype(0), Newtype(1 << 63)],
+            map: [(-3, 4), (3, 0)].into(),
+            kinds: vec![Kind::Small(7), Kind::Range { from: -1, to: Newtype(2) }],
+            tagged: Tagged::Count { count: -9 },
+            rest: [("more".to_owned(), Newtype(12))].into(),
+            ratio: 2.0,
+            half: 0.5,
+        }
+    }
+
+    /// Writes every integer as a float of 64 bits, or of 32 where that holds it.
+    fn with_floats(payload: &[u8], short: bool) -> Vec<u8> {
+        let mut values = Cursor::new(payload);
+        let mut floats = Vec::new();
+        while !values.is_empty() {
+            let part = values.part().expect("a payload is MessagePack");
+            let integer = match part[0] {
+                0x00..=0x7f | 0xcc..=0xd3 | 0xe0..=0xff => rmp_serde::from_slice::<i128>(part).ok(),
+                _ => None,
+            };
+            match integer {
+                Some(integer) if short && integer as f32 as i128 == integer => {
+                    rmp::encode::write_f32(&mut floats, integer as f32).expect("a vector grows");
+                }
+                Some(integer) => rmp::encode::write_f64(&mut floats, integer as f64).expect("a vector grows"),
+                None => floats.extend_from_slice(part),
+            }
+        }
+        floats
+    }
+
+    #[test]
+    fn whole_floats_are_integers_wherever_those_stand() {
+        let written = rmp_serde::to_vec_named(&numbers()).expect("plain data serializes");
+        for short in [false, true] {
+            let floats = with_floats(&written, short);
+            assert_ne!(floats, written);
+            assert_eq!(read_value::<Numbers>("t", &floats).expect("whole floats are read"), numbers());
+        }
+    }
+
+    #[test]
+    fn floats_that_are_no_integer_of_the_field_are_refused_with_the_reason() {
+        let refused = |value: f64| {
+            let payload = rmp_serde::to_vec(&value).expect("a float serializes");
+            read_value::<u8>("t", &payload).expect_err("no u8").to_string()
+        };
+        assert!(refused(2.5).contains("floating point `2.5`, expected u8"), "{}", refused(2.5));
+        assert!(refused(256.0).contains("integer `256`, expected u8"), "{}", refused(256.0));
+        assert!(refused(-1.0).contains("integer `-1`, expected u8"), "{}", refused(-1.0));
+        for value in [f64::NAN, f64::INFINITY, 1e300, 18_446_744_073_709_551_616.0] {
+            assert!(refused(value).contains("floating point"), "{}", refused(value));
+        }
+        let payload = rmp_serde::to_vec(&-9_223_372_036_854_775_808.0).expect("a float serializes");
+        assert_eq!(read_value::<i64>("t", &payload), Ok(i64::MIN));
+        assert_eq!(read_value::<u64>("t", &[0xcb, 0x80, 0, 0, 0, 0, 0, 0, 0]), Ok(0), "-0 is 0");
     }
 
     proptest! {

@@ -183,18 +183,32 @@ impl std::str::FromStr for EntityId {
 }
 
 #[cfg(feature = "engine")]
+pub(crate) use serde_form::ENTITY_ID;
+
+#[cfg(feature = "engine")]
 mod serde_form {
     use serde::de::{Error, Visitor};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use super::{Decode, Encode, EntityId, fmt};
 
+    /// The name of the newtype that an id is to serializers, by which ours know one from other bytes.
+    pub(crate) const ENTITY_ID: &str = "diplomatic::EntityId";
+
+    struct Bytes<'a>(&'a [u8]);
+
+    impl Serialize for Bytes<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_bytes(self.0)
+        }
+    }
+
     impl Serialize for EntityId {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             if serializer.is_human_readable() {
                 serializer.collect_str(self)
             } else {
-                serializer.serialize_bytes(&self.to_bytes())
+                serializer.serialize_newtype_struct(ENTITY_ID, &Bytes(&self.to_bytes()))
             }
         }
     }

@@ -49,6 +49,8 @@ pub(crate) use bytes::{put_varbytes, put_varint};
 pub(crate) use content::Content;
 #[cfg(feature = "engine")]
 pub use entity_body::{EntityBody, EntityBodyError};
+#[cfg(feature = "engine")]
+pub(crate) use entity_id::ENTITY_ID;
 #[cfg(feature = "seal")]
 pub use entity_id::{EntityId, EntityIdParseError};
 #[cfg(feature = "engine")]
