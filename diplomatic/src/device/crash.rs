@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use super::{Device, DeviceConfig};
-use crate::log::{Backing, Disk, LogError};
+use crate::log::{Backing, Disk, LogError, QueueLimits};
 use crate::order::Position;
 use crate::reducer::{Meta, Reducer};
 use crate::standard::{Bag, Encode, EntityId, HostKeys, Label, Message, OpenBagError, Seed, Seq, Signature, Timestamp};
@@ -191,10 +191,10 @@ fn step(act: impl Fn(&mut Device<Tally>) -> Done + 'static) -> Step {
 
 /// The queue of a link, with the bags that are kept.
 fn queue(device: &Device<Tally>, link: u32) -> Result<Queue, LogError> {
-    let everything = PushLimits { bags: usize::MAX, bytes: usize::MAX };
+    let everything = QueueLimits { bags: usize::MAX, bytes: usize::MAX };
     let mut seal = |message: &_| seal(link, message);
     let queue = device.log.read(|reader| reader.outgoing(link, None, everything, &mut seal))?;
-    Ok(queue.into_iter().map(|(out, kept)| (out.position, kept.then(|| out.bag.to_bytes()))).collect())
+    Ok(queue.into_iter().map(|queued| (queued.position, queued.was_kept.then(|| queued.bag.to_bytes()))).collect())
 }
 
 /// All that can be seen of a device.

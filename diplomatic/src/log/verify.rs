@@ -342,9 +342,8 @@ mod tests {
     use redb::{TableDefinition, WriteTransaction};
 
     use super::*;
-    use crate::log::{Backing, Change, THIS_DEVICE};
+    use crate::log::{Backing, Change, QueueLimits, THIS_DEVICE};
     use crate::standard::{Body, EntityBody, Message, Seed, Timestamp};
-    use crate::sync::PushLimits;
 
     const AT: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 
@@ -381,7 +380,7 @@ mod tests {
         .unwrap();
         let keys = HostKeys::derive(&seed(), &Label::default());
         let mut rng = StdRng::seed_from_u64(2);
-        let limits = PushLimits { bags: 2, bytes: usize::MAX };
+        let limits = QueueLimits { bags: 2, bytes: usize::MAX };
         log.outgoing(link, None, limits, &mut |message| keys.seal(message, &mut rng)).unwrap();
         log
     }
@@ -421,7 +420,7 @@ mod tests {
         let report = verify(&log());
         assert_eq!((report.messages, report.entities, report.bags), (5, 3, 2));
         assert_eq!(report.problems, []);
-        assert!(log().check_file().unwrap());
+        assert_eq!(log().check_file().unwrap(), FileCheck::Sound);
     }
 
     #[test]

@@ -122,10 +122,10 @@ impl Crate {
         let name = path.strip_prefix(root.parent().unwrap().parent().unwrap()).unwrap();
         // A program beside a library shares its root.
         self.files.entry(place.clone()).or_insert_with(|| name.display().to_string());
-        self.read_tokens(root, path, &place, tokens);
+        self.read_tokens(root, &place, tokens);
     }
 
-    fn read_tokens(&mut self, root: &Path, path: &Path, place: &Place, tokens: TokenStream) {
+    fn read_tokens(&mut self, root: &Path, place: &Place, tokens: TokenStream) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut at = 0;
         let mut is_public = false;
@@ -159,7 +159,7 @@ impl Crate {
                     (Some(TokenTree::Ident(name)), Some(TokenTree::Group(body))) => {
                         let inner = [&place[..], &[name.to_string()]].concat();
                         self.files.insert(inner.clone(), self.files[place].clone());
-                        self.read_tokens(root, path, &inner, body.stream());
+                        self.read_tokens(root, &inner, body.stream());
                         at += 2;
                     }
                     (Some(TokenTree::Ident(name)), _) => {
@@ -176,7 +176,7 @@ impl Crate {
                         self.paths.push(Mention { place: place.clone(), segments, reexported: None });
                     }
                 }
-                TokenTree::Group(group) => self.read_tokens(root, path, place, group.stream()),
+                TokenTree::Group(group) => self.read_tokens(root, place, group.stream()),
                 _ => {}
             }
             is_public = false;
