@@ -13,6 +13,7 @@ use crate::standard::{Content, EntityId, Label, Message};
 /// What a reducer does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Law {
+    Equal,
     Harmless,
     Pure,
     Origin,
@@ -26,6 +27,10 @@ pub(super) enum Law {
 impl Law {
     pub(super) const fn promise(self) -> &'static str {
         match self {
+            Self::Equal => {
+                "the state equals itself: no float in it is NaN, which equals nothing. Keep NaN out of the state, or \
+                 compare floats by their bits"
+            }
             Self::Harmless => {
                 "an event about something that is not there (deleted on another device, or not arrived yet) is \
                  harmless: `apply` does not panic"
@@ -60,10 +65,12 @@ pub(super) struct Broken {
 pub(super) fn check<R: Reducer + PartialEq + Debug>(messages: &[Message]) -> Result<(), Broken> {
     let live = model::live(messages);
     let (state, _) = model::fold::<R>(&live).map_err(|panicked| harmless::<R>(messages, &panicked))?;
+    equal(&state)?;
     let differs = |law, other: &R, why: &str| {
         if *other == state {
             return Ok(());
         }
+        equal(other)?;
         Err(Broken { law, details: format!("{why}:\n{}", diff(&state, other)) })
     };
     let refold = |between: fn(R) -> R, origin: &Origin| {
@@ -103,6 +110,21 @@ pub(super) fn check<R: Reducer + PartialEq + Debug>(messages: &[Message]) -> Res
         differs(law, &other, &format!("the state (-), and what it is if {old} was applied before {new} came (+)"))?;
     }
     Ok(())
+}
+
+/// Checks that a state can be compared at all.
+pub(super) fn equal<R: PartialEq + Debug>(state: &R) -> Result<(), Broken> {
+    let itself = |other: &R| state == other;
+    if itself(state) {
+        return Ok(());
+    }
+    let debug = format!("{state:#?}");
+    let lines: Vec<&str> = debug.lines().filter(|line| line.contains("NaN")).collect();
+    let details = match lines.as_slice() {
+        [] => format!("the state does not equal itself:\n{debug}"),
+        lines => format!("the state holds NaN, and so does not equal itself:\n{}", lines.join("\n")),
+    };
+    Err(Broken { law: Law::Equal, details })
 }
 
 fn is_in(message: &Message, among: &[&Message]) -> bool {

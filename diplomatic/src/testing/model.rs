@@ -76,7 +76,9 @@ pub(super) fn message<E: DiplomaticEvent>(
 ) -> Result<Message, EncodeEventError> {
     let (entity, body) = match event.to_draft()? {
         Draft::Delete { entity } => (about.cloned().unwrap_or(entity), None),
-        Draft::Bare { entity: named, body } => (about.cloned().or(named).unwrap_or_else(|| entity(0)), Body::new(body)),
+        Draft::Bare { entity: named, body, .. } => {
+            (about.cloned().or(named).unwrap_or_else(|| entity(0)), Body::new(body))
+        }
         Draft::Content { type_name, target: Target::Singleton, payload, .. } if about.is_none() => {
             (EntityId::singleton(type_name), Body::new(payload))
         }

@@ -1,12 +1,14 @@
 //! A lock on the schema: messages written once must stay readable forever.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
 use serde::{Deserialize, Serialize};
 
+use super::integers::wide_fields;
 use super::model;
 use crate::event::{DiplomaticEvent, Draft, EventType, Shape, Stored, Target};
 use crate::fold::{event_type, read_event};
@@ -50,16 +52,87 @@ use crate::standard::{EntityId, parse_hex};
 ///
 /// Deletes need no sample, because they are written without a type and a payload.
 ///
+/// Integers that can exceed 2^53 get a warning on the standard error: clients in JavaScript round them.
+/// [`SchemaCheck::allow_wide_integers`] accepts them.
+///
 /// # Panics
 ///
 /// Panics if a check fails, or if the file cannot be read or written.
 #[track_caller]
 pub fn check_schema<E: DiplomaticEvent>(path: impl AsRef<Path>, samples: impl IntoIterator<Item = E>) {
-    let is_ci = env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false" && ci != "0");
-    let samples: Vec<E> = samples.into_iter().collect();
-    if let Err(problem) = check(path.as_ref(), &samples, is_ci) {
-        panic!("{problem}");
+    SchemaCheck::new().run(path, samples);
+}
+
+/// Settings of [`check_schema`].
+///
+/// ```no_run
+/// # use diplomatic::DiplomaticEvent;
+/// # #[derive(DiplomaticEvent)]
+/// # enum Bank { Paid { cents: i64 } }
+/// use diplomatic::testing::SchemaCheck;
+///
+/// SchemaCheck::new().allow_wide_integers().run("schema/bank.json", [Bank::Paid { cents: 250 }]);
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SchemaCheck {
+    allows_wide_integers: bool,
+}
+
+impl SchemaCheck {
+    /// Warns of integers that can exceed 2^53.
+    pub fn new() -> Self {
+        Self::default()
     }
+
+    /// Accepts integers that can exceed 2^53: they stay smaller, or no client in JavaScript reads them.
+    #[must_use]
+    pub const fn allow_wide_integers(self) -> Self {
+        Self { allows_wide_integers: true }
+    }
+
+    /// Runs [`check_schema`] with these settings.
+    ///
+    /// # Panics
+    ///
+    /// As [`check_schema`] does.
+    #[track_caller]
+    pub fn run<E: DiplomaticEvent>(self, path: impl AsRef<Path>, samples: impl IntoIterator<Item = E>) {
+        let is_ci = env::var("CI").is_ok_and(|ci| !ci.is_empty() && ci != "false" && ci != "0");
+        let samples: Vec<E> = samples.into_iter().collect();
+        if let Err(problem) = check(path.as_ref(), &samples, is_ci) {
+            panic!("{problem}");
+        }
+        if !self.allows_wide_integers {
+            for warning in wide_integers(&samples) {
+                // Past the test harness, which shows what a test prints only when the test fails.
+                let _ = writeln!(std::io::stderr(), "warning: {warning}");
+            }
+        }
+    }
+}
+
+/// Returns a warning for each event type whose integers can exceed what other clients read.
+fn wide_integers<E: DiplomaticEvent>(samples: &[E]) -> Vec<String> {
+    let mut wide: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for sample in samples {
+        if let Ok(Draft::Content { type_name, target, payload, .. }) = sample.to_draft() {
+            let entity = match target {
+                Target::Entity(entity) => entity,
+                Target::Fresh | Target::Register { .. } | Target::Singleton => model::entity(0),
+            };
+            wide.entry(type_name).or_default().extend(wide_fields::<E>(type_name, &entity, &payload));
+        }
+    }
+    let wide = wide.into_iter().filter(|(_, fields)| !fields.is_empty());
+    wide.map(|(type_name, fields)| {
+        let fields: Vec<_> = fields.iter().map(|field| if field.is_empty() { "its value" } else { field }).collect();
+        format!(
+            "`{type_name}` has integers that can exceed 2^53, and clients in JavaScript round those: {}. Make them `u32`, \
+             `i32` or strings; or, if they stay smaller, accept them by `SchemaCheck::new().allow_wide_integers()`",
+            fields.join(", ")
+        )
+    })
+    .collect()
 }
 
 /// The file.
@@ -409,6 +482,23 @@ mod tests {
         assert!(written.contains("\"todo.renamed\"") && written.contains("\"shape\": \"register\""), "{written}");
         check(&path, &first::samples(), true).expect("nothing changed");
         assert_eq!(fs::read_to_string(&path).expect("the file is there"), written);
+    }
+
+    #[test]
+    fn integers_that_other_clients_round_are_warned_of() {
+        #[derive(crate::DiplomaticEvent)]
+        #[diplomatic(crate = "crate")]
+        enum Bank {
+            Paid { cents: i64 },
+            Counted(u64),
+            Opened { branch: u32 },
+        }
+        let samples = [Bank::Paid { cents: 250 }, Bank::Counted(1), Bank::Opened { branch: 7 }];
+        let warnings = wide_integers(&samples);
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].starts_with("`counted` has integers") && warnings[0].contains(": its value."));
+        assert!(warnings[1].starts_with("`paid` has integers") && warnings[1].contains(": cents."));
+        assert!(wide_integers(&first::samples()).is_empty());
     }
 
     #[test]
