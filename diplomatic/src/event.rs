@@ -111,6 +111,9 @@ pub enum Draft {
         entity: Option<EntityId>,
         /// The body.
         body: Vec<u8>,
+        /// The MessagePack that the entity is derived from, if it is a register: what the key names, the message
+        /// sorts after.
+        key: Vec<u8>,
     },
     /// A tombstone.
     Delete {
@@ -159,7 +162,7 @@ pub enum Stored<'a> {
 
 /// Why an event could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("the fields of `{type_name}` cannot be serialized: {reason}")]
+#[error("the fields of `{type_name}` do not serialize: {reason}")]
 pub struct EncodeEventError {
     /// The event type's name.
     pub type_name: &'static str,

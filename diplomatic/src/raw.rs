@@ -68,19 +68,20 @@ impl DiplomaticEvent for RawEvent {
     fn to_draft(&self) -> Result<Draft, EncodeEventError> {
         Ok(match self {
             Self::Typed { type_name, target: Target::Singleton, payload, .. } => {
-                Draft::Bare { entity: Some(EntityId::singleton(type_name)), body: payload.clone() }
+                let (entity, body) = (Some(EntityId::singleton(type_name)), payload.clone());
+                Draft::Bare { entity, body, key: Vec::new() }
             }
             Self::Typed { type_name, target, payload, group, parent } => {
                 let parent = parent.clone();
-                let entity = match target {
-                    Target::Register { key } => Some(EntityId::register(type_name, key)),
-                    Target::Entity(entity) => Some(entity.clone()),
-                    _ => None,
+                let (entity, key) = match target {
+                    Target::Register { key } => (Some(EntityId::register(type_name, key)), key.clone()),
+                    Target::Entity(entity) => (Some(entity.clone()), Vec::new()),
+                    _ => (None, Vec::new()),
                 };
                 let body = EntityBody { type_name, payload, group: group.as_deref(), parent };
-                Draft::Bare { entity, body: body.to_bytes() }
+                Draft::Bare { entity, body: body.to_bytes(), key }
             }
-            Self::Bare { body } => Draft::Bare { entity: None, body: body.clone() },
+            Self::Bare { body } => Draft::Bare { entity: None, body: body.clone(), key: Vec::new() },
             Self::Deleted { entity } => Draft::Delete { entity: entity.clone() },
         })
     }

@@ -123,8 +123,6 @@ impl Serializer for Probe {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::standard::{Encode, Timestamp};
 
@@ -145,7 +143,7 @@ mod tests {
         assert_eq!(key_parent(&id).as_ref(), some);
         assert_eq!(key_parent(&Some(id.clone())).as_ref(), some);
         assert_eq!(key_parent(&Box::new(id.clone())).as_ref(), some);
-        assert_eq!(key_parent(&Arc::new(Newtype(Some(Newtype(&id))))).as_ref(), some);
+        assert_eq!(key_parent(&Box::new(Newtype(Some(Newtype(&id))))).as_ref(), some);
         assert_eq!(key_parent(&Cow::Borrowed(&id)).as_ref(), some);
     }
 

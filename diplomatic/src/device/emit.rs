@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::mentions::entity_ids;
 use super::plan::Plan;
-use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Target};
-use crate::fold::Reading;
+use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Shape, Target};
+use crate::fold::{Reading, event_type};
 use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE, Winner};
 use crate::order::{Clock, Position, Tick, after};
 use crate::standard::{Body, EntityBody, EntityId, HeadError, Message, Timestamp};
@@ -43,6 +43,16 @@ pub enum EmitError {
         /// How far ahead of this device's time the event would be.
         ahead: Duration,
     },
+    /// The entity's id has the form of a register's or a singleton's: 16 bytes, or a type's name after its length,
+    /// created at the epoch.
+    #[error(
+        "{entity} looks like the id of a register or a singleton, and cannot be written or deleted as an entity: use the \
+         id that `emit` returned, or make one by `EntityId::from_uuid` or with the time of creation"
+    )]
+    DerivedEntity {
+        /// What the event is about.
+        entity: EntityId,
+    },
     /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -65,8 +75,11 @@ pub(super) fn write_events<E: DiplomaticEvent>(
     let entities = events
         .iter()
         .map(|event| match event.to_draft()? {
-            Draft::Delete { entity } => emission.delete(writer, entity),
-            Draft::Bare { entity, body } => emission.write(writer, entity, body, &[]),
+            Draft::Delete { entity } => {
+                check_not_derived::<E>(writer, &entity)?;
+                emission.delete(writer, entity)
+            }
+            Draft::Bare { entity, body, key } => emission.write(writer, entity, body, &key),
             Draft::Content { type_name, target, payload, group, parent } => {
                 let body = match target {
                     Target::Singleton => payload,
@@ -77,13 +90,31 @@ pub(super) fn write_events<E: DiplomaticEvent>(
                     Target::Register { key } => {
                         emission.write(writer, Some(EntityId::register(type_name, &key)), body, &key)
                     }
-                    Target::Entity(entity) => emission.write(writer, Some(entity), body, &[]),
+                    Target::Entity(entity) => {
+                        check_not_derived::<E>(writer, &entity)?;
+                        emission.write(writer, Some(entity), body, &[])
+                    }
                     Target::Singleton => emission.write(writer, Some(EntityId::singleton(type_name)), body, &[]),
                 }
             }
         })
         .collect::<Result<_, _>>()?;
     Ok((entities, emission.changes))
+}
+
+/// Refuses an entity whose id looks like a register's or a singleton's, unless another client has written content of
+/// ours there: nobody could tell later what it was, and so its delete would be no event. A tool without types writes
+/// back what it has read, registers included.
+fn check_not_derived<E: DiplomaticEvent>(writer: &LogWriter<'_>, entity: &EntityId) -> Result<(), EmitError> {
+    if E::READS_ALL || !entity.is_derived() {
+        return Ok(());
+    }
+    if let Some(Winner { type_name: Some(type_name), .. }) = writer.winner(entity)?
+        && event_type::<E>(&type_name).is_some_and(|known| matches!(known.shape, Shape::Fact | Shape::Entity))
+    {
+        return Ok(());
+    }
+    Err(EmitError::DerivedEntity { entity: entity.clone() })
 }
 
 /// Checks that what is written reads back, before it is durable.

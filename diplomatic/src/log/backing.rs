@@ -156,7 +156,7 @@ impl Backing {
         let path = || self.path().to_owned();
         match format::identify(database, seed).map_err(|error| self.open_error(error))? {
             Identity::Log { vault, format } => {
-                migrate(database, format).map_err(|error| self.open_error(error))?;
+                migrate(database, format, &vault, rng).map_err(|error| self.open_error(error))?;
                 Ok(vault)
             }
             Identity::Empty => format::initialize(database, seed, rng).map_err(|error| self.open_error(error)),

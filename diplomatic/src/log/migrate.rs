@@ -5,20 +5,24 @@
 //! To change the format: add a table to [`tables`], raise [`FORMAT`](super::format::FORMAT), add a migration here, and
 //! commit a file of the old format as a fixture of `tests/device/format.rs`.
 
+use rand_core::CryptoRng;
 use redb::{Database, WriteTransaction};
 
 use super::error::LogError;
 use super::format::{FORMAT, put_format};
 use super::tables;
+use super::vault::Vault;
+use super::write::LogWriter;
 
 /// Brings a log from an older format to the newest.
-pub(super) fn migrate(database: &Database, from: u32) -> Result<(), LogError> {
+pub(super) fn migrate(database: &Database, from: u32, vault: &Vault, rng: &mut dyn CryptoRng) -> Result<(), LogError> {
     if from == FORMAT {
         return Ok(());
     }
     let transaction = database.begin_write()?;
     if from < 2 {
         migration_001_remember_what_was_dropped(&transaction)?;
+        migration_001_attach_registers_to_their_current_parents(&transaction, vault, rng)?;
     }
     put_format(&transaction)?;
     Ok(transaction.commit()?)
@@ -34,4 +38,65 @@ pub(super) fn create_new_tables(transaction: &WriteTransaction) -> Result<(), Lo
 /// Format 2 remembers the positions that compaction dropped, and the messages that the app's fold could not apply.
 fn migration_001_remember_what_was_dropped(transaction: &WriteTransaction) -> Result<(), LogError> {
     create_new_tables(transaction)
+}
+
+/// Format 2 has registers under their current parents, and not under those that they had first.
+fn migration_001_attach_registers_to_their_current_parents(
+    transaction: &WriteTransaction,
+    vault: &Vault,
+    rng: &mut dyn CryptoRng,
+) -> Result<(), LogError> {
+    LogWriter::new(transaction, vault, rng, &[])?.attach_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::log::THIS_DEVICE;
+    use crate::log::format::{Identity, identify, initialize};
+    use crate::log::rows::register_key;
+    use crate::standard::{Body, Encode, EntityBody, EntityId, Message, Seed, Timestamp};
+
+    #[test]
+    fn a_register_that_moved_in_format_1_is_under_its_current_parent() {
+        let (seed, mut rng) = (Seed::from_bytes([7; 32]), StdRng::seed_from_u64(1));
+        let database = Database::builder()
+            .create_with_backend(redb::backends::InMemoryBackend::new())
+            .expect("memory does not fail");
+        let vault = initialize(&database, &seed, &mut rng).expect("memory does not fail");
+        let (old, new) = (EntityId::from_uuid([1; 16]), EntityId::from_uuid([2; 16]));
+        let register = EntityId::register("placed", &[0x91, 0x01]);
+        let placed = |parent: &EntityId, millis| {
+            let body = EntityBody { parent: Some(parent.clone()), ..EntityBody::new("placed", EntityBody::NIL) };
+            let body = Body::new(body.to_bytes());
+            Message::new(register.clone(), Timestamp::from_millis(millis), 0, body).expect("small numbers")
+        };
+        let key = |parent: &EntityId| register_key(&vault.entity_key(parent), &vault.entity_key(&register));
+        let transaction = database.begin_write().expect("memory does not fail");
+        {
+            let mut writer = LogWriter::new(&transaction, &vault, &mut rng, &[]).expect("the tables are there");
+            for message in [placed(&old, 1), placed(&new, 2)] {
+                writer.insert(message, THIS_DEVICE).expect("memory does not fail");
+            }
+        }
+        {
+            // As format 1 left it.
+            let mut registers = transaction.open_table(tables::REGISTERS).expect("it is there");
+            registers.remove(&key(&new)).expect("memory does not fail");
+            let value = vault.seal("registers-1", &key(&old), &register.to_bytes(), &mut rng);
+            registers.insert(&key(&old), value.as_slice()).expect("memory does not fail");
+        }
+        transaction.commit().expect("memory does not fail");
+
+        migrate(&database, 1, &vault, &mut rng).expect("the file is whole");
+        let is_current = identify(&database, &seed).expect("memory does not fail");
+        assert!(matches!(is_current, Identity::Log { format: FORMAT, .. }));
+        let transaction = database.begin_write().expect("memory does not fail");
+        let writer = LogWriter::new(&transaction, &vault, &mut rng, &[]).expect("the tables are there");
+        let of = |parent| writer.registers_of(parent).expect("memory does not fail").len();
+        assert_eq!((of(&old), of(&new)), (0, 1));
+    }
 }

@@ -137,11 +137,11 @@ impl<'t> LogWriter<'t> {
     fn attach(
         &mut self,
         register: &EntityId,
-        register_key: &EntityKey,
+        entity_key: &EntityKey,
         parent: Option<&EntityId>,
         previous: Option<&Winner>,
     ) -> Result<(), LogError> {
-        let key = parent.map(|parent| child_key(&self.vault.entity_key(parent), register_key));
+        let key = parent.map(|parent| register_key(&self.vault.entity_key(parent), entity_key));
         if let Some(key) = &key
             && self.registers.get(key)?.is_some()
         {
@@ -150,11 +150,32 @@ impl<'t> LogWriter<'t> {
         if let Some(Winner { position, type_name: Some(_) }) = previous
             && let Some(old) = self.parent_of(position)?
         {
-            self.registers.remove(&child_key(&self.vault.entity_key(&old), register_key))?;
+            self.registers.remove(&register_key(&self.vault.entity_key(&old), entity_key))?;
         }
         if let Some(key) = &key {
             let value = self.vault.seal(self.registers.name(), key, &register.to_bytes(), self.rng);
             self.registers.insert(key, value.as_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Enters every register that is there under its current parent. Format 1 kept it under its first.
+    pub(super) fn attach_all(&mut self) -> Result<(), LogError> {
+        let mut registers = Vec::new();
+        for row in self.entities.iter()? {
+            let (key, sealed) = row?;
+            let position = self.winner_position(key.value(), sealed.value())?;
+            let Some(message) = self.message(&position)? else { continue };
+            let entity = message.head().entity();
+            if let Content::Typed { parent: Some(parent), .. } = Content::of(&message)
+                && entity.is_derived()
+            {
+                registers.push((entity.clone(), parent));
+            }
+        }
+        for (register, parent) in registers {
+            let entity_key = self.vault.entity_key(&register);
+            self.attach(&register, &entity_key, Some(&parent), None)?;
         }
         Ok(())
     }
@@ -185,13 +206,12 @@ impl<'t> LogWriter<'t> {
     /// Returns the registers whose parent an entity is now, or was when they were deleted, and what counts for each.
     pub(crate) fn registers_of(&self, parent: &EntityId) -> Result<Vec<(EntityId, Winner)>, LogError> {
         let parent_key = self.vault.entity_key(parent);
-        let (first, last) = (child_key(&parent_key, &[0; 32]), child_key(&parent_key, &[0xff; 32]));
+        let (first, last) = (register_key(&parent_key, &[0; 32]), register_key(&parent_key, &[0xff; 32]));
         let mut registers = Vec::new();
         for row in self.registers.range::<&[u8; 64]>(&first..=&last)? {
             let (key, sealed) = row?;
             let bytes = self.vault.open("registers-1", key.value(), sealed.value())?;
-            let register =
-                EntityId::decode(&bytes).map_err(|_| LogError::DamagedValue { table: "registers-1" })?;
+            let register = EntityId::decode(&bytes).map_err(|_| LogError::DamagedValue { table: "registers-1" })?;
             let Some(winner) = self.winner(&register)? else { continue };
             if winner.type_name.is_none() || self.parent_of(&winner.position)?.as_ref() == Some(parent) {
                 registers.push((register, winner));

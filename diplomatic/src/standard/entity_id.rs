@@ -82,6 +82,23 @@ impl EntityId {
         Self::new(&blake3::hash(&material).as_bytes()[..16], Timestamp::EPOCH)
     }
 
+    /// Names an entity that had a UUID elsewhere: the same UUID gives the same name on every device.
+    ///
+    /// The id is the UUID's 16 bytes, and the creation time is 1 ms after the epoch: at the epoch itself, such an id
+    /// would look like that of a register, and could not be written as an entity.
+    ///
+    /// ```
+    /// use diplomatic::EntityId;
+    ///
+    /// let uuid = 0x018f_2f5c_9a4b_7c3e_8d21_5b6a_0f9e_3c77_u128;
+    /// let imported = EntityId::from_uuid(uuid.to_be_bytes());
+    /// assert_eq!(imported.id(), uuid.to_be_bytes());
+    /// assert!(!imported.is_derived());
+    /// ```
+    pub fn from_uuid(uuid: [u8; 16]) -> Self {
+        Self::new(&uuid, Timestamp::from_millis(1))
+    }
+
     /// Returns the id without the creation time.
     pub fn id(&self) -> &[u8] {
         match &self.id {

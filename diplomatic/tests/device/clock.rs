@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use diplomatic::event::Target;
 use diplomatic::raw::{Raw, RawEvent};
 use diplomatic::standard::{EntityId, Label, Message, Timestamp};
-use diplomatic::{Backing, Device, DeviceConfig, DiplomaticEvent, EmitError, Meta, Position, Reducer, Target};
+use diplomatic::{Backing, Device, DeviceConfig, DiplomaticEvent, EmitError, Meta, Position, Reducer};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -146,7 +147,9 @@ fn an_item_from_a_fast_clock_can_be_renamed_and_removed_everywhere() {
         if fast < Timestamp::MAX {
             let messages = messages(&laptop);
             let deletes = messages.iter().filter(|message| message.head().is_delete());
-            assert!(deletes.clone().count() == 2 && deletes.into_iter().all(|delete| wins_by_time_alone(&messages, delete)));
+            assert!(
+                deletes.clone().count() == 2 && deletes.into_iter().all(|delete| wins_by_time_alone(&messages, delete))
+            );
         }
     }
 }
