@@ -274,6 +274,14 @@ pub mod list {
     pub use crate::device::{Page, PageStart, Query};
 }
 
+/// What is wrong with a clock: [`Device::ahead`](crate::Device::ahead) and what the status of a client tells.
+#[cfg(feature = "store")]
+pub mod clock {
+    #[cfg(feature = "client")]
+    pub use crate::client::ClockTrouble;
+    pub use crate::device::Ahead;
+}
+
 /// Handles that notify of changes to the state and to the sync status.
 #[cfg(feature = "client")]
 pub mod changes {

@@ -190,4 +190,7 @@ pub(crate) fn line(host: &HostReport) -> String {
 pub(crate) fn tell_troubles(status: &SyncStatus, output: Output) {
     let troubled = |host: &&HostReport| !host.is_caught_up() || host.status.clock_offset.is_some();
     status.hosts().iter().filter(troubled).for_each(|host| output.tell(format_args!("{}.", line(host))));
+    for trouble in status.clock_troubles() {
+        output.tell(format_args!("Clock: {}: {}.", Shown(&trouble.to_string()), trouble.remedy()));
+    }
 }

@@ -12,6 +12,7 @@ use crate::device::Place;
 use crate::failure::Failure;
 use crate::hosts::Host;
 use crate::shown::{Bytes, Count, Shown};
+use crate::time::now;
 
 #[derive(Debug, Serialize)]
 struct Status {
@@ -21,6 +22,20 @@ struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<Kept>,
     hosts: Vec<Known>,
+    /// What is dated further ahead than the clock follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ahead: Option<DatedAhead>,
+}
+
+/// Messages that are dated too far ahead.
+#[derive(Debug, Serialize)]
+struct DatedAhead {
+    messages: u64,
+    worst_offset_ms: u64,
+    /// Where the worst came from: a host's label, "this device" or "an export file".
+    worst_origin: String,
+    #[serde(skip)]
+    sentence: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -48,7 +63,7 @@ pub(crate) fn run(place: &Place) -> Result<(), Failure> {
     if place.output.is_json {
         return place.output.result(&status, "");
     }
-    let Status { fingerprint, store, kept, hosts } = &status;
+    let Status { fingerprint, store, kept, hosts, ahead } = &status;
     let mut out = place.output.lines();
     out.text(format_args!("Fingerprint: {fingerprint}"))?;
     let path = store.display().to_string();
@@ -59,6 +74,9 @@ pub(crate) fn run(place: &Place) -> Result<(), Failure> {
         None => out.text(format_args!("Store: {} (not there yet)", Shown(&path)))?,
     }
     hosts.iter().try_for_each(|known| out.text(known.line()))?;
+    if let Some(DatedAhead { sentence, .. }) = ahead {
+        out.text(format_args!("Clock: {}", Shown(sentence)))?;
+    }
     if hosts.is_empty() {
         place.output.tell("There is no host: add one with `dip host add`.");
     }
@@ -71,7 +89,8 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
         Ok(device) => device,
         Err(Failure::NoStore { .. }) => {
             let unknown = |host| Known { host, synced: false, seq: 0, pending: 0, skipped: 0 };
-            return Ok(Status { fingerprint, store, kept: None, hosts: hosts.into_iter().map(unknown).collect() });
+            let hosts = hosts.into_iter().map(unknown).collect();
+            return Ok(Status { fingerprint, store, kept: None, hosts, ahead: None });
         }
         Err(failure) => return Err(failure),
     };
@@ -79,7 +98,13 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
     device.each_message(|_| messages += 1)?;
     let bytes = fs::metadata(&store).map_or(0, |file| file.len());
     let hosts = hosts.into_iter().map(|host| known(&mut device, host)).collect::<Result<_, _>>()?;
-    Ok(Status { fingerprint, store, kept: Some(Kept { messages, bytes }), hosts })
+    let ahead = device.ahead(now())?.map(|ahead| DatedAhead {
+        messages: ahead.messages,
+        worst_offset_ms: u64::try_from(ahead.offset.as_millis()).unwrap_or(u64::MAX),
+        worst_origin: ahead.origin.to_string(),
+        sentence: format!("{ahead}: {}", ahead.remedy()),
+    });
+    Ok(Status { fingerprint, store, kept: Some(Kept { messages, bytes }), hosts, ahead })
 }
 
 fn known(device: &mut Device<Raw>, host: Host) -> Result<Known, Failure> {

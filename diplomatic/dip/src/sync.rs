@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::device::{self, Place, line};
 use crate::failure::Failure;
+use crate::shown::Shown;
 
 #[derive(Debug, Args)]
 pub(crate) struct SyncArgs {
@@ -45,13 +46,20 @@ fn print(place: &Place, status: &SyncStatus) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Reports<'a> {
         hosts: Vec<Report<'a>>,
+        /// What is wrong with a clock, and what to do about it.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        clock: Vec<String>,
     }
+    let clock: Vec<String> =
+        status.clock_troubles().iter().map(|trouble| format!("{trouble}: {}", trouble.remedy())).collect();
     if place.output.is_json {
-        return place.output.result(&Reports { hosts: status.hosts().iter().map(report).collect() }, "");
+        let hosts = status.hosts().iter().map(report).collect();
+        return place.output.result(&Reports { hosts, clock }, "");
     }
     let mut out = place.output.lines();
     // The error names the others.
     status.hosts().iter().filter(|host| host.is_caught_up()).try_for_each(|host| out.text(line(host)))?;
+    clock.iter().try_for_each(|trouble| out.text(format_args!("Clock: {}", Shown(trouble))))?;
     out.flush()
 }
 

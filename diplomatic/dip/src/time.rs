@@ -16,21 +16,26 @@ pub(crate) struct MomentError;
 pub(crate) fn moment(text: &str) -> Result<Timestamp, MomentError> {
     let text = text.trim();
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
-        return from_jiff(instant);
+        return Ok(from_jiff(instant));
     }
     if let Ok(local) = text.parse::<DateTime>() {
         return local
             .to_zoned_datetime(TimeZone::system())
             .map_err(|_| MomentError)
-            .and_then(|local| from_jiff(local.timestamp()));
+            .map(|local| from_jiff(local.timestamp()));
     }
     let ago: Span = text.parse().map_err(|_| MomentError)?;
-    from_jiff(ZonedDateTime::now().checked_sub(ago.abs()).map_err(|_| MomentError)?.timestamp())
+    Ok(from_jiff(ZonedDateTime::now().checked_sub(ago.abs()).map_err(|_| MomentError)?.timestamp()))
 }
 
-fn from_jiff(instant: jiff::Timestamp) -> Result<Timestamp, MomentError> {
+/// Returns the time of the system.
+pub(crate) fn now() -> Timestamp {
+    from_jiff(jiff::Timestamp::now())
+}
+
+fn from_jiff(instant: jiff::Timestamp) -> Timestamp {
     // Before 1970 there was nothing.
-    Ok(Timestamp::from_millis(instant.as_millisecond().try_into().unwrap_or_default()))
+    Timestamp::from_millis(instant.as_millisecond().try_into().unwrap_or_default())
 }
 
 fn to_jiff(time: Timestamp) -> Option<jiff::Timestamp> {

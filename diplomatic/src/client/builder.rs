@@ -176,6 +176,7 @@ impl<R: Reducer> ClientBuilder<R> {
         let http = HttpClient::new(tls.clone())?;
         let shared = Arc::new(Shared::new(device, clock, &hosts, &links));
         let mut drivers = JoinSet::new();
+        drivers.spawn(shared.clone().watch_clock());
         for (index, ((label, address), link)) in hosts.into_iter().zip(links).enumerate() {
             let random_seed: [u8; 32] = rand::random();
             let session = Session::new(HostKeys::derive(&seed, &label), session.clone(), &random_seed);

@@ -3,6 +3,7 @@
 mod address;
 mod builder;
 mod changes;
+mod clock;
 mod driver;
 mod files;
 mod http;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 pub use address::AddressError;
 pub use builder::{ClientBuilder, OpenError};
 pub use changes::{Changes, StatusChanges};
+pub use clock::ClockTrouble;
 pub use inspect::{DamagedBag, HostAccount, HostAudit, HostInspector, InspectError};
 pub use seed_file::SeedFileError;
 use shared::Shared;

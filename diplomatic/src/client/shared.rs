@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
@@ -13,6 +14,9 @@ use crate::device::Device;
 use crate::log::LogError;
 use crate::reducer::Reducer;
 use crate::standard::{Label, Timestamp};
+
+/// The interval at which messages that are dated too far ahead are looked at again.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A source of time.
 pub(super) type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -46,7 +50,7 @@ impl<R: Reducer> Shared<R> {
             .zip(links)
             .map(|((label, address), link)| HostReport::new(label.clone(), address, device.is_first_synced(*link)))
             .collect();
-        Self {
+        let shared = Self {
             state: device.state(),
             version: watch::Sender::new(device.version()),
             device: Mutex::new(Some(device)),
@@ -55,7 +59,11 @@ impl<R: Reducer> Shared<R> {
             news: hosts.iter().map(|_| News::default()).collect(),
             sync_requests: AtomicU64::new(0),
             is_offline: AtomicBool::new(false),
+        };
+        if let Some(device) = shared.device.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            shared.refresh_ahead(device);
         }
+        shared
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -76,6 +84,7 @@ impl<R: Reducer> Shared<R> {
             let mut slot = shared.device.lock().unwrap_or_else(PoisonError::into_inner);
             let device = slot.as_mut().ok_or(LogError::Closed)?;
             let outcome = act(device);
+            shared.refresh_ahead(device);
             let version = device.version();
             shared.version.send_if_modified(|last| std::mem::replace(last, version) != version);
             Ok(outcome)
@@ -149,7 +158,44 @@ impl<R: Reducer> Shared<R> {
     }
 
     pub(super) fn status(&self) -> SyncStatus {
+        // Time passes, though nothing else happens. What was counted is kept, so this costs next to nothing.
+        if self.status.borrow().ahead().is_some()
+            && let Ok(mut slot) = self.device.try_lock()
+            && let Some(device) = slot.as_mut()
+        {
+            self.refresh_ahead(device);
+        }
         self.status.borrow().clone()
+    }
+
+    /// Publishes which messages are dated too far ahead by now.
+    fn refresh_ahead(&self, device: &mut Device<R>) {
+        match device.ahead(self.now()) {
+            Ok(ahead) => drop(self.status.send_if_modified(|status| status.update_ahead(ahead))),
+            Err(error) => tracing::debug!(%error, "what is dated too far ahead could not be counted"),
+        }
+    }
+
+    /// Watches, while messages are dated too far ahead, for the time when they no longer are.
+    pub(super) async fn watch_clock(self: Arc<Self>) {
+        let mut changes = self.status.subscribe();
+        loop {
+            let is_ahead = changes.borrow_and_update().ahead().is_some();
+            let change = if is_ahead {
+                tokio::select! {
+                    change = changes.changed() => change,
+                    () = tokio::time::sleep(CLOCK_INTERVAL) => {
+                        drop(self.status());
+                        Ok(())
+                    }
+                }
+            } else {
+                changes.changed().await
+            };
+            if change.is_err() {
+                return;
+            }
+        }
     }
 
     pub(super) fn changes(self: &Arc<Self>) -> Changes {

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::address::Address;
+use super::clock::ClockTrouble;
+use crate::device::Ahead;
 use crate::standard::Label;
 use crate::sync::{HostStatus, Phase};
 
@@ -26,11 +28,12 @@ use crate::sync::{HostStatus, Phase};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncStatus {
     hosts: Vec<HostReport>,
+    ahead: Option<Ahead>,
 }
 
 impl SyncStatus {
     pub(super) const fn new(hosts: Vec<HostReport>) -> Self {
-        Self { hosts }
+        Self { hosts, ahead: None }
     }
 
     /// Returns the status of each host, in the order in which they were added.
@@ -40,6 +43,27 @@ impl SyncStatus {
 
     pub(super) fn host_mut(&mut self, index: usize) -> &mut HostReport {
         &mut self.hosts[index]
+    }
+
+    /// Returns what is wrong with a clock, this device's first; usually nothing.
+    pub fn clock_troubles(&self) -> Vec<ClockTrouble> {
+        let ahead = self.ahead.clone().map(ClockTrouble::Ahead);
+        ClockTrouble::of_this_device(&self.hosts).into_iter().chain(ahead).collect()
+    }
+
+    /// Returns what is dated further ahead than this device's clock follows; `None` if nothing is.
+    pub const fn ahead(&self) -> Option<&Ahead> {
+        self.ahead.as_ref()
+    }
+
+    /// Takes what is dated too far ahead now, and tells whether it differs by more than the time that has passed.
+    pub(super) fn update_ahead(&mut self, ahead: Option<Ahead>) -> bool {
+        let differs = match (&self.ahead, &ahead) {
+            (Some(old), Some(new)) => !old.is_same_as(new),
+            (old, new) => old.is_some() != new.is_some(),
+        };
+        self.ahead = ahead;
+        differs
     }
 
     /// Returns whether this device and every host have everything of each other, as far as is known.

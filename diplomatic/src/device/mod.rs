@@ -3,6 +3,7 @@
 //! It owns the rule that the two move together. Time and randomness come from the caller; hosts are spoken to by
 //! [`sync`](crate::sync) sessions, to which a device lends its log.
 
+mod ahead;
 mod audit;
 mod compact;
 #[cfg(all(test, feature = "derive"))]
@@ -21,6 +22,10 @@ mod verify;
 
 use std::sync::PoisonError;
 
+pub use ahead::Ahead;
+use ahead::Counted;
+#[cfg(feature = "client")]
+pub(crate) use ahead::InWords;
 pub use audit::{Missing, MissingReason};
 pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
@@ -82,6 +87,8 @@ pub struct Device<R: Reducer> {
     log: Log,
     fold: Fold<R>,
     clock: Clock,
+    /// What was counted beyond the clock's bound.
+    counted: Option<Counted>,
 }
 
 /// Settings of a [`Device`].
@@ -153,7 +160,7 @@ impl<R: Reducer> Device<R> {
     ) -> Result<Self, OpenLogError> {
         let mut log = Log::open(backing, seed, Box::new(rng))?;
         let fold = Fold::open(&mut log, config.snapshot_events).map_err(|error| log.open_error(error))?;
-        Ok(Self { log, fold, clock: config.clock })
+        Ok(Self { log, fold, clock: config.clock, counted: None })
     }
 
     /// Shows the state to `look`.
@@ -199,7 +206,7 @@ impl<R: Reducer> Device<R> {
         write: impl FnOnce(&mut LogWriter<'_>, Clock) -> Result<(Vec<EntityId>, Vec<Change>), EmitError>,
     ) -> Result<Vec<EntityId>, EmitError> {
         self.mend()?;
-        let Self { log, fold, clock } = self;
+        let Self { log, fold, clock, .. } = self;
         let written = log.write_undoably(|writer| {
             let (entities, changes) = write(writer, *clock)?;
             let plan = fold.plan(writer, changes)?;

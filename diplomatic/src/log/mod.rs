@@ -6,6 +6,7 @@
 //!
 //! A message, its place in the queues and the cursor move in one transaction, which is durable when the call returns.
 
+mod ahead;
 mod backing;
 #[cfg(test)]
 mod disk;
@@ -28,6 +29,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use ahead::Extent;
 pub use backing::Backing;
 use backing::survive_damage;
 pub(crate) use backing::sync_folder;

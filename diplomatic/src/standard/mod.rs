@@ -42,6 +42,8 @@ mod status;
 mod time;
 
 pub use bag::{Bag, BagHead, Kdm, SealedBody, SealedHead, Seq, VerifiedBag};
+#[cfg(feature = "engine")]
+pub(crate) use bytes::MAX_SAFE;
 pub use bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, write_varint};
 #[cfg(feature = "store")]
 pub(crate) use bytes::{put_varbytes, put_varint};
@@ -53,8 +55,6 @@ pub use entity_body::{EntityBody, EntityBodyError};
 pub(crate) use entity_id::ENTITY_ID;
 #[cfg(feature = "seal")]
 pub use entity_id::{EntityId, EntityIdParseError};
-#[cfg(feature = "engine")]
-pub(crate) use bytes::MAX_SAFE;
 #[cfg(feature = "seal")]
 pub use head::{Body, HashMismatch, Head, HeadError, HeadHash, Message};
 #[cfg(feature = "seal")]

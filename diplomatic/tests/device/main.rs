@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics says where")]
 
+mod ahead;
 mod clock;
 mod compaction;
 mod emit;
 mod evolution;
 mod fold;
 mod format;
+mod identity;
 mod lists;
 mod open;
 mod past;

@@ -73,6 +73,10 @@ impl Device {
     pub(crate) async fn sync(&self) -> Result<SyncStatus, LogError> {
         let status = self.client.sync().await?;
         status.hosts().iter().filter_map(trouble).for_each(|trouble| tell(&trouble));
+        let clock = status.clock_troubles();
+        clock
+            .iter()
+            .for_each(|trouble| tell(&format!("Check the clock: {trouble}. To mend it, {}.", trouble.remedy())));
         Ok(status)
     }
 

@@ -155,6 +155,9 @@ export class Device {
     status.dataset.pending = pending;
     status.dataset.mood = isOpen ? mood : "trouble";
     this.element.dataset.offline = offline === true;
+    const clock = this.#pushed.sync?.clock ?? [];
+    this.#find(".clock").hidden = clock.length === 0;
+    setText(this.#find(".clock"), clock.join(" "));
     const offlineSwitch = this.#find("[role=switch]");
     offlineSwitch.hidden = !this.#pushed.log;
     offlineSwitch.setAttribute("aria-checked", offline === true);

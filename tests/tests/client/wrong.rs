@@ -1,11 +1,14 @@
 //! Things that are wrong: clocks, ports with something else on them, answers that make no sense.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use diplomatic::Timestamp;
+use diplomatic::clock::ClockTrouble;
 use diplomatic::sync::{BlockCause, Phase, Trouble};
-use diplomatic_tests::todo::added;
+use diplomatic::{Label, Origin, Timestamp};
+use diplomatic_tests::todo::{Event, added};
 use diplomatic_tests::world::Chance;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -46,6 +49,53 @@ async fn clock_that_is_an_hour_off_is_told_and_holds_up_nothing() {
         assert!(line.contains(if ahead_by > 0 { "ahead of" } else { "behind" }), "{line}");
         assert_eq!(laptop.status().hosts()[0].status.clock_offset, None);
     }
+}
+
+#[tokio::test]
+async fn an_own_clock_that_every_host_contradicts_is_a_trouble_with_a_remedy_until_it_is_set() {
+    let (host, other, seed) = (TestHost::start().await, TestHost::absent().await, new_seed());
+    let device = Device::new(&seed);
+    let ahead_by = Arc::new(AtomicI64::new(-300));
+    let seconds = ahead_by.clone();
+    let slow = move || clock(seconds.load(Ordering::Relaxed))();
+    let client = device.builder().clock(slow).host(host.url()).host_as(Label::new("away"), other.url());
+    let client = client.open().await.unwrap();
+    // The other host cannot be reached, and so does not stand up for the clock.
+    let status = status(&client, "the clock is a trouble", |status| !status.clock_troubles().is_empty()).await;
+    let [trouble @ ClockTrouble::ThisDevice { offset }] = &status.clock_troubles()[..] else { panic!("{status:?}") };
+    assert!((offset.as_millis() / 1000 - 300).abs() <= 5, "{offset:?}");
+    assert_eq!(trouble.to_string(), "this device's clock is 5 minutes behind its hosts' clocks");
+    assert!(trouble.remedy().contains("set this device's clock"));
+
+    ahead_by.store(0, Ordering::Relaxed);
+    client.sync().await.unwrap();
+    crate::device::status(&client, "the clock is right", |status| status.clock_troubles().is_empty()).await;
+}
+
+#[tokio::test]
+async fn what_a_fast_device_wrote_is_a_trouble_of_the_others_and_can_be_changed_there() {
+    let (host, seed) = (TestHost::start().await, new_seed());
+    let (phone, laptop) = (Device::new(&seed), Device::new(&seed));
+    let phone = phone.builder().clock(clock(2 * 3600)).host(host.url()).open().await.unwrap();
+    let milk = phone.emit(added("milk")).await.unwrap();
+    caught_up(&phone).await;
+    let client = laptop.open(&host.url()).await;
+    let told = status(&client, "it is told", |status| status.ahead().is_some()).await;
+    let ahead = told.ahead().unwrap();
+    assert_eq!((ahead.messages, ahead.offset.as_secs().div_ceil(60)), (1, 120));
+    assert_eq!(ahead.origin, Origin::Host(Label::default().into()));
+    assert_eq!(told.clock_troubles(), [ClockTrouble::Ahead(ahead.clone())]);
+
+    client.emit(Event::Renamed { todo: milk, title: "oat milk".into() }).await.unwrap();
+    assert_eq!(todos(&client).titles(), ["oat milk"]);
+    state(&phone, "the rename counts there too", |todos| todos.titles() == ["oat milk"]).await;
+    client.close().await;
+
+    let later = laptop.builder().clock(clock(2 * 3600)).host(host.url()).open().await.unwrap();
+    assert_eq!(later.status().ahead(), None, "the time has come");
+    later.close().await;
+    let again = laptop.open(&host.url()).await;
+    assert_eq!(again.status().ahead().unwrap().messages, 2, "known from the start");
 }
 
 /// Something that is no host: it answers every request with what `answer` gives, and hangs up.

@@ -3,6 +3,10 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
+
+use diplomatic::raw::{Raw, RawEvent};
+use diplomatic::{Client, Timestamp};
 
 use crate::device::{Device, fingerprint};
 use crate::host::TestHost;
@@ -85,4 +89,29 @@ fn status_tells_what_is_known_without_asking_anybody() {
     for part in [&fingerprint(), "2 messages", "up to bag 1; 1 message waits to be sent", &host.url()] {
         assert!(text.succeeds().contains(part), "{part}: {text:?}");
     }
+}
+
+#[test]
+fn what_a_fast_clock_dated_is_told_by_status_and_sync() {
+    let host = TestHost::start();
+    let phone = Device::at(&host.url());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let two_hours_fast = || Timestamp::EPOCH.plus(UNIX_EPOCH.elapsed().unwrap() + Duration::from_secs(7_200));
+        let builder = Client::<Raw>::builder(crate::device::seed()).in_memory().clock(two_hours_fast);
+        let fast = builder.host(host.url()).open().await.unwrap();
+        fast.emit(RawEvent::Bare { body: b"\xa2hi".to_vec() }).await.unwrap();
+        assert!(fast.sync().await.unwrap().is_caught_up());
+        fast.close().await;
+    });
+    let sentence = "Clock: 1 change is dated ";
+    let synced = phone.run(&["sync"]);
+    assert!(synced.succeeds().contains(sentence), "{synced:?}");
+    let status = phone.run(&["status"]);
+    let line = status.succeeds().lines().find(|line| line.starts_with(sentence)).unwrap().to_owned();
+    assert!(line.contains("ahead of this device's clock; it came from host: set the clock of the device"), "{line}");
+    let ahead = &phone.run(&["status", "--json"]).json()["ahead"];
+    assert_eq!((&ahead["messages"], &ahead["worst_origin"]), (&1.into(), &"host".into()));
+    let offset = ahead["worst_offset_ms"].as_u64().unwrap();
+    assert!((7_000_000..=7_200_000).contains(&offset), "{offset}");
 }

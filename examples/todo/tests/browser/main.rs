@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 mod accessibility;
+mod clock;
 mod demo;
 mod foreign;
 mod keyboard;

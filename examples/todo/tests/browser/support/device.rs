@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::page::LONGEST;
 
-const SEED: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+pub(crate) const SEED: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// A device of one person: its data, and the program that serves its page.
 pub(crate) struct Device {

@@ -5,7 +5,7 @@ pub(crate) mod chores;
 mod chromedriver;
 pub(crate) mod device;
 pub(crate) mod hand;
-mod host;
+pub(crate) mod host;
 pub(crate) mod page;
 pub(crate) mod pair;
 pub(crate) mod view;

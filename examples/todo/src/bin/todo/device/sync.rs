@@ -12,6 +12,8 @@ pub(crate) struct SyncView {
     pending: u64,
     offline: bool,
     mood: Mood,
+    /// What is wrong with a clock, and what to do about it; usually nothing.
+    clock: Vec<String>,
 }
 
 /// How urgent it is for the user.
@@ -44,8 +46,15 @@ impl SyncView {
                 _ => ("Syncing".to_owned(), Mood::Busy),
             },
         };
-        Self { sentence: with_pending(words, pending), pending, offline, mood }
+        let clock = status.clock_troubles();
+        let clock = clock.iter().map(|trouble| capitalized(&format!("{trouble}: {}.", trouble.remedy()))).collect();
+        Self { sentence: with_pending(words, pending), pending, offline, mood, clock }
     }
+}
+
+fn capitalized(sentence: &str) -> String {
+    let mut rest = sentence.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 fn with_pending(words: String, pending: u64) -> String {
