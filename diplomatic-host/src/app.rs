@@ -1,6 +1,7 @@
 //! What every connection of a server shares.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
@@ -9,6 +10,7 @@ use diplomatic::standard::{Bag, InvalidSignature, PublicKey, Timestamp, Verified
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, spawn_blocking};
 
+use crate::budget::{Budget, Share};
 use crate::live::Hub;
 use crate::{BagStore, Host, Limits, Notice, StoreFuture, Surroundings};
 
@@ -16,10 +18,30 @@ use crate::{BagStore, Host, Limits, Notice, StoreFuture, Surroundings};
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// A connection's place among [`Limits::connections`]; free again when the last clone is dropped.
-pub(crate) type Seat = Arc<OwnedSemaphorePermit>;
+#[derive(Debug, Clone)]
+pub(crate) struct Seat(Arc<Taken>);
 
-/// Bytes of a permit for a part of [`Limits::bodies`].
-pub(crate) const PERMIT_BYTES: usize = 1024;
+#[derive(Debug)]
+struct Taken {
+    address: IpAddr,
+    /// Dropped in this order: whoever waits for the permit finds that the address has room.
+    _of_address: Share,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Seat {
+    pub(crate) fn new(address: IpAddr, of_address: Share, permit: OwnedSemaphorePermit) -> Self {
+        Self(Arc::new(Taken { address, _of_address: of_address, _permit: permit }))
+    }
+
+    /// Returns where the connection comes from.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.0.address
+    }
+}
+
+/// How many chunks are read for responses at once: each may be as large as a body, whatever there is room for.
+const READS: usize = 8;
 
 /// What every connection of a server shares.
 #[derive(Clone)]
@@ -27,8 +49,11 @@ pub(crate) struct App {
     pub(crate) host: Arc<Host<dyn BagStore>>,
     pub(crate) hub: Hub,
     pub(crate) limits: Arc<Limits>,
-    /// A permit for every [`PERMIT_BYTES`] of request bodies in memory.
-    pub(crate) bodies: Arc<Semaphore>,
+    /// The memory for request bodies.
+    pub(crate) bodies: Arc<Budget>,
+    /// The memory for responses.
+    pub(crate) outgoing: Arc<Budget>,
+    pub(crate) reads: Arc<Semaphore>,
     /// Whether the server shuts down.
     pub(crate) closing: Arc<watch::Sender<bool>>,
     /// A permit for every core that checks signatures.
@@ -49,8 +74,8 @@ impl Drop for Following {
 impl App {
     /// Starts to follow the store, on the tokio runtime that this is called in.
     pub(crate) fn start(host: Arc<Host<dyn BagStore>>, limits: Limits, clock: Clock) -> Self {
-        let hub = Hub::default();
-        let permits = limits.bodies.max(limits.body).div_ceil(PERMIT_BYTES) + 1;
+        let outgoing = Budget::new(limits.outgoing_bounds());
+        let hub = Hub::new(limits.sockets, Arc::clone(&outgoing));
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let following = tokio::spawn({
             let (hub, host) = (hub.clone(), Arc::clone(&host));
@@ -60,8 +85,10 @@ impl App {
             host,
             hub,
             _following: Arc::new(Following(following.abort_handle())),
+            bodies: Budget::new(limits.body_bounds()),
             limits: Arc::new(limits),
-            bodies: Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS))),
+            outgoing,
+            reads: Arc::new(Semaphore::new(READS)),
             closing: Arc::new(watch::Sender::new(false)),
             checks: Arc::new(Semaphore::new(cores.div_ceil(2))),
             clock,
@@ -106,6 +133,10 @@ impl Surroundings for App {
 
     fn tell(&self, notice: Notice) {
         self.hub.publish(notice);
+    }
+
+    fn largest_bag(&self) -> usize {
+        self.limits.body
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "PATH", default_value = "diplomatic-host.redb")]
     pub(crate) data: PathBuf,
 
-    /// The largest body of a request, in bytes.
+    /// The largest body of a bag, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().body)]
     pub(crate) max_body: usize,
 
@@ -51,9 +51,13 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "BYTES", default_value_t = RedbOptions::default().cache)]
     pub(crate) cache: usize,
 
-    /// Starts without reading the whole data file to check it, which takes a while when it is large.
-    /// After a crash it is checked in any case.
+    /// Reads the whole data file when it starts, to check it, which takes a while when it is large.
+    /// Neither a stop nor a crash makes that necessary.
     #[arg(long)]
+    pub(crate) check: bool,
+
+    /// Does nothing: it is what happens anyway.
+    #[arg(long, hide = true, conflicts_with = "check")]
     pub(crate) no_check: bool,
 }
 
@@ -72,7 +76,7 @@ impl Serve {
     pub(crate) fn store_options(&self) -> RedbOptions {
         let mut options = RedbOptions::default();
         options.cache = self.cache;
-        options.check = !self.no_check;
+        options.check = self.check;
         options
     }
 }

@@ -3,10 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use diplomatic::standard::calls::{AuthToken, Call};
-use diplomatic::standard::{Bag, InvalidSignature, PublicKey, Reader, Seq, Timestamp, VerifiedBag};
+use diplomatic::standard::{Bag, InvalidSignature, PublicKey, Seq, Timestamp, VerifiedBag};
 
-use crate::calls::{self, Caller};
-use crate::{BagStore, Items, Notice, Refusal, Reply, Route, StoreFuture, Surroundings};
+use crate::calls::{self, Caller, Input};
+use crate::{BagStore, Incoming, Items, Notice, Refusal, Reply, Route, StoreFuture, Surroundings};
 
 /// The standard's calls over a store. It knows no HTTP, no clock and no threads of its own.
 ///
@@ -56,12 +56,15 @@ impl<S: BagStore + ?Sized> Host<S> {
     /// `body` is the whole body of the request. Any bytes are fine: what cannot be used is refused with a status.
     /// Signatures are checked in place, and the reply carries what is to be sent to the user's sockets.
     pub async fn handle(&self, received: Timestamp, route: Route, body: Vec<u8>) -> Reply {
-        let around = Alone::default();
-        let reply = self.handle_within(received, route, body, &around).await;
+        let (around, mut body) = (Alone::default(), body);
+        let reply = self.handle_within(received, route, &mut body, &around).await;
+        let reply = reply.start(&self.store).await;
         Reply { notices: around.into_notices(), ..reply }
     }
 
-    /// Answers a request that came at `received`, with the help of what is around the host.
+    /// Answers a request that came at `received`, with the help of what is around the host, while its body comes in.
+    ///
+    /// Nothing of a list is read before [`Reply::start`]. A request that is refused may not have been read to its end.
     ///
     /// # Cancel safety
     ///
@@ -70,13 +73,13 @@ impl<S: BagStore + ?Sized> Host<S> {
         &self,
         received: Timestamp,
         route: Route,
-        body: Vec<u8>,
+        body: &mut dyn Incoming,
         around: &dyn Surroundings,
     ) -> Reply {
         match route {
             Route::Preflight => Reply::preflight(received),
             Route::Unknown => Reply::refused(received, &Refusal::NotFound),
-            Route::Call(call) => Reply::new(received, self.call(received, call, &body, around).await),
+            Route::Call(call) => Reply::new(received, self.call(received, call, body, around).await),
         }
     }
 
@@ -96,20 +99,22 @@ impl<S: BagStore + ?Sized> Host<S> {
         &self,
         received: Timestamp,
         call: Call,
-        body: &[u8],
+        body: &mut dyn Incoming,
         around: &dyn Surroundings,
     ) -> Result<Items, Refusal> {
-        let mut request = Reader::new(body);
+        let mut request = Input::new(body);
         let caller = Caller::read(&self.store, received, &mut request).await?;
-        let request = request.rest();
         match call {
-            Call::User => calls::user(&self.store, &caller, request).await,
-            Call::Push => calls::push(&self.store, &caller, request, around).await,
-            Call::Peek => calls::peek(&self.store, &caller, request).await,
-            Call::Pull => calls::pull(&self.store, &caller, request).await,
+            Call::User => calls::user(&self.store, &caller, request.short(SHORT).await?).await,
+            Call::Push => calls::push(&self.store, &caller, &mut request, around).await,
+            Call::Peek => calls::peek(&caller, request.short(SHORT).await?),
+            Call::Pull => calls::pull(&caller, &mut request).await,
         }
     }
 }
+
+/// More than a USER or a PEEK can be, after the auth timestamp: what is longer has too much in it, whatever it is.
+const SHORT: usize = 16;
 
 /// No surroundings: signatures are checked in place, and what is to be told is kept.
 #[derive(Debug, Default)]

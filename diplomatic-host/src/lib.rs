@@ -10,6 +10,7 @@
 #[path = "../tests/support/account.rs"]
 mod account;
 mod app;
+mod budget;
 mod calls;
 mod host;
 mod http;
@@ -21,7 +22,7 @@ mod route;
 mod serve;
 mod store;
 
-pub use calls::{Items, Notice, Surroundings};
+pub use calls::{Incoming, Items, Notice, Surroundings};
 pub use host::Host;
 pub use limits::Limits;
 pub use refusal::Refusal;
@@ -29,6 +30,6 @@ pub use reply::Reply;
 pub use route::Route;
 pub use serve::Server;
 pub use store::{
-    Appended, BagStore, Change, Changes, Feed, MemoryStore, OpenStoreError, Placed, RedbOptions, RedbStore, StoreError,
-    StoreFuture, Usage, WriteFault,
+    Appended, BagStore, Change, Changes, Feed, LateStore, MemoryStore, OpenStoreError, Placed, Readiness, RedbOptions,
+    RedbStore, StoreError, StoreFuture, Usage, WriteFault,
 };

@@ -12,8 +12,8 @@ pub enum Refusal {
     /// There is no such call.
     #[error("there is no such call")]
     NotFound,
-    /// The request is larger than the host takes. Its status is [`Status::INVALID_REQUEST`], which no other refusal
-    /// has: a client may split the request and try again.
+    /// The request is larger than the host takes, as a list of millions of seqs is. Its status is
+    /// [`Status::INVALID_REQUEST`], which no other refusal has: a client may split the request and try again.
     #[error("the request is larger than the host takes")]
     TooLarge,
     /// The request broke off, or came too slowly.

@@ -36,6 +36,14 @@ impl Reply {
         Self { received, status: Some(refusal.status()), items: Items::default(), notices: Vec::new() }
     }
 
+    /// Reads the first of the items: should the store fail, the reply is still a refusal with a status.
+    pub async fn start<S: BagStore + ?Sized>(mut self, store: &S) -> Self {
+        match self.items.start(store).await {
+            Ok(()) => self,
+            Err(error) => Self { notices: self.notices, ..Self::refused(self.received, &error.into()) },
+        }
+    }
+
     /// Returns the status in the head, or `None` for the answer to a preflight.
     pub const fn status(&self) -> Option<Status> {
         self.status

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use diplomatic::standard::Timestamp;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::app::{App, Clock, Seat};
+use crate::budget::Budget;
 use crate::http;
 use crate::{BagStore, Host, Limits};
 
@@ -71,15 +72,20 @@ impl Server {
     /// for at most [`Limits::grace`].
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let app = self.start();
-        let count = app.limits.connections.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        let bounds = app.limits.connection_bounds();
+        let count = bounds.total.min(Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let seats = Arc::new(Semaphore::new(count));
+        let addresses = Budget::new(bounds);
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                accepted = accept(&listener, &seats) => match accepted {
-                    Ok((seat, stream)) => drop(connections.spawn(http::serve_connection(app.clone(), seat, stream))),
+                accepted = accept(&listener, &seats, &addresses) => match accepted {
+                    Ok(Some((seat, stream))) => {
+                        connections.spawn(http::serve_connection(app.clone(), seat, stream));
+                    }
+                    Ok(None) => {}
                     Err(error) => pause_after(&error).await,
                 },
                 Some(_) = connections.join_next() => {}
@@ -109,10 +115,16 @@ impl fmt::Debug for Server {
     }
 }
 
-async fn accept(listener: &TcpListener, seats: &Arc<Semaphore>) -> io::Result<(Seat, tokio::net::TcpStream)> {
-    let seat = seats.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((Arc::new(seat), stream))
+/// Accepts a connection; `None` when its address has as many as it may have.
+async fn accept(
+    listener: &TcpListener,
+    seats: &Arc<Semaphore>,
+    addresses: &Arc<Budget>,
+) -> io::Result<Option<(Seat, TcpStream)>> {
+    let permit = seats.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    let mut of_address = addresses.share(None, Some(peer.ip()));
+    Ok(of_address.try_grow(1).then(|| (Seat::new(peer.ip(), of_address, permit), stream)))
 }
 
 /// Waits a moment where the next accept would fail likewise, as when the process has no file descriptor left.

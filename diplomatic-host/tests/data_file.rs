@@ -43,6 +43,18 @@ fn what_was_stored_is_there_when_the_file_is_opened_again() {
 }
 
 #[test]
+fn a_file_of_the_first_format_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("host.redb");
+    fs::write(&path, include_bytes!("data/format-1.redb")).unwrap();
+    for next in [201, 202] {
+        let store = RedbStore::open(&path).unwrap();
+        let account = Account::device(1, next);
+        assert_eq!(push(&store, &account, 1, 10).unwrap(), [Placed::New(Seq::new(next).unwrap())]);
+    }
+}
+
+#[test]
 fn a_file_in_use_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = data_file(folder.path());
@@ -83,15 +95,15 @@ fn a_file_of_another_format_is_refused_with_both_formats() {
     const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
     let database = Database::create(&path).unwrap();
     let txn = database.begin_write().unwrap();
-    txn.open_table(META).unwrap().insert("format", "diplomatic-host 2").unwrap();
+    txn.open_table(META).unwrap().insert("format", "diplomatic-host 3").unwrap();
     txn.commit().unwrap();
     drop(database);
     let error = RedbStore::open(&path).unwrap_err().to_string();
-    assert!(error.contains("has format diplomatic-host 2 and this version reads format diplomatic-host 1"), "{error}");
+    assert!(error.contains("has format diplomatic-host 3 and this version reads format diplomatic-host 2"), "{error}");
 }
 
 #[test]
-fn a_file_that_was_cut_or_changed_is_refused_or_still_whole() {
+fn a_file_that_was_cut_or_changed_is_refused_by_a_check_or_still_whole() {
     let folder = tempfile::tempdir().unwrap();
     let whole = fs::read(data_file(folder.path())).unwrap();
     let path = folder.path().join("damaged.redb");
@@ -104,7 +116,9 @@ fn a_file_that_was_cut_or_changed_is_refused_or_still_whole() {
     let mut refused = 0;
     for damaged in cut.chain(changed) {
         fs::write(&path, damaged).unwrap();
-        match RedbStore::open(&path) {
+        let mut options = RedbOptions::default();
+        options.check = true;
+        match RedbStore::open_with(&path, options) {
             Err(OpenStoreError::Damaged { .. } | OpenStoreError::NotOurs { .. }) => refused += 1,
             Err(other) => panic!("{other:?}"),
             // Free space was hit, or what redb could mend.

@@ -6,10 +6,10 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,55 +21,8 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use support::account::Account;
+use support::program::{Program, command, open_idle_sockets};
 use support::{Client, clock, soon};
-
-/// The program, serving; killed when dropped.
-struct Program {
-    child: Child,
-    address: SocketAddr,
-}
-
-fn command(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_diplomatic-host"));
-    command.arg("serve").arg("--data").arg(data).env_remove("DIPLOMATIC_HOST_PORT").env_remove("RUST_LOG");
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-impl Program {
-    fn start(data: &Path) -> Self {
-        Self::spawn(command(data).args(["--listen", "127.0.0.1:0"]))
-    }
-
-    fn spawn(command: &mut Command) -> Self {
-        let mut child = command.spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let Some(address) = line.trim_end().strip_prefix("diplomatic-host listening on http://") else {
-            let mut complaint = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
-            panic!("the program said {line:?} and {complaint:?}");
-        };
-        Self { address: address.parse().unwrap(), child }
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Runs the program where it must not start, and returns its one sentence.
 fn complaint(command: &mut Command) -> String {
@@ -205,4 +158,19 @@ fn the_environment_sets_the_port_and_listen_wins() {
     let listen = ["--listen", "127.0.0.1:0"];
     let by_option = Program::spawn(command(&data).env("DIPLOMATIC_HOST_PORT", "1").args(listen));
     assert_ne!(by_option.address.port(), 1);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_idle_socket_costs_less_than_12_kb() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(&folder.path().join("host.redb"));
+    // Of what the program needs anyway, the most is there after the first ones.
+    let first = open_idle_sockets(program.address, 300).await;
+    let before = program.resident();
+    let count = 1500;
+    let sockets = open_idle_sockets(program.address, count).await;
+    let each = (program.resident() - before) / count as u64;
+    assert!(each < 12_000, "each of {count} sockets takes {each} bytes");
+    drop((first, sockets));
 }

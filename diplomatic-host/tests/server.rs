@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use diplomatic::standard::calls::{Notification, PushRequest};
-use diplomatic::standard::{Decode, Status};
-use diplomatic_host::{Host, Limits, MemoryStore, RedbStore};
+use diplomatic::standard::calls::{Notification, PushItem, PushOutcome, PushRequest, UserRequest};
+use diplomatic::standard::{Decode, SealedHead, Status};
+use diplomatic_host::{BagStore, Host, Limits, MemoryStore, RedbStore};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -19,7 +19,7 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use support::account::{Account, NOW};
-use support::{Client, Running, next_frame, soon};
+use support::{Client, Response, Running, next_frame, soon};
 
 fn seqs(frame: &[u8]) -> Vec<u64> {
     Notification::decode(frame).unwrap().items.iter().map(|item| item.seq.number()).collect()
@@ -151,44 +151,234 @@ async fn a_socket_that_never_reads_holds_nobody_up_and_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_body_above_the_limit_is_refused_with_a_status_of_its_own_and_the_connection_lives() {
+async fn a_bag_above_the_limit_is_refused_for_itself_and_the_others_are_stored() {
     let mut limits = Limits::default();
     limits.body = 10_000;
     let server = Running::with_limits(MemoryStore::new(), limits).await;
     let account = Account::new(1);
     let mut client = server.client().await;
     client.user(&account).await;
-    let large = account.request(NOW, &PushRequest { bags: account.bags(20, 1000) });
-    let response = soon(client.send("POST", "/push", large)).await.unwrap();
-    assert_eq!(response.parts().0.status, Status::INVALID_REQUEST);
-    assert_eq!(client.push(&account, account.bags(5, 1000)).await, [1, 2, 3, 4, 5]);
+    let bags = [account.bags(3, 1000), account.bags(1, 20_000), account.bags(10, 1000)].concat();
+    let request = account.request(NOW, &PushRequest { bags });
+    let response = soon(client.send("POST", "/push", request)).await.unwrap();
+    let refused: Vec<_> = outcomes(&response).into_iter().enumerate().filter(|(_, outcome)| outcome.is_err()).collect();
+    assert_eq!(refused, [(3, Err(Status::INVALID_REQUEST))]);
+    assert_eq!(client.peek(&account, 0).await.len(), 13);
 }
 
 #[tokio::test]
-async fn a_request_that_finds_no_room_in_memory_is_told_to_come_back() {
+async fn a_push_of_more_than_the_memory_for_bodies_is_stored() {
     let mut limits = Limits::default();
     limits.body = 100_000;
-    limits.bodies = 100_000;
-    limits.idle = Duration::from_millis(300);
+    limits.bodies = 1 << 20;
+    let server = Running::with_limits(RedbStore::in_memory().unwrap(), limits).await;
+    let account = Account::new(1);
+    let mut client = server.client().await;
+    client.user(&account).await;
+    let mut socket = server.socket(&account).await;
+    let bags = account.bags(500, 90_000);
+    let pushed = tokio::spawn(async move {
+        let stored = soon(client.push(&account, bags)).await;
+        assert_eq!(stored, (1..=500).collect::<Vec<_>>());
+    });
+    let mut told = Vec::new();
+    while told.len() < 500 {
+        told.extend(seqs(&soon(next_frame(&mut socket)).await.unwrap()));
+    }
+    assert_eq!(told, (1..=500).collect::<Vec<_>>());
+    pushed.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_came_before_a_push_broke_off_is_stored_and_told() {
+    let server = Running::start(RedbStore::in_memory().unwrap()).await;
+    let account = Account::new(1);
+    let mut client = server.client().await;
+    client.user(&account).await;
+    let mut socket = server.socket(&account).await;
+    let request = account.request(NOW, &PushRequest { bags: account.bags(100, 40_000) });
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let header = format!("POST /push HTTP/1.1\r\nhost: h\r\ncontent-length: {}\r\n\r\n", request.len());
+    stream.write_all(&[header.as_bytes(), &request[..request.len() - 10]].concat()).await.unwrap();
+    let told = seqs(&soon(next_frame(&mut socket)).await.unwrap());
+    assert_eq!(told[0], 1, "bags are told of while others are on their way");
+    drop(stream);
+    let stored = client.peek(&account, 0).await;
+    assert!(stored.iter().map(|item| item.seq.number()).eq(1..=stored.len() as u64));
+}
+
+#[tokio::test]
+async fn a_bag_with_a_large_head_is_an_invalid_message_and_the_others_are_stored() {
+    let server = Running::start(MemoryStore::new()).await;
+    let account = Account::new(1);
+    let mut client = server.client().await;
+    client.user(&account).await;
+    let large = |head: usize| {
+        let mut bag = account.bag(10);
+        bag.head.head = SealedHead::from_bytes(vec![1; head]);
+        bag
+    };
+    let bags = vec![account.bag(10), large(4097), account.bag(10), large(4096), large(1 << 20), account.bag(0)];
+    let request = account.request(NOW, &PushRequest { bags });
+    let response = soon(client.send("POST", "/push", request)).await.unwrap();
+    let [message, signature] = [Status::INVALID_MESSAGE, Status::INVALID_SIGNATURE].map(Err);
+    assert_eq!(outcomes(&response), [Ok(1), message, Ok(2), signature, message, Ok(3)]);
+}
+
+/// What became of each bag of a push.
+fn outcomes(response: &Response) -> Vec<Result<u64, Status>> {
+    let items: Vec<PushItem> = response.items();
+    let outcome = |item: &PushItem| match item.outcome {
+        PushOutcome::Stored(seq) => Ok(seq.number()),
+        PushOutcome::Refused(status) => Err(status),
+    };
+    items.iter().map(outcome).collect()
+}
+
+/// Sends the start of a push of 64 MiB, and then a byte now and then for as long as the server listens.
+async fn trickle(address: SocketAddr, start: &[u8]) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"POST /push HTTP/1.1\r\nhost: h\r\ncontent-length: 67108864\r\n\r\n").await.unwrap();
+    let _ = stream.write_all(start).await;
+    while stream.write_all(&[0]).await.is_ok() {
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn strangers_who_trickle_large_bodies_keep_nobody_waiting() {
+    let mut limits = Limits::default();
+    limits.body = 1 << 20;
+    limits.bodies = 16 << 20;
     let server = Running::with_limits(MemoryStore::new(), limits).await;
     let account = Account::new(1);
     let mut client = server.client().await;
     client.user(&account).await;
+    let start = vec![7; 8 << 20];
+    let strangers: Vec<_> = (0..9)
+        .map(|_| {
+            let (address, start) = (server.address, start.clone());
+            tokio::spawn(async move { trickle(address, &start).await })
+        })
+        .collect();
+    sleep(Duration::from_millis(200)).await;
+    let started = Instant::now();
+    for _ in 0..10 {
+        soon(client.push(&account, account.bags(10, 10_000))).await;
+    }
+    assert!(started.elapsed() < Duration::from_secs(10), "it took {:?}", started.elapsed());
+    strangers.iter().for_each(|stranger| stranger.abort());
+}
 
-    let mut slow = TcpStream::connect(server.address).await.unwrap();
-    slow.write_all(b"POST /push HTTP/1.1\r\nhost: h\r\ncontent-length: 90000\r\n\r\n").await.unwrap();
-    slow.write_all(&[0; 60_000]).await.unwrap();
-    let trickle = tokio::spawn(async move {
-        while slow.write_all(&[0]).await.is_ok() {
-            sleep(Duration::from_millis(50)).await;
-        }
-    });
-    let request = account.request(NOW, &PushRequest { bags: account.bags(60, 1000) });
-    let response = soon(client.send("POST", "/push", request)).await.unwrap();
-    assert_eq!(response.parts().0.status, Status::STORAGE_ERROR);
-    trickle.abort();
-    let _ = trickle.await;
-    assert_eq!(soon(client.push(&account, account.bags(60, 1000))).await.len(), 60);
+#[tokio::test]
+async fn an_account_that_takes_all_the_memory_it_can_keeps_no_other_waiting() {
+    let mut limits = Limits::default();
+    limits.body = 1 << 20;
+    limits.bodies = 64 << 20;
+    let server = Running::with_limits(MemoryStore::new(), limits).await;
+    let (greedy, modest) = (Account::new(1), Account::new(2));
+    let mut client = server.client().await;
+    client.user(&greedy).await;
+    client.user(&modest).await;
+    // A bag of almost a MiB that never ends.
+    let mut start = greedy.request(NOW, &PushRequest { bags: greedy.bags(1, 1_000_000) });
+    start.truncate(900_000);
+    let trickling: Vec<_> = (0..40)
+        .map(|_| {
+            let (address, start) = (server.address, start.clone());
+            tokio::spawn(async move { trickle(address, &start).await })
+        })
+        .collect();
+    sleep(Duration::from_millis(300)).await;
+    let started = Instant::now();
+    for _ in 0..5 {
+        soon(client.push(&modest, modest.bags(5, 100_000))).await;
+    }
+    assert!(started.elapsed() < Duration::from_secs(10), "it took {:?}", started.elapsed());
+    trickling.iter().for_each(|trickling| trickling.abort());
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_given_up_on() {
+    let mut limits = Limits::default();
+    limits.idle = Duration::from_millis(300);
+    limits.rate = 10_000;
+    let server = Running::with_limits(MemoryStore::new(), limits).await;
+    let account = Account::new(1);
+    server.client().await.user(&account).await;
+    let mut start = account.request(NOW, &PushRequest { bags: account.bags(1, 100_000) });
+    start.truncate(50_000);
+    soon(trickle(server.address, &start)).await;
+}
+
+#[tokio::test]
+async fn short_calls_are_not_read_beyond_what_they_can_be() {
+    let server = Running::start(MemoryStore::new()).await;
+    let account = Account::new(1);
+    let mut client = server.client().await;
+    client.user(&account).await;
+    for (path, rest, status) in [
+        ("/user", vec![0; 1 << 20], Status::EXTRA_BODY_CONTENT),
+        ("/peek", vec![0; 1 << 20], Status::EXTRA_BODY_CONTENT),
+        ("/peek", vec![0xff; 1 << 20], Status::VAR_LIMIT_EXCEEDED),
+        ("/pull", vec![0; 5 << 20], Status::INVALID_REQUEST),
+    ] {
+        let mut request = account.request(NOW, &UserRequest);
+        request.extend(rest);
+        let response = soon(client.send("POST", path, request)).await.unwrap();
+        assert_eq!(response.parts().0.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn one_account_has_a_bounded_number_of_sockets_and_others_still_get_theirs() {
+    let mut limits = Limits::default();
+    limits.sockets = 3;
+    let server = Running::with_limits(MemoryStore::new(), limits).await;
+    let (greedy, modest) = (Account::new(1), Account::new(2));
+    let mut client = server.client().await;
+    client.user(&greedy).await;
+    client.user(&modest).await;
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        sockets.push(server.socket(&greedy).await);
+    }
+    match connect_async(format!("ws://{}/?t={}", server.address, greedy.token(NOW))).await {
+        Err(Error::Http(response)) => assert_eq!(response.status(), 429),
+        other => panic!("{other:?}"),
+    }
+    let mut other = server.socket(&modest).await;
+    client.push(&modest, modest.bags(1, 10)).await;
+    assert_eq!(seqs(&soon(next_frame(&mut other)).await.unwrap()), [1]);
+}
+
+#[tokio::test]
+async fn a_socket_ends_after_its_time() {
+    let mut limits = Limits::default();
+    limits.socket_life = Duration::from_millis(200);
+    let server = Running::with_limits(MemoryStore::new(), limits).await;
+    let account = Account::new(1);
+    server.client().await.user(&account).await;
+    let mut socket = server.socket(&account).await;
+    assert!(soon(next_frame(&mut socket)).await.is_none());
+}
+
+#[tokio::test]
+async fn what_somebody_else_stores_is_told_and_who_is_deleted_hears_no_more() {
+    let host = Arc::new(Host::new(RedbStore::in_memory().unwrap()));
+    let server = Running::over(host.clone(), Limits::default()).await;
+    let account = Account::new(1);
+    let mut client = server.client().await;
+    client.user(&account).await;
+    let mut socket = server.socket(&account).await;
+    // Not through the server, as another process would.
+    let appended = host.store().append(account.key(), account.verified(3, 10)).await;
+    assert!(appended.cut.is_none());
+    assert_eq!(seqs(&soon(next_frame(&mut socket)).await.unwrap()), [1, 2, 3]);
+    client.push(&account, account.bags(1, 10)).await;
+    assert_eq!(seqs(&soon(next_frame(&mut socket)).await.unwrap()), [4]);
+    host.store().delete(account.key()).await.unwrap();
+    assert!(soon(next_frame(&mut socket)).await.is_none());
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What a call answers: items, which are read from the store as they are sent.
 
+use diplomatic::standard::PublicKey;
+
 use super::peek::HeadCursor;
 use super::pull::BodyCursor;
 use crate::{BagStore, StoreError};
@@ -28,14 +30,34 @@ impl Items {
         Self { ready: encoded, rest: Rest::Nothing }
     }
 
-    /// Starts to list heads. The first chunk is read at once: a store that fails is then still answered with a status.
-    pub(super) async fn heads<S: BagStore + ?Sized>(mut cursor: HeadCursor, store: &S) -> Result<Self, StoreError> {
-        Ok(Self { ready: cursor.next_chunk(store).await?, rest: Rest::Heads(cursor) })
+    pub(super) const fn heads(cursor: HeadCursor) -> Self {
+        Self { ready: Vec::new(), rest: Rest::Heads(cursor) }
     }
 
-    /// Starts to fetch bodies, the first chunk at once.
-    pub(super) async fn bodies<S: BagStore + ?Sized>(mut cursor: BodyCursor, store: &S) -> Result<Self, StoreError> {
-        Ok(Self { ready: cursor.next_chunk(store).await?, rest: Rest::Bodies(cursor) })
+    pub(super) const fn bodies(cursor: BodyCursor) -> Self {
+        Self { ready: Vec::new(), rest: Rest::Bodies(cursor) }
+    }
+
+    /// Reads the first chunk, if nothing is at hand yet.
+    pub(crate) async fn start<S: BagStore + ?Sized>(&mut self, store: &S) -> Result<(), StoreError> {
+        if let Some(first) = self.next_chunk(store).await? {
+            self.ready = first;
+        }
+        Ok(())
+    }
+
+    /// Returns whose items these are, if they are still to be read.
+    pub(crate) const fn user(&self) -> Option<PublicKey> {
+        match &self.rest {
+            Rest::Nothing => None,
+            Rest::Heads(cursor) => Some(cursor.user()),
+            Rest::Bodies(cursor) => Some(cursor.user()),
+        }
+    }
+
+    /// Returns how many bytes are at hand.
+    pub(crate) const fn at_hand(&self) -> usize {
+        self.ready.len()
     }
 
     /// Returns all items, if they are at hand already without another read.

@@ -1,8 +1,9 @@
 //! Who calls: the start of every request.
 
 use diplomatic::standard::calls::AuthTimestamp;
-use diplomatic::standard::{Decode, PublicKey, Reader, Seq, Timestamp};
+use diplomatic::standard::{PublicKey, Seq, Timestamp};
 
+use super::Input;
 use crate::{BagStore, Refusal};
 
 /// A caller whose auth timestamp holds.
@@ -14,13 +15,16 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Takes the auth timestamp from the front of a request and checks it.
+    /// Takes the auth timestamp from the front of a request, before the rest is there, and checks it.
     pub(crate) async fn read<S: BagStore + ?Sized>(
         store: &S,
         now: Timestamp,
-        request: &mut Reader<'_>,
+        request: &mut Input<'_>,
     ) -> Result<Self, Refusal> {
-        Self::admit(store, now, &AuthTimestamp::read(request)?).await
+        let auth = request.auth().await?;
+        let caller = Self::admit(store, now, &auth).await?;
+        request.admit(&caller.key);
+        Ok(caller)
     }
 
     /// Checks an auth timestamp.

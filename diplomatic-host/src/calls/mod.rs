@@ -2,6 +2,7 @@
 
 mod answer;
 mod caller;
+mod input;
 mod peek;
 mod pull;
 mod push;
@@ -11,6 +12,8 @@ use diplomatic::standard::{Bag, InvalidSignature, PublicKey, Seq, VerifiedBag};
 
 pub use answer::Items;
 pub(crate) use caller::Caller;
+pub use input::Incoming;
+pub(crate) use input::Input;
 pub(crate) use peek::peek;
 pub(crate) use pull::pull;
 pub(crate) use push::push;
@@ -38,8 +41,16 @@ pub trait Surroundings: Send + Sync {
 
     /// Takes a frame for the user's open sockets. It comes when the bags are durable, and not always in their order.
     fn tell(&self, notice: Notice);
+
+    /// Returns the size of the largest body of a bag that is stored.
+    fn largest_bag(&self) -> usize {
+        LARGEST_BAG
+    }
 }
 
 /// How many bytes of items are read from the store and sent at a time, roughly. It bounds what a reply holds in memory
 /// and how long it holds a snapshot of the store.
 pub(crate) const CHUNK: usize = 256 << 10;
+
+/// The size of the largest body of a bag that is stored, unless the surroundings say otherwise.
+pub(crate) const LARGEST_BAG: usize = 64 << 20;

@@ -6,11 +6,11 @@ use diplomatic::standard::{Decode, Encode, PublicKey, Seq};
 use super::{CHUNK, Caller, Items};
 use crate::{BagStore, Refusal, StoreError};
 
-pub(crate) async fn peek<S: BagStore + ?Sized>(store: &S, caller: &Caller, request: &[u8]) -> Result<Items, Refusal> {
+pub(crate) fn peek(caller: &Caller, request: &[u8]) -> Result<Items, Refusal> {
     let last = caller.registered()?;
     let PeekRequest { after } = PeekRequest::decode(request)?;
     let heads = HeadCursor { user: caller.key, after, last };
-    Ok(Items::heads(heads, store).await?)
+    Ok(Items::heads(heads))
 }
 
 /// The heads that are still to be listed.
@@ -24,6 +24,10 @@ pub(crate) struct HeadCursor {
 }
 
 impl HeadCursor {
+    pub(super) const fn user(&self) -> PublicKey {
+        self.user
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         self.after >= self.last
     }

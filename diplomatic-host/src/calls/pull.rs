@@ -3,20 +3,24 @@
 use diplomatic::standard::calls::PullItem;
 use diplomatic::standard::{Decode, DecodeError, Encode, PublicKey, Reader, Seq};
 
-use super::{CHUNK, Caller, Items};
+use super::{CHUNK, Caller, Input, Items};
 use crate::{BagStore, Refusal, StoreError};
 
 /// How many seqs are looked up at a time: a request may name millions, and none of them may exist.
 const LOOKUPS: usize = 4096;
 
-pub(crate) async fn pull<S: BagStore + ?Sized>(store: &S, caller: &Caller, request: &[u8]) -> Result<Items, Refusal> {
+/// How long a list of seqs may be, in bytes: more than a million.
+const LONGEST_LIST: usize = 4 << 20;
+
+pub(crate) async fn pull(caller: &Caller, input: &mut Input<'_>) -> Result<Items, Refusal> {
     caller.registered()?;
-    let mut seqs = Reader::new(request);
+    let request = input.rest(LONGEST_LIST).await?;
+    let mut seqs = Reader::new(&request);
     while !seqs.is_empty() {
         Seq::read(&mut seqs)?;
     }
-    let bodies = BodyCursor { user: caller.key, request: request.to_vec(), taken: 0 };
-    Ok(Items::bodies(bodies, store).await?)
+    let bodies = BodyCursor { user: caller.key, request, taken: 0 };
+    Ok(Items::bodies(bodies))
 }
 
 /// The bodies that are still to be fetched.
@@ -30,6 +34,10 @@ pub(crate) struct BodyCursor {
 }
 
 impl BodyCursor {
+    pub(super) const fn user(&self) -> PublicKey {
+        self.user
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         self.taken >= self.request.len()
     }

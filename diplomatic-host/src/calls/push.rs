@@ -1,61 +1,134 @@
-//! PUSH: stores bags, and tells the caller's other devices.
+//! PUSH: stores bags as they arrive, and tells the caller's other devices.
 
-use diplomatic::standard::calls::{INLINE_LIMIT, Notification, NotificationItem, PushItem, PushOutcome, PushRequest};
-use diplomatic::standard::{Bag, BagHead, Decode, Encode, PublicKey, SealedBody, Status, VerifiedBag};
+use diplomatic::standard::calls::{INLINE_LIMIT, Notification, NotificationItem, PushItem, PushOutcome};
+use diplomatic::standard::{Bag, BagHead, Encode, PublicKey, SealedBody, Seq, Status, VerifiedBag};
 
+use super::input::{Input, Piece};
 use super::{Caller, Items, Notice, Surroundings};
-use crate::{Appended, BagStore, Placed, Refusal};
+use crate::{Appended, BagStore, Placed, Refusal, StoreError};
 
+/// How large a frame of the live channel gets: every socket that it is sent on has a copy for a moment.
+const FRAME: usize = 16 << 10;
+
+/// Stores a request of any length in pieces, the next of which comes in while one is stored.
+///
+/// What does not decode, or breaks off, is refused as a whole; pieces that were stored before stay, which does no harm.
 pub(crate) async fn push<S: BagStore + ?Sized>(
     store: &S,
     caller: &Caller,
-    request: &[u8],
+    input: &mut Input<'_>,
     around: &dyn Surroundings,
 ) -> Result<Items, Refusal> {
     caller.registered()?;
-    let PushRequest { bags } = PushRequest::decode(request)?;
-    let inlined = match &bags[..] {
-        [Bag { body, .. }] if body.as_bytes().len() <= INLINE_LIMIT => body.clone(),
-        _ => SealedBody::default(),
-    };
-    let checked = around.check(caller.key, bags).await;
-    let valid: Vec<bool> = checked.iter().map(Result::is_ok).collect();
-    let bags: Vec<VerifiedBag> = checked.into_iter().flatten().collect();
-    let heads: Vec<BagHead> = bags.iter().map(|bag| bag.as_bag().head.clone()).collect();
-    let appended = match bags.len() {
-        0 => Appended::whole(Vec::new()),
-        _ => store.append(caller.key, bags).await,
-    };
-    match appended {
-        Appended { placed, cut: Some(error) } if placed.is_empty() => Err(error.into()),
-        Appended { placed, cut } => {
-            if let Some(notice) = notice(caller.key, heads, &inlined, &placed) {
-                around.tell(notice);
+    let mut push = Push { store, user: caller.key, around, items: Vec::new(), count: 0, stored: 0, cut: None };
+    let mut piece = input.piece(around.largest_bag()).await?;
+    if piece.last {
+        let alone = piece.bags.len() == 1;
+        push.store(piece, alone).await?;
+        return Ok(Items::whole(push.items));
+    }
+    loop {
+        let (last, size) = (piece.last, piece.size);
+        if last {
+            push.store(piece, false).await?;
+            return Ok(Items::whole(push.items));
+        }
+        let (stored, next) = tokio::join!(push.store(piece, false), input.piece(around.largest_bag()));
+        stored?;
+        input.release(size);
+        piece = next?;
+    }
+}
+
+/// A push that is under way.
+struct Push<'a, S: ?Sized> {
+    store: &'a S,
+    user: PublicKey,
+    around: &'a dyn Surroundings,
+    /// The encoded items of the answer.
+    items: Vec<u8>,
+    /// How many bags were answered for.
+    count: u32,
+    /// How many of them are stored.
+    stored: u64,
+    /// Why no more bags are stored: what is stored is always the first of the request.
+    cut: Option<StoreError>,
+}
+
+impl<S: BagStore + ?Sized> Push<'_, S> {
+    /// Checks, stores, tells of and answers for some bags. A body goes along with the notice of one that is alone in its
+    /// request.
+    async fn store(&mut self, piece: Piece, alone: bool) -> Result<(), Refusal> {
+        let refused: Vec<Option<Status>> = piece.bags.iter().map(|bag| bag.as_ref().err().copied()).collect();
+        let bags: Vec<Bag> = piece.bags.into_iter().flatten().collect();
+        let inlined = match &bags[..] {
+            [Bag { body, .. }] if alone && body.as_bytes().len() <= INLINE_LIMIT => body.clone(),
+            _ => SealedBody::default(),
+        };
+        let checked = match &self.cut {
+            None => self.around.check(self.user, bags).await,
+            // There is no need to know.
+            Some(_) => Vec::new(),
+        };
+        let valid: Vec<bool> = checked.iter().map(Result::is_ok).collect();
+        let bags: Vec<VerifiedBag> = checked.into_iter().flatten().collect();
+        let heads: Vec<BagHead> = bags.iter().map(|bag| bag.as_bag().head.clone()).collect();
+        let appended = match bags.len() {
+            0 => Appended::whole(Vec::new()),
+            _ => self.store.append(self.user, bags).await,
+        };
+        self.stored += appended.placed.len() as u64;
+        if let Some(error) = appended.cut {
+            if self.stored == 0 {
+                return Err(error.into());
             }
-            Ok(Items::whole(answer(&valid, &placed, cut.map_or(Status::STORAGE_ERROR, |error| error.status()))))
+            self.cut = Some(error);
+        }
+        self.tell(heads, &inlined, &appended.placed);
+        self.answer(&refused, &valid, &appended.placed)
+    }
+
+    /// Answers for bags, given what was wrong with them from the start, whose signatures hold among the others, and
+    /// where the first of those lie.
+    fn answer(&mut self, refused: &[Option<Status>], valid: &[bool], placed: &[Placed]) -> Result<(), Refusal> {
+        let cut = self.cut.as_ref().map_or(Status::STORAGE_ERROR, StoreError::status);
+        let mut valid = valid.iter();
+        let mut seqs = placed.iter().map(|placed| placed.seq());
+        for refused in refused {
+            let outcome = match (refused, refused.is_none().then(|| valid.next()).flatten()) {
+                (Some(status), _) => PushOutcome::Refused(*status),
+                (None, Some(false)) => PushOutcome::Refused(Status::INVALID_SIGNATURE),
+                (None, Some(true)) => seqs.next().map_or(PushOutcome::Refused(cut), PushOutcome::Stored),
+                (None, None) => PushOutcome::Refused(cut),
+            };
+            PushItem { index: self.count, outcome }.encode(&mut self.items);
+            self.count = self.count.checked_add(1).ok_or(Refusal::TooLarge)?;
+        }
+        Ok(())
+    }
+
+    /// Tells of the bags that are new. Bags that the host had already were told of when they came.
+    fn tell(&self, heads: Vec<BagHead>, inlined: &SealedBody, placed: &[Placed]) {
+        let (mut items, mut size, mut first) = (Vec::new(), 0, None);
+        let new = heads.into_iter().zip(placed).filter(|(_, placed)| placed.is_new());
+        let mut last = Seq::ZERO;
+        for (head, placed) in new {
+            size += head.head.as_bytes().len();
+            last = placed.seq();
+            first.get_or_insert(last);
+            items.push(NotificationItem { seq: last, head, inlined: inlined.clone() });
+            if size >= FRAME {
+                self.send(first.take(), last, std::mem::take(&mut items));
+                size = 0;
+            }
+        }
+        self.send(first, last, items);
+    }
+
+    fn send(&self, first: Option<Seq>, last: Seq, items: Vec<NotificationItem>) {
+        if let Some(first) = first {
+            let frame = Notification { items }.to_bytes();
+            self.around.tell(Notice { user: self.user, first, last, frame });
         }
     }
-}
-
-/// Answers for every bag of the request, given whose signatures hold and where the first of those bags lie.
-fn answer(valid: &[bool], placed: &[Placed], cut: Status) -> Vec<u8> {
-    let mut seqs = placed.iter().map(|placed| placed.seq());
-    let mut items = Vec::with_capacity(8 * valid.len());
-    for (index, valid) in (0..).zip(valid) {
-        let outcome = match valid {
-            true => seqs.next().map_or(PushOutcome::Refused(cut), PushOutcome::Stored),
-            false => PushOutcome::Refused(Status::INVALID_SIGNATURE),
-        };
-        PushItem { index, outcome }.encode(&mut items);
-    }
-    items
-}
-
-/// Tells of the bags that are new. Bags that the host had already were told of when they came.
-fn notice(user: PublicKey, heads: Vec<BagHead>, inlined: &SealedBody, placed: &[Placed]) -> Option<Notice> {
-    let new = heads.into_iter().zip(placed).filter(|(_, placed)| placed.is_new());
-    let items: Vec<_> =
-        new.map(|(head, placed)| NotificationItem { seq: placed.seq(), head, inlined: inlined.clone() }).collect();
-    let (first, last) = (items.first()?.seq, items.last()?.seq);
-    Some(Notice { user, first, last, frame: Notification { items }.to_bytes() })
 }

@@ -1,68 +1,91 @@
 //! Reads request bodies within the limits.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::time::Duration;
 
-use axum::body::{Body, BodyDataStream};
+use axum::body::{Body, BodyDataStream, Bytes};
+use diplomatic::standard::PublicKey;
 use futures_util::StreamExt;
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use crate::app::{App, PERMIT_BYTES};
-use crate::{Limits, Refusal};
+use crate::app::App;
+use crate::budget::Share;
+use crate::{Incoming, Limits, Refusal, StoreFuture};
 
-/// A whole request body.
+/// A request body that comes in, with its part of the memory for bodies.
 pub(super) struct Upload {
-    pub(super) bytes: Vec<u8>,
-    /// Its part of the memory for bodies.
-    pub(super) held: Option<OwnedSemaphorePermit>,
+    stream: BodyDataStream,
+    limits: Limits,
+    share: Share,
+    pace: Pace,
+    ended: bool,
 }
 
-/// A request's part of the memory for bodies, kept until the store is done with it and it is answered to the end.
-pub(super) type Held = Option<Arc<OwnedSemaphorePermit>>;
-
-/// Reads a body to its end.
-///
-/// Of a body above the limit no more than the limit is kept. The rest is read and thrown away, for a while: most clients
-/// look for a response only when they have sent everything.
-pub(super) async fn read(app: &App, body: Body) -> Result<Upload, Refusal> {
-    let mut stream = body.into_data_stream();
-    let upload = timeout(app.limits.upload, gather(app, &mut stream)).await.map_err(|_| Refusal::Incomplete)?;
-    if matches!(upload, Err(Refusal::TooLarge | Refusal::Busy)) {
-        discard(&app.limits, &mut stream).await;
-    }
-    upload
-}
-
-async fn gather(app: &App, stream: &mut BodyDataStream) -> Result<Upload, Refusal> {
-    let mut upload = Upload { bytes: Vec::new(), held: None };
-    loop {
-        let chunk = timeout(app.limits.idle, stream.next()).await.map_err(|_| Refusal::Incomplete)?;
-        let Some(chunk) = chunk else { return Ok(upload) };
-        let chunk = chunk.map_err(|_| Refusal::Incomplete)?;
-        if chunk.len() > app.limits.body - upload.bytes.len() {
-            return Err(Refusal::TooLarge);
-        }
-        upload.hold(app, chunk.len()).await?;
-        upload.bytes.extend_from_slice(&chunk);
-    }
-}
-
-async fn discard(limits: &Limits, stream: &mut BodyDataStream) {
-    let _ = timeout(limits.idle, async { while let Some(Ok(_)) = stream.next().await {} }).await;
+/// Keeps clients to [`Limits::rate`], but for pauses. Time that passes while nobody wants bytes does not count.
+struct Pace {
+    rate: u64,
+    /// The longest pause.
+    most: Duration,
+    /// How long the next bytes may take.
+    left: Duration,
 }
 
 impl Upload {
-    /// Waits for room for `count` more bytes.
-    async fn hold(&mut self, app: &App, count: usize) -> Result<(), Refusal> {
-        let wanted = (self.bytes.len() + count).div_ceil(PERMIT_BYTES);
-        let more = wanted - self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let more = u32::try_from(more).map_err(|_| Refusal::TooLarge)?;
-        let acquired = timeout(app.limits.idle, app.bodies.clone().acquire_many_owned(more)).await;
-        let permit = acquired.map_err(|_| Refusal::Busy)?.map_err(|_| Refusal::Busy)?;
-        match &mut self.held {
-            Some(held) => held.merge(permit),
-            held => *held = Some(permit),
+    pub(super) fn new(app: &App, address: Option<IpAddr>, body: Body) -> Self {
+        let share = app.bodies.share(None, address);
+        let most = app.limits.idle;
+        let pace = Pace { rate: app.limits.rate.max(1) as u64, most, left: most };
+        Self { stream: body.into_data_stream(), limits: (*app.limits).clone(), share, pace, ended: false }
+    }
+
+    /// Reads what nobody wants and throws it away, for a while: most clients look for a response only when they have
+    /// sent everything.
+    pub(super) async fn discard(mut self) {
+        self.share.shrink(usize::MAX);
+        let mut left = self.limits.body;
+        let discard = async {
+            while let Some(Ok(chunk)) = self.stream.next().await
+                && chunk.len() < left
+            {
+                left -= chunk.len();
+            }
+        };
+        if !self.ended {
+            let _ = timeout(self.limits.idle, discard).await;
         }
-        Ok(())
+    }
+
+    async fn next_chunk(&mut self) -> Result<Option<Bytes>, Refusal> {
+        let started = Instant::now();
+        let chunk = timeout(self.pace.left, self.stream.next()).await.map_err(|_| Refusal::Incomplete)?;
+        let Some(chunk) = chunk else {
+            self.ended = true;
+            return Ok(None);
+        };
+        let chunk = chunk.map_err(|_| Refusal::Incomplete)?;
+        self.pace.on_bytes(chunk.len() as u64, started.elapsed());
+        self.share.grow(chunk.len(), self.limits.idle).await?;
+        Ok(Some(chunk))
+    }
+}
+
+impl Incoming for Upload {
+    fn next(&mut self) -> StoreFuture<'_, Result<Option<Bytes>, Refusal>> {
+        Box::pin(self.next_chunk())
+    }
+
+    fn release(&mut self, count: usize) {
+        self.share.shrink(count);
+    }
+
+    fn admit(&mut self, caller: &PublicKey) {
+        self.share.set_account(*caller);
+    }
+}
+
+impl Pace {
+    fn on_bytes(&mut self, count: u64, took: Duration) {
+        let earned = Duration::from_millis(count.saturating_mul(1000) / self.rate);
+        self.left = (self.left.saturating_sub(took) + earned).min(self.most);
     }
 }

@@ -5,11 +5,10 @@
 
 mod body;
 mod connection;
+mod outgoing;
 mod patience;
 mod respond;
 mod socket;
-
-use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -20,7 +19,7 @@ use diplomatic::standard::Timestamp;
 
 pub(crate) use connection::serve_connection;
 
-use self::body::{Held, Upload};
+use self::body::Upload;
 use self::respond::respond;
 use crate::app::{App, Seat};
 use crate::{Refusal, Reply, Route, Server, StoreError};
@@ -42,27 +41,21 @@ async fn answer(app: App, seat: Option<Seat>, request: Request) -> Response {
     if request.method() == Method::GET && path == "/" && asks_for_websocket(request.headers()) {
         return socket::open(app, seat, received, request).await;
     }
+    let address = seat.as_ref().map(Seat::address);
     let route = Route::of(request.method().as_str(), path);
-    let (reply, held) = match route {
-        Route::Call(_) => match body::read(&app, request.into_body()).await {
-            Ok(Upload { bytes, held }) => {
-                let held = held.map(Arc::new);
-                (call(&app, received, route, bytes, held.clone()).await, held)
-            }
-            Err(refusal) => (Reply::refused(received, &refusal), None),
-        },
-        _ => (app.host.handle(received, route, Vec::new()).await, None),
+    let reply = match route {
+        Route::Call(_) => call(&app, received, route, Upload::new(&app, address, request.into_body())).await,
+        _ => app.host.handle(received, route, Vec::new()).await,
     };
-    respond(&app, reply, held)
+    respond(&app, reply, address).await
 }
 
 /// Carries out a call to its end, even should the client leave in the meantime: what is stored is to be told.
-async fn call(app: &App, received: Timestamp, route: Route, body: Vec<u8>, held: Held) -> Reply {
+async fn call(app: &App, received: Timestamp, route: Route, mut upload: Upload) -> Reply {
     let app = app.clone();
     let call = tokio::spawn(async move {
-        let reply = app.host.handle_within(received, route, body, &app).await;
-        // Only now, for the store may have kept the bags until here.
-        drop(held);
+        let reply = app.host.handle_within(received, route, &mut upload, &app).await;
+        upload.discard().await;
         reply
     });
     call.await.unwrap_or_else(|_| Reply::refused(received, &Refusal::Store(StoreError::Stopped)))

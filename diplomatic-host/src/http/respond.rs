@@ -1,6 +1,7 @@
 //! Turns replies into responses.
 
 use std::io;
+use std::net::IpAddr;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{
@@ -11,23 +12,27 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::{Stream, StreamExt, stream};
 
-use super::body::Held;
+use super::outgoing::Outgoing;
+use crate::Reply;
 use crate::app::App;
-use crate::{Items, Reply};
+use crate::budget::Counted;
 
 /// Returns the response to a call or a preflight.
-///
-/// A reply that is streamed may keep the request, and with it the request's part of the memory for bodies, to its end.
-pub(super) fn respond(app: &App, reply: Reply, held: Held) -> Response {
-    let head = reply.head(app.now());
+pub(super) async fn respond(app: &App, reply: Reply, address: Option<IpAddr>) -> Response {
     if reply.status().is_none() {
         return preflight();
     }
+    let mut outgoing = Outgoing::new(app.clone(), reply.items.user(), address);
+    let reply = outgoing.start(reply).await;
+    let head = reply.head(app.now());
     let body = match reply.items.as_whole() {
-        Some(items) => Body::from([&head, items].concat()),
+        Some(items) => {
+            let whole = [&head, items].concat();
+            Body::from(Counted::new(whole, outgoing.take_started()))
+        }
         None => {
             let head = stream::once(async { Ok(Bytes::from(head)) });
-            Body::from_stream(head.chain(chunks(app, reply.items, held)))
+            Body::from_stream(head.chain(chunks(outgoing, reply)))
         }
     };
     let mut response = allow_any_origin(Response::new(body));
@@ -59,14 +64,9 @@ fn preflight() -> Response {
 
 /// Reads items as the client takes them. A store that fails ends the stream with an error, which breaks the response
 /// off so that the client does not take a part for the whole.
-fn chunks(app: &App, items: Items, held: Held) -> impl Stream<Item = io::Result<Bytes>> + use<> {
-    let host = app.host.clone();
-    stream::try_unfold(items, move |mut items| {
-        let _ = &held;
-        let host = host.clone();
-        async move {
-            let chunk = items.next_chunk(host.store()).await.map_err(io::Error::other)?;
-            Ok(chunk.map(|chunk| (chunk.into(), items)))
-        }
+fn chunks(outgoing: Outgoing, reply: Reply) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::try_unfold((outgoing, reply), async |(mut outgoing, mut reply)| {
+        let chunk = outgoing.next(&mut reply).await.map_err(io::Error::other)?;
+        Ok(chunk.map(|chunk| (chunk, (outgoing, reply))))
     })
 }

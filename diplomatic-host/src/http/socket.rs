@@ -1,6 +1,9 @@
 //! One socket of the live channel.
 
+use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
+use std::pin::pin;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
@@ -8,7 +11,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use diplomatic::standard::{PublicKey, Seq, Timestamp};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::respond::{allow_any_origin, refuse};
 use crate::Limits;
@@ -17,6 +20,8 @@ use crate::live::Subscription;
 
 /// The largest message that a client may send; they have nothing to say.
 const INCOMING: usize = 4096;
+/// What is read of it at a time.
+const READ_BUFFER: usize = 512;
 
 /// Answers the upgrade: 401 unless the query's `t` lets the caller in.
 pub(super) async fn open(app: App, seat: Option<Seat>, received: Timestamp, request: Request) -> Response {
@@ -25,11 +30,18 @@ pub(super) async fn open(app: App, seat: Option<Seat>, received: Timestamp, requ
         return refuse(StatusCode::UNAUTHORIZED);
     };
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade.max_message_size(INCOMING).max_frame_size(INCOMING),
+        Ok(upgrade) => upgrade
+            .max_message_size(INCOMING)
+            .max_frame_size(INCOMING)
+            // Thousands of sockets are idle: each takes no more than it needs.
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0),
         Err(rejection) => return allow_any_origin(rejection.into_response()),
     };
     // Before the client hears that the channel is open: from then on it counts on every push being told.
-    let subscription = app.hub.subscribe(user, last);
+    let Some(subscription) = app.hub.subscribe(user, last) else {
+        return refuse(StatusCode::TOO_MANY_REQUESTS);
+    };
     allow_any_origin(upgrade.on_upgrade(async move |socket| {
         run(&app, socket, subscription).await;
         drop(seat);
@@ -47,6 +59,7 @@ async fn run(app: &App, mut socket: WebSocket, mut frames: Subscription) {
     let mut pings = interval_at(Instant::now() + app.limits.ping, app.limits.ping);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut unanswered = 0;
+    let mut end = pin!(sleep(lifetime(app.limits.socket_life)));
     loop {
         let flow = tokio::select! {
             frame = frames.next() => match frame {
@@ -67,12 +80,19 @@ async fn run(app: &App, mut socket: WebSocket, mut frames: Subscription) {
                     _ => ControlFlow::Break(()),
                 }
             },
+            () = &mut end => close(&mut socket, &app.limits, close_code::AGAIN, "time to connect again").await,
             () = app.closed() => close(&mut socket, &app.limits, close_code::AWAY, "shutting down").await,
         };
         if flow.is_break() {
             return;
         }
     }
+}
+
+/// Returns a time about as long as `life`, so that sockets which were opened together do not end together.
+fn lifetime(life: Duration) -> Duration {
+    let random = RandomState::new().hash_one(()) % 1024;
+    life - life / 8 + (life / 4 * random as u32) / 1024
 }
 
 async fn send(socket: &mut WebSocket, limits: &Limits, message: Message) -> ControlFlow<()> {

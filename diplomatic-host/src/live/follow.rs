@@ -8,12 +8,12 @@ use futures_util::{StreamExt, stream};
 use tokio::time::sleep;
 
 use super::Hub;
-use super::order::Told;
-use crate::calls::CHUNK;
 use crate::{BagStore, Change, StoreError};
 
 /// How long a frame that is missing may still come by itself: pushes overtake each other by less.
 const PATIENCE: Duration = Duration::from_millis(25);
+/// How many bytes of heads go in one frame.
+const FRAME: usize = 16 << 10;
 /// For how many users gaps are awaited or filled at once.
 const AT_ONCE: usize = 1024;
 
@@ -53,7 +53,7 @@ impl Hub {
             channel.reported = false;
         }
         while let Some(gap) = self.gap(user) {
-            let items = store.heads(user, gap.after, gap.last, CHUNK).await?;
+            let items = store.heads(user, gap.after, gap.last, FRAME).await?;
             let Some(last) = items.last().map(|item| item.seq) else {
                 self.with(user, |order| order.skip(gap));
                 continue;
@@ -63,8 +63,7 @@ impl Hub {
                 .into_iter()
                 .map(|PeekItem { seq, head }| NotificationItem { seq, head, inlined: SealedBody::default() })
                 .collect();
-            let bytes = Notification { items }.to_bytes().into();
-            self.with(user, |order| order.take(Told { first: gap.after.next(), last, bytes }));
+            self.tell(user, gap.after.next(), last, Notification { items }.to_bytes());
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc};
 
 use self::order::{Gap, Order, Told};
 use crate::Notice;
+use crate::budget::{Budget, Counted};
 
 /// How many frames wait for a slow socket before it is closed.
 const QUEUED_FRAMES: usize = 256;
@@ -23,15 +24,19 @@ const QUEUED_BYTES: usize = 4 << 20;
 ///
 /// Publishing never waits: a socket whose queue is full is let go, for its client finds out what it missed by a PEEK
 /// when it connects again. Frames are told by seq; what is missing is read from the store (see [`Hub::follow`]).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Hub {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     channels: Mutex<HashMap<PublicKey, Channel>>,
     gaps: Gaps,
+    /// How many sockets a user has at most.
+    most: usize,
+    /// The memory for frames. Each takes a share once, whoever waits for it.
+    memory: Arc<Budget>,
 }
 
 /// The users who have gaps that nobody fills yet.
@@ -66,19 +71,46 @@ pub(crate) struct Subscription {
 }
 
 impl Hub {
-    /// Opens a queue for a socket of `user`, whose last seq is `last`; what comes after that is in it.
-    pub(crate) fn subscribe(&self, user: PublicKey, last: Seq) -> Subscription {
+    /// Makes a hub where no user has more than `most` sockets.
+    pub(crate) fn new(most: usize, memory: Arc<Budget>) -> Self {
+        Self { shared: Arc::new(Shared { channels: Mutex::default(), gaps: Gaps::default(), most, memory }) }
+    }
+
+    /// Opens a queue for a socket of `user`, whose last seq is `last`; what comes after that is in it. `None` when the
+    /// user has as many sockets as one may have.
+    pub(crate) fn subscribe(&self, user: PublicKey, last: Seq) -> Option<Subscription> {
         let (sender, frames) = mpsc::channel(QUEUED_FRAMES);
         let queued = Arc::new(AtomicUsize::new(0));
         let socket = Socket { frames: sender, queued: Arc::clone(&queued) };
         let empty = || Channel { order: Order::after(last), sockets: Vec::new(), reported: false };
-        self.channels().entry(user).or_insert_with(empty).sockets.push(socket);
-        Subscription { hub: self.clone(), user, frames, queued }
+        {
+            let mut channels = self.channels();
+            let sockets = &mut channels.entry(user).or_insert_with(empty).sockets;
+            if sockets.len() >= self.shared.most {
+                return None;
+            }
+            sockets.push(socket);
+        }
+        Some(Subscription { hub: self.clone(), user, frames, queued })
     }
 
     /// Queues a frame for every open socket of its user, once everything before it was told.
     pub(crate) fn publish(&self, Notice { user, first, last, frame }: Notice) {
-        self.with(user, |order| order.take(Told { first, last, bytes: frame.into() }));
+        self.tell(user, first, last, frame);
+    }
+
+    fn tell(&self, user: PublicKey, first: Seq, last: Seq, frame: Vec<u8>) {
+        // Most users have no socket.
+        if !self.channels().contains_key(&user) {
+            return;
+        }
+        let mut share = self.shared.memory.share(Some(user), None);
+        if share.try_grow(frame.len()) {
+            let bytes = Counted::new(frame, share);
+            self.with(user, |order| order.take(Told { first, last, bytes }));
+        } else {
+            self.close(user);
+        }
     }
 
     /// Notes that the user has bags up to `last`.
@@ -185,6 +217,12 @@ impl Drop for Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Bounds;
+
+    fn hub() -> Hub {
+        let bounds = Bounds { total: 1 << 30, account: 1 << 30, address: 1 << 30 };
+        Hub::new(2, Budget::new(bounds))
+    }
 
     fn user(number: u8) -> PublicKey {
         PublicKey::from_bytes([number; 32])
@@ -201,8 +239,9 @@ mod tests {
 
     #[test]
     fn every_socket_of_the_user_gets_every_frame_and_no_other_socket_does() {
-        let hub = Hub::default();
-        let [mut first, mut second, mut stranger] = [1, 1, 2].map(|number| hub.subscribe(user(number), Seq::ZERO));
+        let hub = hub();
+        let [mut first, mut second, mut stranger] =
+            [1, 1, 2].map(|number| hub.subscribe(user(number), Seq::ZERO).unwrap());
         hub.publish(notice(1, 2, b"two"));
         hub.publish(notice(1, 1, b"one"));
         assert_eq!(drain(&mut first), ["one", "two"]);
@@ -212,8 +251,8 @@ mod tests {
 
     #[test]
     fn a_gap_is_reported_once() {
-        let hub = Hub::default();
-        let _socket = hub.subscribe(user(1), Seq::ZERO);
+        let hub = hub();
+        let _socket = hub.subscribe(user(1), Seq::ZERO).unwrap();
         for seq in [3, 5, 7] {
             hub.publish(notice(1, seq, b"frame"));
         }
@@ -224,9 +263,10 @@ mod tests {
 
     #[test]
     fn a_dropped_subscription_leaves_nothing_behind() {
-        let hub = Hub::default();
-        let first = hub.subscribe(user(1), Seq::ZERO);
-        let second = hub.subscribe(user(1), Seq::ZERO);
+        let hub = hub();
+        let first = hub.subscribe(user(1), Seq::ZERO).unwrap();
+        let second = hub.subscribe(user(1), Seq::ZERO).unwrap();
+        assert!(hub.subscribe(user(1), Seq::ZERO).is_none(), "there are as many as may be");
         drop(first);
         assert_eq!(hub.channels().values().map(|channel| channel.sockets.len()).sum::<usize>(), 1);
         drop(second);
@@ -236,8 +276,8 @@ mod tests {
     #[test]
     fn a_socket_that_never_reads_is_let_go_by_count_and_by_bytes() {
         for (frame, most) in [(vec![0; 10], QUEUED_FRAMES), (vec![0; QUEUED_BYTES / 4], 4)] {
-            let hub = Hub::default();
-            let mut slow = hub.subscribe(user(1), Seq::ZERO);
+            let hub = hub();
+            let mut slow = hub.subscribe(user(1), Seq::ZERO).unwrap();
             (1..QUEUED_FRAMES as u64 + 10).for_each(|seq| hub.publish(notice(1, seq, &frame)));
             assert!(hub.channels().is_empty());
             assert_eq!(drain(&mut slow).len(), most);
@@ -247,8 +287,8 @@ mod tests {
 
     #[test]
     fn a_frame_larger_than_the_queue_passes_when_nothing_waits() {
-        let hub = Hub::default();
-        let mut socket = hub.subscribe(user(1), Seq::ZERO);
+        let hub = hub();
+        let mut socket = hub.subscribe(user(1), Seq::ZERO).unwrap();
         hub.publish(notice(1, 1, &vec![0; 2 * QUEUED_BYTES]));
         assert_eq!(drain(&mut socket).len(), 1);
     }

@@ -1,7 +1,9 @@
 //! Who changed what: hints from a store to those who watch it.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::mem;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use diplomatic::standard::{PublicKey, Seq};
@@ -33,6 +35,16 @@ pub struct Changes {
     waiting: Arc<Waiting>,
     /// What was taken from `waiting` and not returned yet.
     taken: Vec<Change>,
+    /// The changes of a store that is not open yet.
+    later: Option<Later>,
+}
+
+struct Later(Pin<Box<dyn Future<Output = Option<Changes>> + Send>>);
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Later")
+    }
 }
 
 /// Where a store reports its changes.
@@ -72,7 +84,7 @@ impl Feed {
     pub fn watch(&self) -> Changes {
         let waiting = Arc::new(Waiting::default());
         lock(&self.watchers).push(Arc::downgrade(&waiting));
-        Changes { waiting, taken: Vec::new() }
+        Changes { waiting, taken: Vec::new(), later: None }
     }
 
     fn each_watcher(&self, mut tell: impl FnMut(&mut Pending)) {
@@ -93,12 +105,20 @@ impl Drop for Feed {
 }
 
 impl Changes {
+    /// The changes of a store that is not open yet; `None` for one that never will be.
+    pub(super) fn later(changes: impl Future<Output = Option<Self>> + Send + 'static) -> Self {
+        Self { waiting: Arc::default(), taken: Vec::new(), later: Some(Later(Box::pin(changes))) }
+    }
+
     /// Returns the next change, or `None` once the store is gone.
     ///
     /// # Cancel safety
     ///
     /// No change is lost when the future is dropped.
     pub async fn next(&mut self) -> Option<Change> {
+        if let Some(Later(changes)) = &mut self.later {
+            *self = changes.await?;
+        }
         loop {
             if let Some(change) = self.taken.pop() {
                 return Some(change);

@@ -1,6 +1,7 @@
 //! What every store promises, as tests that run on each of them.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use curve25519_dalek::{EdwardsPoint, Scalar};
 use diplomatic::standard::{Bag, BagHead, Encode, Kdm, PublicKey, SealedBody, SealedHead, Seq, Signature, VerifiedBag};
@@ -111,6 +112,23 @@ macro_rules! bag_store_contract {
                 assert_eq!(append(&bags[..2]).await, new([1, 2]));
                 assert_eq!(append(&bags).await, [Placed::Known(seq(1)), Placed::Known(seq(2)), Placed::New(seq(3))]);
                 assert_eq!(append(&bags).await, [1, 2, 3].map(|number| Placed::Known(seq(number))));
+            }
+
+            #[tokio::test]
+            async fn many_bags_whose_signatures_start_alike_cost_what_others_do() {
+                let (store, _guard) = $make;
+                let heads: Vec<_> = (0..20_000_u32).map(u32::to_le_bytes).collect();
+                let heads: Vec<_> = heads.iter().map(|head| &head[..]).collect();
+                let (user, bags) = signed_with_one_nonce(&heads);
+                let started = Instant::now();
+                for _ in 0..2 {
+                    for bags in bags.chunks(1000) {
+                        assert!(store.append(user, bags.to_vec()).await.cut.is_none());
+                    }
+                }
+                // Compared one with another they took some minutes.
+                assert!(started.elapsed() < Duration::from_secs(60), "it took {:?}", started.elapsed());
+                assert_eq!(store.last(user).await.unwrap(), Some(seq(20_000)));
             }
 
             #[tokio::test]

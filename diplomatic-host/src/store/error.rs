@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use diplomatic::standard::{DecodeError, PublicKey, Seq, Status};
+use diplomatic::standard::{PublicKey, Status};
 
 /// Why a store could not read or write. A caller hears [`Status::STORAGE_ERROR`]; the operator hears the rest.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -20,22 +20,15 @@ pub enum StoreError {
     /// A part of the data file is not what was written there.
     #[error("the data file is damaged")]
     Corrupted(#[source] Arc<dyn Error + Send + Sync>),
-    /// A stored bag does not decode.
-    #[error("bag {seq} of user {user} is damaged")]
-    Damaged {
-        /// Whose bag it is.
-        user: PublicKey,
-        /// The bag's number.
-        seq: Seq,
-        /// How its bytes break their layout.
-        source: DecodeError,
-    },
     /// The user has as many bags as there are numbers.
     #[error("user {user} has used up every seq")]
     NoSeqLeft {
         /// Who it is.
         user: PublicKey,
     },
+    /// The store is not open yet.
+    #[error("the store is not open yet")]
+    Starting,
     /// A test asked for this failure.
     #[error("this write was told to fail")]
     Injected,

@@ -4,6 +4,7 @@ mod changes;
 #[cfg(test)]
 mod contract;
 mod error;
+mod late;
 mod memory;
 mod redb;
 
@@ -17,6 +18,7 @@ use diplomatic::standard::{PublicKey, SealedBody, Seq, VerifiedBag};
 pub use self::redb::{RedbOptions, RedbStore};
 pub use changes::{Change, Changes, Feed};
 pub use error::{OpenStoreError, StoreError};
+pub use late::LateStore;
 pub use memory::{MemoryStore, WriteFault};
 
 /// What a store answers with, once it is polled to the end.
@@ -77,6 +79,11 @@ pub trait BagStore: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the changes from now on, of whoever makes them: hints, which may come late, merged, or not at all.
     fn changes(&self) -> Changes;
+
+    /// Tells whether the store serves now.
+    fn readiness(&self) -> Readiness {
+        Readiness::Ready
+    }
 }
 
 /// What became of the bags of one append.
@@ -136,6 +143,18 @@ impl Placed {
     }
 }
 
+/// Whether a store serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Readiness {
+    /// It is not open yet.
+    Starting,
+    /// It serves.
+    Ready,
+    /// It has met a failure and does not serve, at least for the moment.
+    Failing,
+}
+
 /// How much a user has stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
@@ -192,5 +211,9 @@ impl<S: BagStore + ?Sized> BagStore for Arc<S> {
 
     fn changes(&self) -> Changes {
         (**self).changes()
+    }
+
+    fn readiness(&self) -> Readiness {
+        (**self).readiness()
     }
 }

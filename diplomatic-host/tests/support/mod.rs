@@ -4,6 +4,8 @@
 #![allow(dead_code)]
 
 pub(crate) mod account;
+#[cfg(unix)]
+pub(crate) mod program;
 
 use std::net::SocketAddr;
 use std::pin::pin;

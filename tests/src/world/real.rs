@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use diplomatic::standard::calls::AuthTimestamp;
 use diplomatic::standard::{Decode, EntityId, Label, Message, PublicKey, Reader, Seed, Seq, Timestamp};
 use diplomatic::{Backing, Device, DeviceConfig, DeviceLink, Position};
-use diplomatic_host::{BagStore, Host, MemoryStore, Notice, Route, WriteFault};
+use diplomatic_host::{BagStore, Host, MemoryStore, Route, WriteFault};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -159,7 +159,9 @@ impl WorldHost for RealHost {
             self.host.store().fail_writes(1, fault);
         }
         let mut reply = at_once(self.host.handle(now, Route::of("POST", path), body.to_vec()));
-        let frame = reply.notices.pop().map(|Notice { user, frame, .. }| (user, frame));
+        let user = reply.notices.first().map(|notice| notice.user);
+        let frames = std::mem::take(&mut reply.notices).into_iter().flat_map(|notice| notice.frame).collect();
+        let frame = user.map(|user| (user, frames));
         Answer { body: at_once(reply.collect(self.host.store(), now)).expect("memory does not fail"), frame }
     }
 

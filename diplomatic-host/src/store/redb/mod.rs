@@ -1,6 +1,9 @@
 //! The store on disk: one redb file, one thread that writes, a few that read in bounded transactions of their own.
 
+mod lasts;
+mod migrate;
 mod open;
+mod queue;
 mod readers;
 mod reads;
 mod tables;
@@ -9,6 +12,9 @@ mod writer;
 #[cfg(test)]
 mod failing;
 
+use std::any::Any;
+use std::future::ready;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -16,17 +22,18 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::{self, JoinHandle};
 
 use redb::{Database, ReadTransaction, ReadableDatabase};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use diplomatic::standard::calls::PeekItem;
 use diplomatic::standard::{PublicKey, SealedBody, Seq, VerifiedBag};
 
 pub use self::open::RedbOptions;
 
-use self::open::Medium;
+use self::lasts::Lasts;
+use self::open::{Medium, Opened};
 use self::readers::Readers;
-use self::writer::Job;
-use super::{Appended, BagStore, Change, Changes, Feed, OpenStoreError, StoreError, StoreFuture, Usage};
+use self::writer::{Job, Task};
+use super::{Appended, BagStore, Change, Changes, Feed, OpenStoreError, Readiness, StoreError, StoreFuture, Usage};
 
 /// A store in one file, safe against crashes and power cuts: what it called durable is on disk.
 ///
@@ -48,7 +55,7 @@ pub struct RedbStore {
     shared: Arc<Shared>,
     readers: Readers,
     /// `None` only while the store is being dropped.
-    jobs: Option<Sender<Job>>,
+    tasks: Option<Sender<Task>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -57,11 +64,16 @@ struct Shared {
     medium: Medium,
     /// `None` while the file could not be opened again after a failure.
     database: RwLock<Option<Database>>,
+    /// Whether what the database shows is on disk for sure.
+    confirmed: AtomicBool,
     /// Set once the database met an I/O error, after which redb refuses everything.
     broken: AtomicBool,
     /// Whether a reader has asked the writer already to open the database again.
     asked: AtomicBool,
     feed: Feed,
+    lasts: Lasts,
+    /// Set once a thread of this store panicked.
+    dead: watch::Sender<bool>,
 }
 
 impl RedbStore {
@@ -93,16 +105,19 @@ impl RedbStore {
     }
 
     fn start(medium: Medium) -> Result<Self, OpenStoreError> {
-        let database = RwLock::new(Some(medium.open()?));
+        let Opened { database, confirmed } = medium.open()?;
         let shared = Arc::new(Shared {
             medium,
-            database,
+            database: RwLock::new(Some(database)),
+            confirmed: AtomicBool::new(confirmed),
             broken: AtomicBool::new(false),
             asked: AtomicBool::new(false),
             feed: Feed::default(),
+            lasts: Lasts::default(),
+            dead: watch::Sender::new(false),
         });
         let readers = Readers::start().map_err(OpenStoreError::Thread)?;
-        let (jobs, waiting) = mpsc::channel();
+        let (tasks, waiting) = mpsc::channel();
         let writer = thread::Builder::new()
             .name("bag-writer".to_owned())
             .spawn({
@@ -110,7 +125,20 @@ impl RedbStore {
                 move || writer::run(&shared, &waiting)
             })
             .map_err(OpenStoreError::Thread)?;
-        Ok(Self { shared, readers, jobs: Some(jobs), writer: Some(writer) })
+        Ok(Self { shared, readers, tasks: Some(tasks), writer: Some(writer) })
+    }
+
+    /// Waits until a thread of the store panicked, which redb does where a file is damaged in a way that it does not
+    /// expect. The store is of no use any more then, and may answer nothing: a program does best to abort and start
+    /// again.
+    pub fn died(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut dead = self.shared.dead.subscribe();
+        async move {
+            if dead.wait_for(|dead| *dead).await.is_err() {
+                // The store was closed in good health.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 
     /// Hands a job to the writer at once, and waits for its outcome when polled.
@@ -121,8 +149,8 @@ impl RedbStore {
     ) -> StoreFuture<'_, T> {
         let (done, outcome) = oneshot::channel();
         // Without a writer the job is dropped, and `done` with it.
-        if let Some(jobs) = &self.jobs {
-            let _ = jobs.send(job(done));
+        if let Some(tasks) = &self.tasks {
+            let _ = tasks.send(Task::Write(job(done)));
         }
         Box::pin(async move { outcome.await.unwrap_or_else(|_| stopped(StoreError::Stopped)) })
     }
@@ -134,8 +162,9 @@ impl RedbStore {
     ) -> StoreFuture<'_, Result<T, StoreError>> {
         let (done, outcome) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
-        self.readers.submit(move || {
-            let _ = done.send(shared.read(read));
+        self.readers.submit(move || match catch_unwind(AssertUnwindSafe(|| shared.read(read))) {
+            Ok(outcome) => drop(done.send(outcome)),
+            Err(panic) => shared.die(&*panic),
         });
         Box::pin(async move {
             let outcome = outcome.await.unwrap_or(Err(StoreError::Stopped));
@@ -148,8 +177,8 @@ impl RedbStore {
 
     fn ask_to_reopen(&self) {
         self.shared.broken.store(true, Ordering::Release);
-        if let Some(jobs) = self.jobs.as_ref().filter(|_| !self.shared.asked.swap(true, Ordering::AcqRel)) {
-            let _ = jobs.send(Job::Reopen);
+        if let Some(tasks) = self.tasks.as_ref().filter(|_| !self.shared.asked.swap(true, Ordering::AcqRel)) {
+            let _ = tasks.send(Task::Reopen);
         }
     }
 }
@@ -165,6 +194,12 @@ impl Shared {
         read(&txn)
     }
 
+    /// Reports a panic in a thread of the store.
+    fn die(&self, panic: &(dyn Any + Send)) {
+        tracing::error!(panic = writer::message(panic), "the store is out of order");
+        self.dead.send_replace(true);
+    }
+
     /// Opens the database again if it broke. Only the writer calls this, so that no write is under way.
     fn ensure_open(&self) -> Result<(), StoreError> {
         if !self.broken.load(Ordering::Acquire) {
@@ -174,11 +209,23 @@ impl Shared {
         // The old one holds the lock on the file.
         *database = None;
         let opened = self.medium.reopen().map_err(|error| StoreError::Write(Arc::new(error)))?;
-        *database = Some(opened);
+        *database = Some(opened.database);
+        self.confirmed.store(opened.confirmed, Ordering::Release);
+        self.lasts.clear();
         self.broken.store(false, Ordering::Release);
         self.feed.report(Change::Anything);
         tracing::info!(path = %self.medium.path().display(), "opened the data file again after a failure");
         Ok(())
+    }
+}
+
+/// Once a thread has panicked in it, the database cannot be closed in order.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if *self.dead.borrow() {
+            let database = self.database.get_mut().unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(database.take());
+        }
     }
 }
 
@@ -192,7 +239,18 @@ impl BagStore for RedbStore {
     }
 
     fn last(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Seq>, StoreError>> {
-        self.read(move |txn| reads::last(txn, &user))
+        let began = match self.shared.lasts.of(&user) {
+            Ok(last) => return Box::pin(ready(Ok(Some(last)))),
+            Err(began) => began,
+        };
+        let read = self.read(move |txn| reads::last(txn, &user));
+        Box::pin(async move {
+            let last = read.await?;
+            if let Some(last) = last {
+                self.shared.lasts.found(began, user, last);
+            }
+            Ok(last)
+        })
     }
 
     fn heads(
@@ -229,12 +287,17 @@ impl BagStore for RedbStore {
     fn changes(&self) -> Changes {
         self.shared.feed.watch()
     }
+
+    fn readiness(&self) -> Readiness {
+        let failing = self.shared.broken.load(Ordering::Acquire) || *self.shared.dead.borrow();
+        if failing { Readiness::Failing } else { Readiness::Ready }
+    }
 }
 
 /// Finishes the writes that wait, then closes the file.
 impl Drop for RedbStore {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.tasks = None;
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
         }
@@ -249,5 +312,8 @@ fn reading(error: impl Into<redb::Error>) -> StoreError {
 }
 
 fn writing(error: impl Into<redb::Error>) -> StoreError {
-    StoreError::Write(Arc::new(error.into()))
+    match error.into() {
+        error @ redb::Error::Corrupted(_) => StoreError::Corrupted(Arc::new(error)),
+        error => StoreError::Write(Arc::new(error)),
+    }
 }

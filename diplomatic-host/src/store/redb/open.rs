@@ -6,10 +6,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError};
 
+use super::migrate;
 use super::tables::{BODIES, FORMAT, FORMAT_KEY, HEADS, META, SEQS, USERS};
 use crate::store::OpenStoreError;
+
+/// The key in [`META`] of how often the file was opened.
+const OPENED_KEY: &str = "opened";
 
 /// How a data file is opened.
 #[derive(Debug, Clone)]
@@ -17,16 +21,16 @@ use crate::store::OpenStoreError;
 pub struct RedbOptions {
     /// How many bytes of the file are kept in memory, 64 MiB by default.
     pub cache: usize,
-    /// Whether the whole file is checked when the store opens, true by default.
+    /// Whether the whole file is checked when the store opens, false by default.
     ///
-    /// The check reads the file once. Without it a file that was changed from outside may be noticed only later, by
-    /// the request that meets the damage; one that a crash left behind is checked in any case.
+    /// The check reads the file once. Without it a file that was changed from outside is noticed only later, by the
+    /// request that meets the damage. A crash or a power cut damages nothing.
     pub check: bool,
 }
 
 impl Default for RedbOptions {
     fn default() -> Self {
-        Self { cache: 64 << 20, check: true }
+        Self { cache: 64 << 20, check: false }
     }
 }
 
@@ -35,6 +39,13 @@ pub(super) struct Medium {
     path: PathBuf,
     options: RedbOptions,
     kind: Kind,
+}
+
+/// A data file that is open.
+pub(super) struct Opened {
+    pub(super) database: Database,
+    /// Whether what it shows is on disk for sure.
+    pub(super) confirmed: bool,
 }
 
 enum Kind {
@@ -62,16 +73,42 @@ impl Medium {
     }
 
     /// Opens the file, or makes it where there is none, and checks that it is ours.
-    pub(super) fn open(&self) -> Result<Database, OpenStoreError> {
+    pub(super) fn open(&self) -> Result<Opened, OpenStoreError> {
         let database = self.open_database(self.options.check).map_err(|error| self.explain(error))?;
         self.check_format(&database)?;
         self.sync_folder().map_err(|source| OpenStoreError::Io { path: self.path.clone(), source })?;
-        Ok(database)
+        self.try_to_confirm(database)
     }
 
     /// Opens the file again after a failure; what it is was checked before.
-    pub(super) fn reopen(&self) -> Result<Database, OpenStoreError> {
-        self.open_database(false).map_err(|error| self.explain(error))
+    pub(super) fn reopen(&self) -> Result<Opened, OpenStoreError> {
+        self.try_to_confirm(self.open_database(false).map_err(|error| self.explain(error))?)
+    }
+
+    /// Confirms what the file shows, or leaves that to the next write, as on a full disk: reads can be served then.
+    fn try_to_confirm(&self, database: Database) -> Result<Opened, OpenStoreError> {
+        if Self::confirm(&database).is_ok() {
+            return Ok(Opened { database, confirmed: true });
+        }
+        drop(database);
+        let database = self.open_database(false).map_err(|error| self.explain(error))?;
+        Ok(Opened { database, confirmed: false })
+    }
+
+    /// Commits once more what the file shows, before anybody is told that it is stored.
+    ///
+    /// After a sync that failed, here or in a process before, the system shows what was written and may not have it on
+    /// disk. Commits have two phases, so that all that can be missing then is the header that points to the last one;
+    /// another commit writes it anew.
+    pub(super) fn confirm(database: &Database) -> Result<(), redb::Error> {
+        let mut txn = database.begin_write()?;
+        txn.set_quick_repair(true);
+        {
+            let mut meta = txn.open_table(META)?;
+            let count = meta.get(OPENED_KEY)?.and_then(|count| count.value().parse::<u64>().ok()).unwrap_or(0);
+            meta.insert(OPENED_KEY, count.wrapping_add(1).to_string().as_str())?;
+        }
+        Ok(txn.commit()?)
     }
 
     fn open_database(&self, check: bool) -> Result<Database, DatabaseError> {
@@ -94,6 +131,10 @@ impl Medium {
         let format = meta.get(FORMAT_KEY).map_err(|error| self.damaged(error))?.ok_or_else(|| self.not_ours())?;
         match format.value() {
             FORMAT => Ok(()),
+            migrate::FIRST | migrate::FIRST_TO_SECOND => {
+                tracing::info!(path = %self.path.display(), "migrating the data file to {FORMAT:?}");
+                migrate::first_to_second(database).map_err(|error| self.explain_write(error))
+            }
             found => {
                 Err(OpenStoreError::OtherFormat { path: self.path.clone(), found: found.to_owned(), known: FORMAT })
             }
@@ -102,7 +143,8 @@ impl Medium {
 
     fn write_format(&self, database: &Database) -> Result<(), OpenStoreError> {
         let write = || -> Result<(), redb::Error> {
-            let txn = database.begin_write()?;
+            let mut txn = database.begin_write()?;
+            txn.set_quick_repair(true);
             txn.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
             txn.open_table(USERS)?;
             txn.open_table(HEADS)?;
@@ -110,10 +152,14 @@ impl Medium {
             txn.open_table(SEQS)?;
             Ok(txn.commit()?)
         };
-        write().map_err(|error| match error {
+        write().map_err(|error| self.explain_write(error))
+    }
+
+    fn explain_write(&self, error: redb::Error) -> OpenStoreError {
+        match error {
             redb::Error::Io(source) => OpenStoreError::Io { path: self.path.clone(), source },
             error => self.damaged(error),
-        })
+        }
     }
 
     /// Makes the file's own entry in its folder durable: without it a power cut could take a new file whole.

@@ -8,13 +8,11 @@ use diplomatic::standard::calls::PeekItem;
 use diplomatic::standard::{BagHead, Decode, PublicKey, SealedBody, Seq};
 
 use super::reading;
-use super::tables::{BODIES, END, HEADS, USERS, bag_key, seq_from, seq_of_key};
+use super::tables::{Account, BODIES, HEADS, USERS, bag_key, seq_of_key};
 use crate::store::{StoreError, Usage};
 
 pub(super) fn last(txn: &ReadTransaction, user: &PublicKey) -> Result<Option<Seq>, StoreError> {
-    let users = txn.open_table(USERS).map_err(reading)?;
-    let last = users.get(user.as_bytes()).map_err(reading)?;
-    Ok(last.map(|last| seq_from(*last.value())))
+    Ok(account(txn, user)?.map(|account| account.last))
 }
 
 pub(super) fn heads(
@@ -34,7 +32,11 @@ pub(super) fn heads(
     for entry in table.range::<&[u8; 40]>(&first..=&last).map_err(reading)? {
         let (key, value) = entry.map_err(reading)?;
         let seq = seq_of_key(key.value());
-        let head = BagHead::decode(value.value()).map_err(|source| StoreError::Damaged { user: *user, seq, source })?;
+        // Left out, so that the user's clients see what is missing and push it again, which heals it.
+        let Ok(head) = BagHead::decode(value.value()) else {
+            tracing::error!(%user, %seq, "a stored bag is damaged");
+            continue;
+        };
         size += head.head.as_bytes().len();
         items.push(PeekItem { head, seq });
         if size > budget {
@@ -66,19 +68,13 @@ pub(super) fn bodies(
 }
 
 pub(super) fn usage(txn: &ReadTransaction, user: &PublicKey) -> Result<Option<Usage>, StoreError> {
-    if last(txn, user)?.is_none() {
-        return Ok(None);
-    }
-    let (first, last) = (bag_key(user, Seq::ZERO), bag_key(user, END));
-    let mut usage = Usage::default();
-    for entry in txn.open_table(HEADS).map_err(reading)?.range::<&[u8; 40]>(&first..=&last).map_err(reading)? {
-        usage.bags += 1;
-        usage.bytes += entry.map_err(reading)?.1.value().len() as u64;
-    }
-    for entry in txn.open_table(BODIES).map_err(reading)?.range::<&[u8; 40]>(&first..=&last).map_err(reading)? {
-        usage.bytes += entry.map_err(reading)?.1.value().len() as u64;
-    }
-    Ok(Some(usage))
+    Ok(account(txn, user)?.map(|account| account.usage))
+}
+
+fn account(txn: &ReadTransaction, user: &PublicKey) -> Result<Option<Account>, StoreError> {
+    let users = txn.open_table(USERS).map_err(reading)?;
+    let account = users.get(user.as_bytes()).map_err(reading)?;
+    Ok(account.map(|account| Account::from_bytes(account.value())))
 }
 
 pub(super) fn accounts(
@@ -90,7 +86,7 @@ pub(super) fn accounts(
     let after = after.map_or(Bound::Unbounded, |user| Bound::Excluded(user.as_bytes()));
     let entries = users.range::<&[u8; 32]>((after, Bound::Unbounded)).map_err(reading)?;
     let key = |entry: Result<(redb::AccessGuard<'_, &[u8; 32]>, _), _>| {
-        let (key, _): (_, redb::AccessGuard<'_, &[u8; 8]>) = entry.map_err(reading)?;
+        let (key, _): (_, redb::AccessGuard<'_, &[u8; 24]>) = entry.map_err(reading)?;
         Ok(PublicKey::from_bytes(*key.value()))
     };
     entries.take(count).map(key).collect()

@@ -7,18 +7,18 @@ use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 use diplomatic::standard::{Bag, Encode, MAX_VARINT, PublicKey, Seq, Signature, VerifiedBag};
 
 use super::{reading, writing};
-use crate::store::{Appended, Placed, StoreError};
+use crate::store::{Appended, Placed, StoreError, Usage};
 
-/// The format that this build reads and writes, as it stands under [`FORMAT_KEY`].
-pub(super) const FORMAT: &str = "diplomatic-host 1";
-/// The only key of [`META`].
+/// The format that this build reads and writes, as it stands under [`FORMAT_KEY`]. Older ones are migrated.
+pub(super) const FORMAT: &str = "diplomatic-host 2";
+/// The key of the format in [`META`].
 pub(super) const FORMAT_KEY: &str = "format";
 
 /// Key: a name. Value: a text.
 pub(super) const META: TableDefinition<'_, &str, &str> = TableDefinition::new("meta");
 
-/// Key: user (32 bytes). Value: the user's last seq (u64 BE).
-pub(super) const USERS: TableDefinition<'_, &[u8; 32], &[u8; 8]> = TableDefinition::new("users-1");
+/// Key: user (32 bytes). Value: an [`Account`].
+pub(super) const USERS: TableDefinition<'_, &[u8; 32], &[u8; 24]> = TableDefinition::new("users-2");
 
 /// Key: user (32 bytes) ++ seq (u64 BE). Value: the encoded bag head, which is all that PEEK reads.
 pub(super) const HEADS: TableDefinition<'_, &[u8; 40], &[u8]> = TableDefinition::new("heads-1");
@@ -26,12 +26,35 @@ pub(super) const HEADS: TableDefinition<'_, &[u8; 40], &[u8]> = TableDefinition:
 /// Key: user (32 bytes) ++ seq (u64 BE). Value: the sealed body, which is all that PULL reads.
 pub(super) const BODIES: TableDefinition<'_, &[u8; 40], &[u8]> = TableDefinition::new("bodies-1");
 
-/// Key: user (32 bytes) ++ the start of a signature (16 bytes). Value: the seqs (u64 BE each) of the bags whose signatures
-/// start so, by seq.
+/// Key: a [`signature_key`]. Value: the seq (u64 BE) of the bag with this signature.
 ///
-/// A signature's start is as good as unique, and a third of the bytes: signatures fall all over the table, and each push
-/// writes anew every page that it touches. A user can make two of the same start, so that the rest is compared too.
-pub(super) const SEQS: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("seqs-1");
+/// Signatures fall all over the table, and each push writes anew every page that it touches, so that a key has to be
+/// short.
+pub(super) const SEQS: TableDefinition<'_, &[u8; 48], &[u8; 8]> = TableDefinition::new("seqs-2");
+
+/// What is kept of each user: last seq (u64 BE) ++ bags (u64 BE) ++ bytes (u64 BE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Account {
+    pub(super) last: Seq,
+    pub(super) usage: Usage,
+}
+
+impl Account {
+    pub(super) fn from_bytes(bytes: &[u8; 24]) -> Self {
+        let ([last, bags, bytes], _) = bytes.as_chunks() else { return Self::default() };
+        let usage = Usage { bags: u64::from_be_bytes(*bags), bytes: u64::from_be_bytes(*bytes) };
+        Self { last: seq_from(*last), usage }
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        let Self { last, usage: Usage { bags, bytes: size } } = self;
+        for (chunk, number) in bytes.as_chunks_mut().0.iter_mut().zip([last.number(), bags, size]) {
+            *chunk = number.to_be_bytes();
+        }
+        bytes
+    }
+}
 
 /// Returns the key of a bag in [`HEADS`] and [`BODIES`].
 pub(super) fn bag_key(user: &PublicKey, seq: Seq) -> [u8; 40] {
@@ -53,11 +76,14 @@ pub(super) fn seq_of_key(key: &[u8; 40]) -> Seq {
     seq_from([a, b, c, d, e, f, g, h])
 }
 
-/// Returns the key of a signature in [`SEQS`].
-fn signature_key(user: &PublicKey, signature: &[u8; 64]) -> [u8; 48] {
+/// Returns the key of a signature in [`SEQS`]: user (32 bytes) ++ the start of the BLAKE3 hash of the signature (16
+/// bytes).
+///
+/// A user can make signatures that start alike, but no two whose hashes do; who could would confuse his own bags alone.
+pub(super) fn signature_key(user: &PublicKey, signature: &Signature) -> [u8; 48] {
     let mut key = [0; 48];
     key[..32].copy_from_slice(user.as_bytes());
-    key[32..].copy_from_slice(&signature[..16]);
+    key[32..].copy_from_slice(&blake3::hash(signature.as_bytes()).as_bytes()[..16]);
     key
 }
 
@@ -69,10 +95,10 @@ pub(super) fn seq_from(bytes: [u8; 8]) -> Seq {
 
 /// The tables of one write transaction.
 pub(super) struct Tables<'txn> {
-    users: Table<'txn, &'static [u8; 32], &'static [u8; 8]>,
+    users: Table<'txn, &'static [u8; 32], &'static [u8; 24]>,
     heads: Table<'txn, &'static [u8; 40], &'static [u8]>,
     bodies: Table<'txn, &'static [u8; 40], &'static [u8]>,
-    seqs: Table<'txn, &'static [u8; 48], &'static [u8]>,
+    seqs: Table<'txn, &'static [u8; 48], &'static [u8; 8]>,
     changed: bool,
 }
 
@@ -93,64 +119,84 @@ impl<'txn> Tables<'txn> {
     }
 
     pub(super) fn register(&mut self, user: &PublicKey) -> Result<(), StoreError> {
-        match self.last_seq(user)? {
+        match self.account(user)? {
             Some(_) => Ok(()),
-            None => self.set_last_seq(user, Seq::ZERO),
+            None => self.set_account(user, Account::default()),
         }
     }
 
     /// Appends bags table by table and in the order of the keys, which touches each page once.
     pub(super) fn append(&mut self, user: &PublicKey, bags: &[VerifiedBag]) -> Result<Appended, StoreError> {
-        let before = self.last_seq(user)?;
-        let known = self.known(user, bags)?;
-        let mut last = before.unwrap_or_default();
-        let mut new: BTreeMap<&[u8; 64], Seq> = BTreeMap::new();
+        let before = self.account(user)?;
+        let mut account = before.unwrap_or_default();
+        let keys: Vec<_> = bags.iter().map(|bag| signature_key(user, &bag.as_bag().head.signature)).collect();
+        let known = self.known(&keys)?;
+        let mut new: BTreeMap<&[u8; 48], Seq> = BTreeMap::new();
         let mut appended = Appended::whole(Vec::with_capacity(bags.len()));
-        for (bag, known) in bags.iter().map(VerifiedBag::as_bag).zip(known) {
-            let signature = bag.head.signature.as_bytes();
-            if let Some(seq) = known.or_else(|| new.get(signature).copied()) {
+        for (key, known) in keys.iter().zip(known) {
+            if let Some(seq) = known.or_else(|| new.get(key).copied()) {
                 appended.placed.push(Placed::Known(seq));
                 continue;
             }
-            let seq = last.next();
-            if seq == last {
+            let seq = account.last.next();
+            if seq == account.last {
                 appended.cut = Some(StoreError::NoSeqLeft { user: *user });
                 break;
             }
-            self.heads.insert(&bag_key(user, seq), bag.head.to_bytes().as_slice()).map_err(writing)?;
-            new.insert(signature, seq);
+            new.insert(key, seq);
             appended.placed.push(Placed::New(seq));
-            last = seq;
+            account.last = seq;
         }
-        for (bag, placed) in bags.iter().zip(&appended.placed).filter(|(_, placed)| placed.is_new()) {
-            self.bodies.insert(&bag_key(user, placed.seq()), bag.as_bag().body.as_bytes()).map_err(writing)?;
+        let bags = bags.iter().map(VerifiedBag::as_bag).zip(&mut appended.placed);
+        let (new_bags, known_bags): (Vec<_>, Vec<_>) = bags.partition(|(_, placed)| placed.is_new());
+        for (bag, placed) in &new_bags {
+            let head = bag.head.to_bytes();
+            self.heads.insert(&bag_key(user, placed.seq()), head.as_slice()).map_err(writing)?;
+            account.usage.bags += 1;
+            account.usage.bytes += (head.len() + bag.body.as_bytes().len()) as u64;
         }
-        for (bag, placed) in bags.iter().zip(&mut appended.placed) {
-            if let Placed::Known(seq) = *placed
-                && self.heal(&bag_key(user, seq), bag.as_bag())?
-            {
-                *placed = Placed::Healed(seq);
+        for (bag, placed) in &new_bags {
+            self.bodies.insert(&bag_key(user, placed.seq()), bag.body.as_bytes()).map_err(writing)?;
+        }
+        for (key, seq) in new {
+            self.seqs.insert(key, &seq.number().to_be_bytes()).map_err(writing)?;
+        }
+        for (bag, placed) in known_bags {
+            if self.heal(&bag_key(user, placed.seq()), bag, &mut account.usage)? {
+                *placed = Placed::Healed(placed.seq());
             }
         }
-        for (signature, seq) in new {
-            self.index(user, &Signature::from_bytes(*signature), seq)?;
-        }
-        if before != Some(last) {
-            self.set_last_seq(user, last)?;
+        if before != Some(account) {
+            self.set_account(user, account)?;
         }
         Ok(appended)
     }
 
-    /// Stores a known bag anew if what lies there differs, and tells whether it does.
-    fn heal(&mut self, key: &[u8; 40], bag: &Bag) -> Result<bool, StoreError> {
+    /// Looks up the seqs of the bags that are there already, in the order of the keys.
+    fn known(&self, keys: &[[u8; 48]]) -> Result<Vec<Option<Seq>>, StoreError> {
+        let mut by_key: Vec<usize> = (0..keys.len()).collect();
+        by_key.sort_unstable_by_key(|&index| &keys[index]);
+        let mut known = vec![None; keys.len()];
+        for index in by_key {
+            known[index] = self.seqs.get(&keys[index]).map_err(reading)?.map(|seq| seq_from(*seq.value()));
+        }
+        Ok(known)
+    }
+
+    /// Stores a known bag anew if what lies there differs, and tells whether it did.
+    fn heal(&mut self, key: &[u8; 40], bag: &Bag, usage: &mut Usage) -> Result<bool, StoreError> {
         let (head, body) = (bag.head.to_bytes(), bag.body.as_bytes());
         let same_head = self.heads.get(key).map_err(reading)?.is_some_and(|stored| stored.value() == head);
         let same_body = self.bodies.get(key).map_err(reading)?.is_some_and(|stored| stored.value() == body);
         if same_head && same_body {
             return Ok(false);
         }
-        self.heads.insert(key, head.as_slice()).map_err(writing)?;
-        self.bodies.insert(key, body).map_err(writing)?;
+        let old_head = self.heads.insert(key, head.as_slice()).map_err(writing)?.map(|old| old.value().len());
+        let old_body = self.bodies.insert(key, body).map_err(writing)?.map(|old| old.value().len());
+        usage.bags += u64::from(old_head.is_none());
+        let added = (head.len() + body.len()) as u64;
+        let removed = (old_head.unwrap_or(0) + old_body.unwrap_or(0)) as u64;
+        usage.bytes = (usage.bytes + added).saturating_sub(removed);
         self.changed = true;
         Ok(true)
     }
@@ -159,58 +205,35 @@ impl<'txn> Tables<'txn> {
         let (first, last) = (bag_key(user, Seq::ZERO), bag_key(user, END));
         self.heads.retain_in::<&[u8; 40], _>(&first..=&last, |_, _| false).map_err(writing)?;
         self.bodies.retain_in::<&[u8; 40], _>(&first..=&last, |_, _| false).map_err(writing)?;
-        let (first, last) = (signature_key(user, &[0; 64]), signature_key(user, &[0xff; 64]));
+        let (mut first, mut last) = ([0; 48], [0xff; 48]);
+        first[..32].copy_from_slice(user.as_bytes());
+        last[..32].copy_from_slice(user.as_bytes());
         self.seqs.retain_in::<&[u8; 48], _>(&first..=&last, |_, _| false).map_err(writing)?;
         let known = self.users.remove(user.as_bytes()).map_err(writing)?.is_some();
         self.changed |= known;
         Ok(known)
     }
 
-    /// Looks up which bags are there already, and under which seqs.
-    fn known(&self, user: &PublicKey, bags: &[VerifiedBag]) -> Result<Vec<Option<Seq>>, StoreError> {
-        let signature = |index: usize| &bags[index].as_bag().head.signature;
-        let mut by_signature: Vec<usize> = (0..bags.len()).collect();
-        by_signature.sort_unstable_by_key(|&index| signature(index).as_bytes());
-        let mut known = vec![None; bags.len()];
-        for index in by_signature {
-            known[index] = self.seq_of(user, signature(index))?;
-        }
-        Ok(known)
+    fn account(&self, user: &PublicKey) -> Result<Option<Account>, StoreError> {
+        let account = self.users.get(user.as_bytes()).map_err(reading)?;
+        Ok(account.map(|account| Account::from_bytes(account.value())))
     }
 
-    fn seq_of(&self, user: &PublicKey, signature: &Signature) -> Result<Option<Seq>, StoreError> {
-        let Some(seqs) = self.seqs.get(&signature_key(user, signature.as_bytes())).map_err(reading)? else {
-            return Ok(None);
-        };
-        for &seq in seqs.value().as_chunks().0 {
-            let seq = seq_from(seq);
-            let head = self.heads.get(&bag_key(user, seq)).map_err(reading)?;
-            if head.is_some_and(|head| head.value().starts_with(signature.as_bytes())) {
-                return Ok(Some(seq));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Adds a seq to those of its signature's start.
-    fn index(&mut self, user: &PublicKey, signature: &Signature, seq: Seq) -> Result<(), StoreError> {
-        let key = signature_key(user, signature.as_bytes());
-        let seq = seq.number().to_be_bytes();
-        let others = self.seqs.insert(&key, seq.as_slice()).map_err(writing)?.map(|others| others.value().to_vec());
-        if let Some(others) = others {
-            self.seqs.insert(&key, [&others, seq.as_slice()].concat().as_slice()).map_err(writing)?;
-        }
-        Ok(())
-    }
-
-    fn last_seq(&self, user: &PublicKey) -> Result<Option<Seq>, StoreError> {
-        let last = self.users.get(user.as_bytes()).map_err(reading)?;
-        Ok(last.map(|last| seq_from(*last.value())))
-    }
-
-    fn set_last_seq(&mut self, user: &PublicKey, last: Seq) -> Result<(), StoreError> {
+    fn set_account(&mut self, user: &PublicKey, account: Account) -> Result<(), StoreError> {
         self.changed = true;
-        self.users.insert(user.as_bytes(), &last.number().to_be_bytes()).map_err(writing)?;
+        self.users.insert(user.as_bytes(), &account.to_bytes()).map_err(writing)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_24_bytes() {
+        let account = Account { last: Seq::new(7).unwrap(), usage: Usage { bags: 6, bytes: 1 << 40 } };
+        assert_eq!(account.to_bytes()[7..16], [7, 0, 0, 0, 0, 0, 0, 0, 6]);
+        assert_eq!(Account::from_bytes(&account.to_bytes()), account);
     }
 }

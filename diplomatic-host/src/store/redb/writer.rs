@@ -1,38 +1,33 @@
-//! The one writer: takes every waiting write, commits them together, answers all.
+//! The one writer: takes what waits, commits it together, answers all.
 
+use std::any::Any;
 use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
 
 use diplomatic::standard::{PublicKey, VerifiedBag};
 use tokio::sync::oneshot::Sender;
 
+use super::open::Medium;
+use super::queue::Queue;
 use super::tables::Tables;
 use super::{Shared, writing};
-use crate::store::{Appended, Change, Feed, Placed, StoreError};
+use crate::store::{Appended, Change, Placed, StoreError};
 
-/// How many bytes of bags one commit takes before the others wait for the next: it bounds how long a small push waits
-/// behind large ones. A single push may be larger, for it is stored as a whole.
-const COMMIT_BYTES: usize = 8 << 20;
-/// How many writes one commit takes.
-const COMMIT_WRITES: usize = 4096;
+/// Something to write.
+#[derive(Debug)]
+pub(super) enum Job {
+    Register { user: PublicKey, done: Sender<Result<(), StoreError>> },
+    Append { user: PublicKey, bags: Vec<VerifiedBag>, done: Sender<Appended> },
+    Delete { user: PublicKey, done: Sender<Result<bool, StoreError>> },
+}
 
 /// Something for the writer to do.
-pub(super) enum Job {
-    Register {
-        user: PublicKey,
-        done: Sender<Result<(), StoreError>>,
-    },
-    Append {
-        user: PublicKey,
-        bags: Vec<VerifiedBag>,
-        done: Sender<Appended>,
-    },
-    Delete {
-        user: PublicKey,
-        done: Sender<Result<bool, StoreError>>,
-    },
+#[derive(Debug)]
+pub(super) enum Task {
+    Write(Job),
     /// A reader met an I/O error, after which the database refuses everything until it is opened again.
     Reopen,
 }
@@ -42,63 +37,121 @@ enum Outcome {
     Registered,
     Appended(Appended),
     Deleted(bool),
-    Nothing,
 }
 
-/// How long writes are refused after one failed, in multiples of what it took to open the file again. A full disk must
-/// not keep those waiting who read.
-const REST: u32 = 10;
+/// The longest time for which writes are refused after one failed.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
-/// Runs until every sender of jobs is gone, and carries out what they sent.
-pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>) {
-    let mut resting: Option<(Instant, StoreError)> = None;
-    while let Ok(first) = jobs.recv() {
-        let batch = gather(first, jobs);
-        shared.asked.store(false, Ordering::Release);
-        if let Some((_, error)) = resting.as_ref().filter(|(until, _)| Instant::now() < *until) {
+/// Runs until every sender of tasks is gone, and carries out what they sent.
+pub(super) fn run(shared: &Shared, tasks: &Receiver<Task>) {
+    let mut queue = Queue::default();
+    let mut rest = Rest::default();
+    while gather(shared, &mut queue, tasks) {
+        let batch = queue.take();
+        if let Some(error) = rest.error() {
             batch.into_iter().for_each(|job| job.fail(error));
             continue;
         }
-        resting = match shared.ensure_open().and_then(|()| commit(shared, &batch)) {
-            Ok(outcomes) => {
-                batch.into_iter().zip(outcomes).for_each(|(job, outcome)| job.succeed(outcome, &shared.feed));
-                None
-            }
-            Err(error) => {
-                tracing::error!(error = &error as &dyn Error, "nothing of {} writes was stored", batch.len());
-                batch.into_iter().for_each(|job| job.fail(&error));
-                Some((recover(shared), error))
-            }
-        };
+        match catch_unwind(AssertUnwindSafe(|| write(shared, batch))) {
+            Ok(Ok(())) => rest = Rest::default(),
+            Ok(Err(error)) => rest.begin(error),
+            // The database may be locked for ever now. The jobs are dropped, which is heard as a failure.
+            Err(panic) => return shared.die(&*panic),
+        }
     }
 }
 
-/// Opens the database again, at once for the sake of those who read, and returns when to write again.
-fn recover(shared: &Shared) -> Instant {
-    let started = Instant::now();
-    shared.broken.store(true, Ordering::Release);
+/// Fills the queue, and waits where there is nothing to do; `false` when there never will be.
+fn gather(shared: &Shared, queue: &mut Queue, tasks: &Receiver<Task>) -> bool {
+    loop {
+        let task = match tasks.try_recv() {
+            Ok(task) => task,
+            Err(_) if !queue.is_empty() => return true,
+            Err(TryRecvError::Disconnected) => return false,
+            Err(TryRecvError::Empty) => match tasks.recv() {
+                Ok(task) => task,
+                Err(_) => return false,
+            },
+        };
+        match task {
+            Task::Write(job) => queue.push(job),
+            Task::Reopen => {
+                shared.asked.store(false, Ordering::Release);
+                reopen(shared);
+            }
+        }
+    }
+}
+
+/// Commits a batch and answers its jobs. What can fail for one user alone, such as a page that cannot be read, strikes
+/// only that one: if the batch fails, its jobs are tried one by one, until two have failed.
+fn write(shared: &Shared, batch: Vec<Job>) -> Result<(), StoreError> {
+    let Err((batch, error)) = write_together(shared, batch) else { return Ok(()) };
+    if batch.len() == 1 {
+        batch.into_iter().for_each(|job| job.fail(&error));
+        return if is_of_one(&error) { Ok(()) } else { Err(error) };
+    }
+    let mut failed = 0;
+    let mut jobs = batch.into_iter();
+    for job in jobs.by_ref() {
+        let Err((job, error)) = write_together(shared, vec![job]) else { continue };
+        job.into_iter().for_each(|job| job.fail(&error));
+        failed += usize::from(!is_of_one(&error));
+        if failed == 2 {
+            jobs.for_each(|job| job.fail(&error));
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Tells whether an error has nothing to do with the disk as a whole.
+const fn is_of_one(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupted(_))
+}
+
+/// Commits jobs together and answers them, or gives them back unanswered.
+fn write_together(shared: &Shared, batch: Vec<Job>) -> Result<(), (Vec<Job>, StoreError)> {
+    let outcomes = shared.ensure_open().and_then(|()| confirm(shared)).and_then(|()| commit(shared, &batch));
+    match outcomes {
+        Ok(outcomes) => {
+            batch.into_iter().zip(outcomes).for_each(|(job, outcome)| job.succeed(outcome, shared));
+            Ok(())
+        }
+        Err(error) => {
+            tracing::error!(error = &error as &dyn Error, "nothing of {} writes was stored", batch.len());
+            if !is_of_one(&error) {
+                shared.broken.store(true, Ordering::Release);
+                reopen(shared);
+            }
+            Err((batch, error))
+        }
+    }
+}
+
+/// Makes sure that what the database shows is on disk: a bag that is known is answered without a commit.
+fn confirm(shared: &Shared) -> Result<(), StoreError> {
+    if !shared.confirmed.load(Ordering::Acquire) {
+        Medium::confirm(shared.database().as_ref().ok_or(StoreError::Stopped)?).map_err(writing)?;
+        shared.confirmed.store(true, Ordering::Release);
+    }
+    Ok(())
+}
+
+/// Opens the database again if it broke, at once for the sake of those who read.
+fn reopen(shared: &Shared) {
     // If it fails, the next job that is carried out tries again.
     if let Err(error) = shared.ensure_open() {
         tracing::error!(error = &error as &dyn Error, "the data file could not be opened again");
     }
-    Instant::now() + REST * started.elapsed()
-}
-
-/// Takes what waits already; nobody is kept waiting for more to come.
-fn gather(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
-    let mut bytes = first.size();
-    let mut batch = vec![first];
-    while bytes < COMMIT_BYTES && batch.len() < COMMIT_WRITES {
-        let Ok(job) = jobs.try_recv() else { break };
-        bytes += job.size();
-        batch.push(job);
-    }
-    batch
 }
 
 fn commit(shared: &Shared, batch: &[Job]) -> Result<Vec<Outcome>, StoreError> {
     let database = shared.database();
-    let txn = database.as_ref().ok_or(StoreError::Stopped)?.begin_write().map_err(writing)?;
+    let mut txn = database.as_ref().ok_or(StoreError::Stopped)?.begin_write().map_err(writing)?;
+    // Two phases: what a failed sync leaves behind is then never taken for stored. And no crash makes the next start
+    // read the whole file.
+    txn.set_quick_repair(true);
     let mut tables = Tables::open(&txn)?;
     let outcomes = batch.iter().map(|job| job.carry_out(&mut tables)).collect::<Result<_, _>>()?;
     let changed = tables.changed();
@@ -112,15 +165,42 @@ fn commit(shared: &Shared, batch: &[Job]) -> Result<Vec<Outcome>, StoreError> {
     Ok(outcomes)
 }
 
+/// How long writes are refused after failures in a row: not at all after the first one, which may be a passing one. A
+/// full disk must not keep those waiting who read.
+#[derive(Debug, Default)]
+struct Rest {
+    failures: u32,
+    until: Option<(Instant, StoreError)>,
+}
+
+impl Rest {
+    fn begin(&mut self, error: StoreError) {
+        let pause = Duration::from_millis(5 << self.failures.min(10)).min(LONGEST_REST);
+        self.until = (self.failures > 0).then(|| (Instant::now() + pause, error));
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    fn error(&self) -> Option<&StoreError> {
+        self.until.as_ref().filter(|(until, _)| Instant::now() < *until).map(|(_, error)| error)
+    }
+}
+
 impl Job {
-    fn size(&self) -> usize {
+    pub(super) const fn user(&self) -> &PublicKey {
         match self {
-            Self::Append { bags, .. } => bags
-                .iter()
-                .map(VerifiedBag::as_bag)
-                .map(|bag| bag.head.head.as_bytes().len() + bag.body.as_bytes().len())
-                .sum(),
-            Self::Register { .. } | Self::Delete { .. } | Self::Reopen => 0,
+            Self::Register { user, .. } | Self::Append { user, .. } | Self::Delete { user, .. } => user,
+        }
+    }
+
+    /// Returns how many bytes and how many bags it adds to a commit, roughly.
+    pub(super) fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Append { bags, .. } => {
+                let size =
+                    |bag: &VerifiedBag| bag.as_bag().head.head.as_bytes().len() + bag.as_bag().body.as_bytes().len();
+                (bags.iter().map(size).sum(), bags.len().max(1))
+            }
+            Self::Register { .. } | Self::Delete { .. } => (0, 1),
         }
     }
 
@@ -129,23 +209,24 @@ impl Job {
             Self::Register { user, .. } => tables.register(user).map(|()| Outcome::Registered),
             Self::Append { user, bags, .. } => tables.append(user, bags).map(Outcome::Appended),
             Self::Delete { user, .. } => tables.delete(user).map(Outcome::Deleted),
-            Self::Reopen => Ok(Outcome::Nothing),
         }
     }
 
     /// Tells what was committed: those who watch before the caller, so that no hint is behind what the caller knows.
-    fn succeed(self, outcome: Outcome, feed: &Feed) {
+    fn succeed(self, outcome: Outcome, Shared { feed, lasts, .. }: &Shared) {
         // Whoever asked may have gone.
         match (self, outcome) {
             (Self::Register { done, .. }, Outcome::Registered) => drop(done.send(Ok(()))),
             (Self::Append { user, done, .. }, Outcome::Appended(appended)) => {
                 let newest = appended.placed.iter().rfind(|placed| placed.is_new());
                 if let Some(last) = newest.map(|placed| Placed::seq(*placed)) {
+                    lasts.committed(user, last);
                     feed.report(Change::Appended { user, last });
                 }
                 let _ = done.send(appended);
             }
             (Self::Delete { user, done }, Outcome::Deleted(known)) => {
+                lasts.deleted(&user);
                 feed.report(Change::Deleted { user });
                 let _ = done.send(Ok(known));
             }
@@ -158,7 +239,12 @@ impl Job {
             Self::Register { done, .. } => drop(done.send(Err(error.clone()))),
             Self::Append { done, .. } => drop(done.send(Appended::nothing(error.clone()))),
             Self::Delete { done, .. } => drop(done.send(Err(error.clone()))),
-            Self::Reopen => {}
         }
     }
+}
+
+/// Returns what a panic said.
+pub(super) fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
