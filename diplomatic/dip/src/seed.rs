@@ -104,7 +104,7 @@ fn import(place: &Place, keeping: &Keeping) -> Result<(), Failure> {
     }
     Kept::keep(&directory, &seed, keeping.keyring)?;
     let about = About { fingerprint: fingerprint.to_string(), words: None, is_kept: None };
-    place.output.result(&about, format_args!("The seed is on this device now. Fingerprint: {fingerprint}"))
+    place.output.result(&about, format_args!("This device has the seed now. Fingerprint: {fingerprint}"))
 }
 
 fn check_is_free(directory: &Directory) -> Result<(), AccountError> {

@@ -39,7 +39,7 @@ pub(crate) enum AccountError {
     )]
     None { path: PathBuf },
     #[error(
-        "{} was created with a DIP_SEED: set it again, import it with `dip seed import`, or choose another directory \
+        "{} was made with a DIP_SEED: set it again, import it with `dip seed import`, or choose another directory \
          with --data", .path.display()
     )]
     Missing { path: PathBuf },
