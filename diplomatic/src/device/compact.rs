@@ -1,4 +1,4 @@
-//! Dropping what does not count any more.
+//! Compaction: dropping overwritten and deleted messages.
 
 use super::Device;
 use crate::fold::Reading;
@@ -10,7 +10,7 @@ use crate::standard::{Content, Timestamp};
 /// How many messages are dropped in one transaction.
 const BATCH: usize = 4_096;
 
-/// What compacting leaves.
+/// What compaction keeps.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -18,7 +18,7 @@ const BATCH: usize = 4_096;
 /// use diplomatic::compact::Keep;
 /// use diplomatic::Timestamp;
 ///
-/// // What was overwritten or deleted in the last year can still be looked up.
+/// // Everything overwritten or deleted in the last year stays available.
 /// let a_year_ago = SystemTime::now() - Duration::from_secs(365 * 24 * 3600);
 /// let keep = Keep::Since(Timestamp::EPOCH.plus(a_year_ago.duration_since(UNIX_EPOCH)?));
 /// # let _ = keep;
@@ -27,29 +27,29 @@ const BATCH: usize = 4_096;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Keep {
-    /// Every message; only unused space goes.
+    /// Every message; this only frees unused space.
     Everything,
-    /// What counts; everything that was overwritten or deleted goes.
+    /// The live messages; everything overwritten or deleted is dropped.
     Latest,
-    /// What counted at this time, and everything that came later.
+    /// The messages that were live at this time, and everything later.
     Since(Timestamp),
 }
 
-/// What compacting did.
+/// The result of a compaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compacted {
-    /// How many messages were dropped.
+    /// The number of dropped messages.
     pub dropped: u64,
-    /// How many bytes smaller the log is.
+    /// By how many bytes the log has shrunk.
     pub bytes_freed: u64,
-    /// Whether the file could not be made smaller, since an export or another process was reading it. The next
-    /// compaction makes up for it.
+    /// Whether the file could not be shrunk because an export or another process was reading it. The next compaction
+    /// makes up for it.
     pub is_busy: bool,
 }
 
 impl<R: Reducer> Device<R> {
-    /// Drops overwritten and deleted messages from this device, and makes the log smaller.
+    /// Drops overwritten and deleted messages from this device and shrinks the log.
     ///
     /// The state stays the same, and so does what hosts and other devices have. A message stays if a host still waits
     /// for it, or if everything that came after it for its entity cannot be applied by this build. The dropped messages

@@ -10,26 +10,26 @@ use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE, Winner};
 use crate::order::{Clock, Position, Tick, after};
 use crate::standard::{Body, EntityBody, EntityId, HeadError, Message, Timestamp};
 
-/// Why an event cannot be emitted. Nothing of it, nor of those emitted together with it, is stored.
+/// Why an event could not be emitted. Neither it nor the events emitted with it are stored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmitError {
-    /// A field does not serialize.
+    /// A field cannot be serialized.
     #[error(transparent)]
     Encode(#[from] EncodeEventError),
     /// The entity's time or counter is at the end of what can be told.
     #[error(transparent)]
     Head(#[from] HeadError),
-    /// The event does not read back from what it serializes to.
+    /// The event cannot be read back from its serialized form.
     #[error("the event cannot be read back: {reason}")]
     Unreadable {
-        /// What the deserializer said.
+        /// The deserializer's message.
         reason: String,
     },
-    /// The reducer panicked over the event.
+    /// The reducer panicked on the event.
     #[error("{reason}")]
     Panicked {
-        /// That it panicked, and its message.
+        /// The panic's message.
         reason: String,
     },
     /// The event refers to something that lies further ahead than the clock follows, and the clock is set to
@@ -64,7 +64,7 @@ impl LogFailure for EmitError {
     }
 }
 
-/// Writes events in their order, and returns what each is about and the new messages.
+/// Writes events in order, and returns the entity of each and the new messages.
 pub(super) fn write_events<E: DiplomaticEvent>(
     writer: &mut LogWriter<'_>,
     clock: Clock,

@@ -6,23 +6,24 @@ use crate::reducer::Reducer;
 use crate::standard::{HostKeys, Label, Seed};
 
 impl<R: Reducer> Device<R> {
-    /// Checks the store: that every value opens under its key, that every body has its hash and every sealed bag its
-    /// signature, and that winners, lists and queues agree with the messages. `watch` learns how far it is.
+    /// Checks the store: the encryption of every value, the hash of every body, the signature of every sealed bag, and the
+    /// indexes, lists and queues. Reports the progress to `watch`.
     ///
     /// # Errors
     ///
-    /// [`LogError`], when the store cannot be read at all.
+    /// [`LogError`] if the store cannot be read at all.
     pub fn verify(&self, seed: &Seed, watch: impl FnMut(Progress)) -> Result<StoreReport, LogError> {
         self.start_verify()?.run(seed, watch)
     }
 
-    /// Checks the database's own pages, and takes the log as of now, to be checked elsewhere while the device goes on.
+    /// Checks the database's pages, and takes a snapshot of the log, to be checked on another thread while the device
+    /// continues.
     pub(crate) fn start_verify(&self) -> Result<Verification, LogError> {
         Ok(Verification { file: self.log.check_file()?, log: self.log.snapshot()? })
     }
 }
 
-/// A log as of one moment, to be checked.
+/// A snapshot of a log to check.
 #[derive(Debug)]
 pub(crate) struct Verification {
     file: FileCheck,

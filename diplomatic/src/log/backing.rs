@@ -1,4 +1,4 @@
-//! Where a log's bytes are.
+//! The storage of a log.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ use super::stump::Regrown;
 use super::vault::Vault;
 use crate::standard::Seed;
 
-/// How much of the file redb keeps in memory.
+/// The size of redb's cache.
 const CACHE_BYTES: usize = 32 << 20;
 
-/// Where a log's bytes are: in a file, in memory, or in any other storage that redb can use.
+/// The storage of a log: a file, memory, or any other storage for redb.
 ///
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -29,7 +29,7 @@ const CACHE_BYTES: usize = 32 << 20;
 /// # use diplomatic::{Backing, Device, Seed, Timestamp};
 /// # let rng = || rand::make_rng::<rand::rngs::StdRng>();
 /// # let (seed, now) = (Seed::random(), Timestamp::from_millis(1_764_000_000_000));
-/// // A test of what a restart leaves; `Backing::file("todo.redb")` is the real thing.
+/// // A test of a restart. An app uses `Backing::file("todo.redb")`.
 /// let backing = Backing::memory();
 /// let mut device = Device::<Todos>::open(backing.clone(), &seed, rng())?;
 /// device.emit(now, &TodoEvent::Added { title: "milk".into() })?;
@@ -49,23 +49,23 @@ enum Kind {
 
 type OpenDatabase = dyn Fn(&Builder) -> Result<Database, DatabaseError> + Send + Sync;
 
-/// A storage that is not a file by its path.
+/// A storage other than a file with a path.
 #[derive(Clone)]
 struct Storage {
     name: &'static str,
     open: Arc<OpenDatabase>,
-    /// How many bytes the storage has, as of the last time that it said so.
+    /// The last known size of the storage in bytes.
     len: Arc<AtomicU64>,
 }
 
 impl Backing {
-    /// A file; its folder has to exist.
+    /// A file, whose folder must exist.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Kind::File(path.into()))
     }
 
-    /// Memory, for tests and throw-away tools. A clone is the same memory: what a log left there when it was dropped
-    /// can be opened again.
+    /// Memory, for tests and throwaway tools. Clones share the memory, so that a log can be reopened after it was
+    /// dropped.
     pub fn memory() -> Self {
         let memory = Memory::default();
         Self::named("the log in memory", move || Ok(memory.clone()))
@@ -73,8 +73,8 @@ impl Backing {
 
     /// Any other storage, such as a browser's private files.
     ///
-    /// `open` is called whenever the log is opened, and again after the storage failed, since the database over a failed
-    /// storage does no more work. Each call must lead to the same bytes.
+    /// `open` is called whenever the log is opened, and again after the storage has failed, because the database stops
+    /// working then. Each call must return a storage with the same contents.
     ///
     /// ```
     /// use std::fs::File;
@@ -111,7 +111,7 @@ impl Backing {
         }
     }
 
-    /// Returns how many bytes there are.
+    /// Returns the size in bytes.
     pub(super) fn size(&self) -> u64 {
         match &self.0 {
             Kind::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
@@ -133,7 +133,7 @@ impl Backing {
         }
     }
 
-    /// Opens the database, checks or sets what the file is, and derives its keys.
+    /// Opens the database, checks or initialises it as a log, and derives its keys.
     pub(super) fn open_log(&self, seed: &Seed, rng: &mut dyn CryptoRng) -> Result<(Database, Vault), OpenLogError> {
         survive_damage(|| Ok(self.try_open_log(seed, rng))).unwrap_or_else(|error| Err(self.open_error(error)))
     }
@@ -202,12 +202,12 @@ impl fmt::Debug for Backing {
     }
 }
 
-/// redb panics over some kinds of damage to its file: that is an error here like any other.
+/// Turns redb's panics, which some kinds of damage cause, into errors.
 pub(super) fn survive_damage<T, E: From<LogError>>(act: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err(LogError::Damaged.into()))
 }
 
-/// Makes a new file's name durable too.
+/// Makes a new file's name durable.
 #[cfg(unix)]
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,12 +1,12 @@
-//! Why a log cannot be opened, read or written.
+//! Errors of opening, reading and writing a log.
 
 use std::path::PathBuf;
 
-/// Why a log cannot be opened.
+/// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenLogError {
-    /// Another process, or another client in this one, has the file.
+    /// Another process, or another client in this process, has the file open.
     #[error("{} is in use by another process: close it there, or use a file of its own here", .path.display())]
     InUse {
         /// The file.
@@ -45,7 +45,7 @@ pub enum OpenLogError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What the database said.
+        /// The database's error.
         source: Option<StorageError>,
     },
     /// The file or its folder cannot be used.
@@ -53,7 +53,7 @@ pub enum OpenLogError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The database failed.
@@ -61,25 +61,26 @@ pub enum OpenLogError {
     Storage {
         /// The file.
         path: PathBuf,
-        /// What the database said.
+        /// The database's error.
         source: StorageError,
     },
 }
 
-/// Why a log cannot be read or written. What was acknowledged before is safe; what failed left nothing behind.
+/// Why a log could not be read or written. Everything acknowledged before is safe, and a failed change leaves nothing
+/// behind.
 ///
-/// One case is open: when the disk fails in the very act of making a change durable, it may have the change all the
-/// same, whole. The state shows it then as soon as the disk can be read.
+/// There is one exception: if the disk fails while it makes a change durable, the complete change may still be on it. The
+/// state then shows it as soon as the disk can be read again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The disk or the database failed, as when the disk is full.
+    /// The disk or the database failed, for example because the disk is full.
     #[error("the log's storage failed")]
     Storage(#[from] StorageError),
-    /// The database stumbled over its own file: it was damaged.
+    /// The database found its file damaged.
     #[error("the log's file is damaged")]
     Damaged,
-    /// A stored value does not open under its key: the file was damaged or tampered with.
+    /// A stored value cannot be decrypted: the file was damaged or tampered with.
     #[error("a value in the log's table {table} is damaged")]
     DamagedValue {
         /// The table.
@@ -90,7 +91,7 @@ pub enum LogError {
     Closed,
 }
 
-/// What the database under a log said.
+/// An error of the log's database.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct StorageError(#[from] redb::Error);

@@ -50,19 +50,19 @@ pub(crate) use write::{Change, LogWriter};
 
 use crate::standard::Seed;
 
-/// This device's number among the bringers of messages.
+/// This device's number among the origins of messages.
 pub(crate) const THIS_DEVICE: u32 = 0;
 
-/// The number of all export files among the bringers of messages; no link gets as far.
+/// The number of all export files among the origins of messages. No link reaches it.
 pub(crate) const A_FILE: u32 = u32::MAX;
 
 /// A device's log.
 pub(crate) struct Log {
     backing: Backing,
-    /// None after the storage failed: the next call opens it anew, since redb refuses all work after an I/O error.
+    /// `None` after the storage failed. The next call reopens it, because redb refuses to work after an I/O error.
     database: RefCell<Option<Database>>,
-    /// Whether the storage failed since [`recover`](Self::recover). A change whose sync failed may be there all the
-    /// same, so that what is in memory may be behind.
+    /// Whether the storage has failed since [`recover`](Self::recover). A change whose sync failed may still be there, so
+    /// what is in memory may be outdated.
     is_suspect: Cell<bool>,
     vault: Arc<Vault>,
     rng: Box<dyn CryptoRng + Send>,
@@ -70,7 +70,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens the log, or makes one where there is none.
+    /// Opens the log, or creates one.
     pub(crate) fn open(
         backing: Backing,
         seed: &Seed,
@@ -86,7 +86,7 @@ impl Log {
         Ok(log)
     }
 
-    /// Tells of a failure to read the log while it is being opened.
+    /// Converts a failure to read the log while it is being opened.
     pub(crate) fn open_error(&self, error: LogError) -> OpenLogError {
         self.backing.open_error(error)
     }
@@ -99,19 +99,19 @@ impl Log {
         self.links.iter().find(|link| link.number == number)
     }
 
-    /// Tells whether the storage failed, so that the log may hold more than is known of it.
+    /// Returns whether the storage has failed, so that the log may hold more than is known about it.
     pub(crate) const fn is_suspect(&self) -> bool {
         self.is_suspect.get()
     }
 
-    /// Reads anew what is kept in memory.
+    /// Reloads what is kept in memory.
     pub(crate) fn recover(&mut self) -> Result<(), LogError> {
         self.links = self.read(|reader| reader.links())?;
         self.is_suspect.set(false);
         Ok(())
     }
 
-    /// Returns how far a link's host was read; empty at the start.
+    /// Returns how far a link's host has been read; empty at the start.
     pub(crate) fn cursor(&self, number: u32) -> Result<Vec<u8>, LogError> {
         let is_wanted = |link: &&Link| link.number == number;
         let cursor = if self.is_suspect() {
@@ -122,8 +122,8 @@ impl Log {
         Ok(cursor.unwrap_or_default())
     }
 
-    /// Runs one transaction: all that `act` did is durable when this returns `Ok`. Otherwise nothing of it is there,
-    /// but for one case: when the last sync fails, the storage may have all of it or nothing.
+    /// Runs one transaction. If this returns `Ok`, everything that `act` did is durable; otherwise, nothing of it remains,
+    /// with one exception: if the final sync fails, the storage may have all of it or nothing.
     pub(crate) fn write<T, E: LogFailure>(
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
@@ -134,7 +134,7 @@ impl Log {
         })
     }
 
-    /// Runs one transaction as [`write`](Self::write) does, and returns how to undo it.
+    /// Runs one transaction like [`write`](Self::write), and returns a point to roll back to.
     pub(crate) fn write_undoably<T, E: LogFailure>(
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
@@ -148,7 +148,7 @@ impl Log {
         })
     }
 
-    /// Sets the log back to before a transaction, which must be the last one, in a durable transaction of its own.
+    /// Rolls the log back to before a transaction, which must be the last one, in another durable transaction.
     pub(crate) fn undo(&mut self, Undo(savepoint): Undo) -> Result<(), LogError> {
         with_database(&self.backing, &self.database, &self.is_suspect, |database| {
             let mut transaction = database.begin_write()?;
@@ -167,8 +167,8 @@ impl Log {
 }
 
 impl Log {
-    /// Gives the space of dropped messages back, and returns how many bytes the log takes less; `None` while somebody
-    /// reads the log as of an earlier moment, here or in another process.
+    /// Frees the space of dropped messages, and returns by how many bytes the log has shrunk; `None` while somebody reads
+    /// an earlier state of the log, in this process or another.
     pub(crate) fn shrink(&mut self) -> Result<Option<u64>, LogError> {
         let before = self.backing.size();
         let is_done =
@@ -180,7 +180,7 @@ impl Log {
     }
 }
 
-/// Opens the database anew if it failed before, and notes if it fails now.
+/// Reopens the database if it failed before, and records if it fails now.
 fn with_database<T, E: LogFailure>(
     backing: &Backing,
     slot: &RefCell<Option<Database>>,
@@ -217,9 +217,9 @@ fn run<T, E: LogFailure>(
 /// How the log was before a transaction.
 pub(crate) struct Undo(Savepoint);
 
-/// The error of something that is done inside a transaction.
+/// The error of an operation inside a transaction.
 pub(crate) trait LogFailure: From<LogError> {
-    /// Tells whether the storage failed, after which the database has to be opened anew.
+    /// Returns whether the storage failed, after which the database must be reopened.
     fn is_storage(&self) -> bool;
 }
 

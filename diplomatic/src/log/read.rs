@@ -83,7 +83,7 @@ impl<'t> LogReader<'t> {
         Ok(self.transaction.open_table(tables::UNAPPLIED)?.get(&position.to_bytes())?.is_some())
     }
 
-    /// Hands on the place of every message, in the one order, without opening any.
+    /// Hands on the place of every message, in the total order, without opening any.
     pub(crate) fn each_position(&self, mut act: impl FnMut(Position) -> Result<(), LogError>) -> Result<(), LogError> {
         for row in self.messages.iter()? {
             act(Position::from_bytes(row?.0.value()))?;
@@ -104,7 +104,7 @@ impl<'t> LogReader<'t> {
         self.open_message(&key, sealed.value()).map(Some)
     }
 
-    /// Hands on every message after `after`, in the one order; those that do not count only if `all` is set.
+    /// Hands on every message after `after`, in the total order; those that do not count only if `all` is set.
     pub(crate) fn each_after<E: From<LogError>>(
         &self,
         after: Option<&Position>,
@@ -132,7 +132,7 @@ impl<'t> LogReader<'t> {
         Ok(())
     }
 
-    /// Returns up to `limit` messages after `after`, in the one order.
+    /// Returns up to `limit` messages after `after`, in the total order.
     pub(crate) fn page_after(&self, after: Option<&Position>, limit: usize) -> Result<Vec<StoredMessage>, LogError> {
         let start = after.map(|after| after.to_bytes());
         let start = start.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
@@ -177,7 +177,7 @@ impl<'t> LogReader<'t> {
         decode_winner(&self.vault.open("entities-1", key, sealed.value())?).map(Some)
     }
 
-    /// Returns every message of an entity, in the one order.
+    /// Returns every message of an entity, in the total order.
     pub(crate) fn messages_of(&self, entity: &EntityId) -> Result<Vec<StoredMessage>, LogError> {
         let key = self.vault.entity_key(entity);
         let overwritten = self.transaction.open_table(tables::OVERWRITTEN)?;

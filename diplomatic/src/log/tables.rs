@@ -10,7 +10,7 @@ use redb::TableDefinition;
 /// ```
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
 
-/// Every message, in the one order. Key: [`Position`](crate::Position). Value: varint link that brought it (0: this
+/// Every message, in the total order. Key: [`Position`](crate::Position). Value: varint link that brought it (0: this
 /// device, 2^32 - 1: a file) · varbytes head · body to the end.
 pub(super) const MESSAGES: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("messages-1");
 

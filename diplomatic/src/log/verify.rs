@@ -1,4 +1,4 @@
-//! Checks that a log is what it should be, table by table.
+//! Checks of a log, table by table.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,23 +14,23 @@ use super::{Log, tables, with_database};
 use crate::order::Position;
 use crate::standard::{Bag, Content, Decode, EntityId, HostKeys, Label, OpenBagError};
 
-/// What a look at every value of a store came to.
+/// The result of checking every value of a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreReport {
-    /// How many messages the store has.
+    /// The number of messages in the store.
     pub messages: u64,
-    /// How many entities they are about.
+    /// The number of their entities.
     pub entities: u64,
-    /// How many bags, signed and sealed, wait to be sent as they are.
+    /// The number of sealed bags that wait to be sent.
     pub bags: u64,
-    /// Whether the pages of the file were checked too. They cannot be while an export is being written.
+    /// Whether the pages of the file were checked, too. This is impossible while an export is being written.
     pub is_file_checked: bool,
-    /// What is wrong; nothing, if all is well.
+    /// The problems found; none if all is well.
     pub problems: Vec<StoreProblem>,
 }
 
-/// Something in a store that is not as it should be.
+/// A problem in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreProblem {
@@ -46,23 +46,23 @@ pub struct StoreProblem {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreProblemKind {
-    /// The value does not open under its key, or is not what stands in this table; a body may not have its hash.
+    /// The value cannot be decrypted, does not belong into the table, or does not match its hash.
     #[error("the value is damaged")]
     Unreadable,
-    /// A message stands at another place than its head says.
-    #[error("the message stands at another place than its head says")]
+    /// A message is at another place than its head says.
+    #[error("the message is at another place than its head says")]
     Misplaced,
-    /// The message that is noted to count for an entity is not the last, or of another type.
-    #[error("the message that is noted to count is another than the last of its entity")]
+    /// The index does not hold the latest message of an entity, or has another type for it.
+    #[error("the index does not hold the latest message of its entity")]
     WrongWinner,
     /// The row is missing.
     #[error("the row is missing")]
     Missing,
-    /// The row is about nothing that is there.
-    #[error("the row is about nothing that is there")]
+    /// The row refers to something that does not exist.
+    #[error("the row refers to something that does not exist")]
     Stray,
-    /// A sealed bag does not open.
-    #[error("the bag does not open: {0}")]
+    /// A sealed bag cannot be opened.
+    #[error("the bag cannot be opened: {0}")]
     Bag(OpenBagError),
 }
 
@@ -73,18 +73,18 @@ impl fmt::Display for StoreProblem {
     }
 }
 
-/// What the database said of its own pages.
+/// The result of the database's check of its pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileCheck {
     Sound,
-    /// It found damage and could mend it.
+    /// It found damage and repaired it.
     Mended,
-    /// It can only look while nobody reads the log as of an earlier moment.
+    /// It cannot check while somebody reads an earlier state of the log.
     Busy,
 }
 
 impl Log {
-    /// Has the database check its own pages.
+    /// Makes the database check its pages.
     pub(crate) fn check_file(&self) -> Result<FileCheck, LogError> {
         with_database(&self.backing, &self.database, &self.is_suspect, |database| match database.check_integrity() {
             Ok(true) => Ok(FileCheck::Sound),
