@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::standard::{Head, HeadHash, MAX_SAFE, Timestamp};
 
-/// A message's place in the total order, in which every device folds: (changed-at, counter, head hash).
+/// A message's place in the total order: (changed-at, counter, head hash).
 ///
-/// Of two changes to one entity, the one with the larger position wins, on every device and whatever came first.
+/// Of two changes to one entity, the one with the larger position wins on every device, in every order of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// When the change was made.
@@ -21,12 +21,12 @@ impl Position {
     /// The length of a position's bytes.
     pub const LEN: usize = 48;
 
-    /// Returns the place of the message with this head.
+    /// Returns the position of the message with this head.
     pub const fn of(head: &Head) -> Self {
         Self { changed: head.changed(), counter: head.counter(), hash: head.hash() }
     }
 
-    /// Returns bytes that sort as positions do.
+    /// Returns bytes that sort in the same order.
     ///
     /// ```text
     /// changed-at (8, big-endian) · counter (8, big-endian) · head hash (32)
@@ -39,7 +39,7 @@ impl Position {
         bytes
     }
 
-    /// Reads the bytes back.
+    /// Decodes the bytes.
     pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
         let (changed, rest) = bytes.split_first_chunk::<8>().expect("a position has 48 bytes");
         let (counter, hash) = rest.split_first_chunk::<8>().expect("a position has 48 bytes");
@@ -56,7 +56,7 @@ impl Position {
     }
 }
 
-/// A reading of the hybrid logical clock: what a new message takes as its changed-at and counter.
+/// A tick of the hybrid logical clock: the changed-at and counter of a new message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tick {
     /// When the change is made.
@@ -67,16 +67,16 @@ pub struct Tick {
 
 /// A hybrid logical clock (Kulkarni et al., 2014) over everything that a device has seen.
 ///
-/// What a device emits sorts after what it saw before, though its own clock may run behind, and ten thousand events
-/// in one millisecond keep their order. What lies further ahead than [`max_ahead`](Self::max_ahead) does not pull the
-/// clock along, so that one device with a clock years ahead does not drag all others there. Only an event that refers
-/// to something from there is dated after it, since it would come to nothing otherwise.
+/// Whatever a device emits sorts after everything it has seen, even if its own clock is slow, and ten thousand events in
+/// one millisecond keep their order. Messages further ahead than [`max_ahead`](Self::max_ahead) do not advance the clock,
+/// so that a device whose clock is years ahead does not drag all others with it. Only an event that refers to such a
+/// message is dated after it, because it would have no effect otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clock {
-    /// How far ahead of this device's time something may lie and still be followed.
+    /// How far ahead of this device's time a message may be before the clock no longer follows it.
     pub max_ahead: Duration,
-    /// Whether to refuse an event that would have to be dated further ahead than that, instead of dating it after what
-    /// it refers to.
+    /// Whether to refuse an event that would have to be dated further ahead, instead of dating it after what it refers
+    /// to.
     pub refuse_beyond: bool,
 }
 
@@ -87,16 +87,16 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// Returns the last moment that is followed.
+    /// Returns the latest time that the clock follows.
     pub fn bound(self, now: Timestamp) -> Timestamp {
         now.plus(self.max_ahead)
     }
 
-    /// Returns the reading for a new change to an entity.
+    /// Returns the tick for a new change to an entity.
     ///
-    /// `earliest` is the first moment that the change may have: the entity's creation, or what comes after all that
-    /// the change refers to. `last` is the largest reading of the entity's changes so far, and `seen(time)` that of any
-    /// message seen that is not after `time`.
+    /// `earliest` is the earliest time for the change: the entity's creation, or after everything the change refers to.
+    /// `last` is the largest tick of the entity's changes so far. `seen(time)` returns the largest tick of all messages
+    /// seen that are not later than `time`.
     pub fn next<E>(
         self,
         now: Timestamp,

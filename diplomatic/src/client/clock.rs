@@ -1,28 +1,27 @@
-//! What is wrong with a clock, this device's or another's.
+//! Problems with a clock, this device's or another's.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::status::HostReport;
 use crate::device::{Ahead, InWords};
 use crate::standard::ClockOffset;
-use crate::sync::{BlockCause, Phase};
+use crate::sync::{BlockCause, HostStatus, Phase};
 
-/// Hosts that contradict this device's clock by up to this are let be.
+/// Smaller offsets from the hosts' clocks are tolerated.
 const TOLERATED: Duration = Duration::from_secs(60);
 
-/// What is wrong with a clock, this device's or another's.
+/// A problem with a clock, this device's or another's.
 ///
 /// The `Display` form is a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClockTrouble {
-    /// Every host that can be reached contradicts this device's clock by more than a minute.
+    /// This device's clock differs from that of every reachable host by more than a minute.
     ThisDevice {
-        /// How far ahead of this device's clock the host is that contradicts it least.
+        /// The smallest offset of a host's clock from this device's clock.
         offset: ClockOffset,
     },
-    /// Messages are dated further ahead than this device's clock follows.
+    /// Messages are dated further in the future than this device's clock follows.
     Ahead(Ahead),
 }
 
@@ -35,18 +34,18 @@ impl ClockTrouble {
         }
     }
 
-    /// Returns what all hosts that can be reached say of this device's clock, if none of them agrees with it.
-    pub(super) fn of_this_device(hosts: &[HostReport]) -> Option<Self> {
+    /// Compares this device's clock with those of all reachable hosts; `None` if any of them agrees with it.
+    pub(super) fn of_this_device<'a>(hosts: impl Iterator<Item = &'a HostStatus>) -> Option<Self> {
         let mut least: Option<ClockOffset> = None;
-        for host in hosts.iter().filter(|host| is_reached(&host.status.phase)) {
-            let offset = host.status.clock_offset.filter(|offset| distance(*offset) > TOLERATED)?;
+        for host in hosts.filter(|host| is_reached(&host.phase)) {
+            let offset = host.clock_offset.filter(|offset| distance(*offset) > TOLERATED)?;
             least = Some(least.map_or(offset, |least| if distance(offset) < distance(least) { offset } else { least }));
         }
         least.map(|offset| Self::ThisDevice { offset })
     }
 }
 
-/// Tells whether the host answers, so that its time is known.
+/// Returns whether the host answers, so that its time is known.
 const fn is_reached(phase: &Phase) -> bool {
     match phase {
         Phase::FirstSync(_) | Phase::CatchingUp(_) | Phase::Pushing | Phase::CaughtUp => true,

@@ -45,18 +45,19 @@ impl SyncStatus {
         &mut self.hosts[index]
     }
 
-    /// Returns what is wrong with a clock, this device's first; usually nothing.
+    /// Returns problems with clocks, this device's first; usually none.
     pub fn clock_troubles(&self) -> Vec<ClockTrouble> {
         let ahead = self.ahead.clone().map(ClockTrouble::Ahead);
-        ClockTrouble::of_this_device(&self.hosts).into_iter().chain(ahead).collect()
+        ClockTrouble::of_this_device(self.hosts.iter().map(|host| &host.status)).into_iter().chain(ahead).collect()
     }
 
-    /// Returns what is dated further ahead than this device's clock follows; `None` if nothing is.
+    /// Returns the messages dated further in the future than this device's clock follows; `None` if there are none.
     pub const fn ahead(&self) -> Option<&Ahead> {
         self.ahead.as_ref()
     }
 
-    /// Takes what is dated too far ahead now, and tells whether it differs by more than the time that has passed.
+    /// Updates the messages dated too far in the future, and returns whether they changed by more than the passage of
+    /// time.
     pub(super) fn update_ahead(&mut self, ahead: Option<Ahead>) -> bool {
         let differs = match (&self.ahead, &ahead) {
             (Some(old), Some(new)) => !old.is_same_as(new),

@@ -17,7 +17,7 @@ pub enum EmitError {
     /// A field cannot be serialized.
     #[error(transparent)]
     Encode(#[from] EncodeEventError),
-    /// The entity's time or counter is at the end of what can be told.
+    /// The entity's time or counter has reached the end of the format's range.
     #[error(transparent)]
     Head(#[from] HeadError),
     /// The event cannot be read back from its serialized form.
@@ -32,7 +32,7 @@ pub enum EmitError {
         /// The panic's message.
         reason: String,
     },
-    /// The event refers to something that lies further ahead than the clock follows, and the clock is set to
+    /// The event refers to something further in the future than the clock follows, and the clock is configured to
     /// [refuse](Clock::refuse_beyond) that.
     #[error(
         "the event refers to something dated {} s ahead of this device's clock: wait until then, write it anew, or set \
@@ -43,14 +43,14 @@ pub enum EmitError {
         /// How far ahead of this device's time the event would be.
         ahead: Duration,
     },
-    /// The entity's id has the form of a register's or a singleton's: 16 bytes, or a type's name after its length,
-    /// created at the epoch.
+    /// The entity's ID looks like that of a register or singleton: 16 bytes, or a type's name after its length, created at
+    /// the epoch.
     #[error(
         "{entity} looks like the id of a register or a singleton, and cannot be written or deleted as an entity: use the \
          id that `emit` returned, or make one by `EntityId::from_uuid` or with the time of creation"
     )]
     DerivedEntity {
-        /// What the event is about.
+        /// The event's entity.
         entity: EntityId,
     },
     /// The log failed.
@@ -102,9 +102,9 @@ pub(super) fn write_events<E: DiplomaticEvent>(
     Ok((entities, emission.changes))
 }
 
-/// Refuses an entity whose id looks like a register's or a singleton's, unless another client has written content of
-/// ours there: nobody could tell later what it was, and so its delete would be no event. A tool without types writes
-/// back what it has read, registers included.
+/// Refuses an entity whose ID looks like that of a register or singleton, unless another client has written content of
+/// ours there. Nobody could tell later what it was, so its delete would not be an event. A tool without types may write
+/// back what it has read, including registers.
 fn check_not_derived<E: DiplomaticEvent>(writer: &LogWriter<'_>, entity: &EntityId) -> Result<(), EmitError> {
     if E::READS_ALL || !entity.is_derived() {
         return Ok(());
@@ -117,7 +117,7 @@ fn check_not_derived<E: DiplomaticEvent>(writer: &LogWriter<'_>, entity: &Entity
     Err(EmitError::DerivedEntity { entity: entity.clone() })
 }
 
-/// Checks that what is written reads back, before it is durable.
+/// Checks that an event can be read back, before it is durable.
 pub(super) fn check_readable<E>(plan: &Plan<E>) -> Result<(), EmitError> {
     for winner in &plan.winners {
         if let Reading::Unfit { reason } = &winner.reading {
@@ -131,9 +131,9 @@ pub(super) fn check_readable<E>(plan: &Plan<E>) -> Result<(), EmitError> {
 struct Emission {
     clock: Clock,
     now: Timestamp,
-    /// The last moment that is followed.
+    /// The latest time that the clock follows.
     bound: Timestamp,
-    /// The largest reading within the bound: looked up once, then kept up to date.
+    /// The largest tick within the bound: looked up once, then kept up to date.
     latest: Option<Option<Tick>>,
     /// Whether the log has anything beyond the bound: looked up once, then kept up to date.
     has_beyond: Option<bool>,
@@ -164,7 +164,7 @@ impl Emission {
         Ok(deleted.entity)
     }
 
-    /// Writes content about an entity; about a new one if it is not said. `key` is what else the event refers to.
+    /// Writes content about an entity, or a new one if none is given. `key` is what else the event refers to.
     fn write(
         &mut self,
         writer: &mut LogWriter<'_>,
@@ -183,8 +183,8 @@ impl Emission {
         Ok(self.insert(writer, entity, Body::new(body), earliest)?.entity)
     }
 
-    /// Returns when an event that refers to an entity can be, given what counts for it: what is within the bound is
-    /// followed anyway.
+    /// Returns the earliest time of an event that refers to an entity, given its latest message. Messages within the bound
+    /// are followed anyway.
     fn after_beyond(&self, last: &Winner) -> Timestamp {
         if last.position.changed > self.bound { after(last.position.changed) } else { Timestamp::EPOCH }
     }
