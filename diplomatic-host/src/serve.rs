@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::app::{App, Clock, Seat};
 use crate::budget::Budget;
-use crate::http;
+use crate::http::{self, Router};
 use crate::{BagStore, Host, Limits};
 
 /// A host on HTTP, with the live channel.
@@ -68,6 +68,14 @@ impl Server {
         Self { clock: Arc::new(clock), ..self }
     }
 
+    /// Returns an axum router that answers every request, for those who serve it themselves. It must be called in a tokio
+    /// runtime.
+    ///
+    /// Limits of connections ([`Limits`]'s `connections`, `header`, `grace`, and `idle` for responses) are up to them.
+    pub fn router(self) -> Router {
+        http::router(self.start())
+    }
+
     /// Serves the connections of `listener` until `shutdown` is ready, then finishes the requests that were accepted,
     /// for at most [`Limits::grace`].
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
@@ -103,7 +111,7 @@ impl Server {
         }
     }
 
-    pub(crate) fn start(self) -> App {
+    fn start(self) -> App {
         App::start(self.host, self.limits, self.clock)
     }
 }

@@ -2,8 +2,7 @@
 
 use diplomatic::standard::PublicKey;
 
-use super::peek::HeadCursor;
-use super::pull::BodyCursor;
+use super::cursor::{BodyCursor, HeadCursor};
 use crate::{BagStore, StoreError};
 
 /// The items of a reply, in chunks of bounded size.

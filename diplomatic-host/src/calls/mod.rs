@@ -2,6 +2,7 @@
 
 mod answer;
 mod caller;
+mod cursor;
 mod input;
 mod peek;
 mod pull;

@@ -1,13 +1,10 @@
 //! PULL: fetches the bodies of the caller's bags, in the order of the request.
 
-use diplomatic::standard::calls::PullItem;
-use diplomatic::standard::{Decode, DecodeError, Encode, PublicKey, Reader, Seq};
+use diplomatic::standard::{Decode, Reader, Seq};
 
-use super::{CHUNK, Caller, Input, Items};
-use crate::{BagStore, Refusal, StoreError};
-
-/// How many seqs are looked up at a time: a request may name millions, and none of them may exist.
-const LOOKUPS: usize = 4096;
+use super::cursor::BodyCursor;
+use super::{Caller, Input, Items};
+use crate::Refusal;
 
 /// How long a list of seqs may be, in bytes: more than a million.
 const LONGEST_LIST: usize = 4 << 20;
@@ -21,50 +18,4 @@ pub(crate) async fn pull(caller: &Caller, input: &mut Input<'_>) -> Result<Items
     }
     let bodies = BodyCursor { user: caller.key, request, taken: 0 };
     Ok(Items::bodies(bodies))
-}
-
-/// The bodies that are still to be fetched.
-///
-/// It keeps the seqs as the request spells them, which is an eighth of what they would take decoded.
-#[derive(Debug)]
-pub(crate) struct BodyCursor {
-    user: PublicKey,
-    request: Vec<u8>,
-    taken: usize,
-}
-
-impl BodyCursor {
-    pub(super) const fn user(&self) -> PublicKey {
-        self.user
-    }
-
-    pub(crate) fn is_done(&self) -> bool {
-        self.taken >= self.request.len()
-    }
-
-    pub(crate) async fn next_chunk<S: BagStore + ?Sized>(&mut self, store: &S) -> Result<Vec<u8>, StoreError> {
-        let mut chunk = Vec::new();
-        // Seqs that are not there add nothing: go on until there is something to send.
-        while chunk.is_empty() && !self.is_done() {
-            let (seqs, ends) = self.upcoming();
-            let bodies = store.bodies(self.user, seqs.clone(), CHUNK).await?;
-            self.taken = bodies.len().checked_sub(1).map_or(self.request.len(), |last| ends[last]);
-            for (seq, body) in seqs.into_iter().zip(bodies) {
-                if let Some(body) = body {
-                    PullItem { seq, body }.encode(&mut chunk);
-                }
-            }
-        }
-        Ok(chunk)
-    }
-
-    /// Returns the next seqs, and where in the request each of them ends.
-    fn upcoming(&self) -> (Vec<Seq>, Vec<usize>) {
-        let mut rest = Reader::new(&self.request[self.taken..]);
-        let mut next = || -> Result<(Seq, usize), DecodeError> {
-            Ok((Seq::read(&mut rest)?, self.request.len() - rest.rest().len()))
-        };
-        // The request decoded as a whole before, so that only its end stops this early.
-        std::iter::from_fn(|| next().ok()).take(LOOKUPS).unzip()
-    }
 }

@@ -10,28 +10,23 @@ mod patience;
 mod respond;
 mod socket;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::UPGRADE;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use diplomatic::standard::Timestamp;
 
+pub(crate) use axum::Router;
 pub(crate) use connection::serve_connection;
 
 use self::body::Upload;
 use self::respond::respond;
 use crate::app::{App, Seat};
-use crate::{Refusal, Reply, Route, Server, StoreError};
+use crate::{Refusal, Reply, Route, StoreError};
 
-impl Server {
-    /// Returns an axum router that answers every request, for those who serve it themselves. It must be called
-    /// in a tokio runtime.
-    ///
-    /// [`Limits`](crate::Limits) about connections (`connections`, `header`, `grace`, and `idle` for responses) are then theirs.
-    pub fn router(self) -> Router {
-        Router::new().fallback(|State(app), request| answer(app, None, request)).with_state(self.start())
-    }
+/// Returns a router that answers every request.
+pub(crate) fn router(app: App) -> Router {
+    Router::new().fallback(|State(app), request| answer(app, None, request)).with_state(app)
 }
 
 /// Answers one request. `seat` is what the connection takes up, and goes along with a socket of the live channel.

@@ -4,8 +4,8 @@ use rand_core::CryptoRng;
 use redb::{Database, ReadableDatabase, WriteTransaction};
 
 use super::error::LogError;
+use super::tables;
 use super::vault::Vault;
-use super::{migrate, tables};
 use crate::standard::Seed;
 
 /// The format of the files that this version writes, and the newest that it reads.
@@ -75,13 +75,20 @@ pub(super) fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoR
     transaction.open_table(tables::LINKS)?;
     transaction.open_table(tables::SKIPPED)?;
     transaction.open_table(tables::SNAPSHOTS)?;
-    migrate::create_new_tables(&transaction)?;
+    create_new_tables(&transaction)?;
     put_format(&transaction)?;
     transaction.commit()?;
     Ok(vault)
 }
 
-/// Notes that the file has the newest format.
+/// Creates the tables that are new since format 1, in a new file or an old one.
+pub(super) fn create_new_tables(transaction: &WriteTransaction) -> Result<(), LogError> {
+    transaction.open_table(tables::DROPPED)?;
+    transaction.open_table(tables::UNAPPLIED)?;
+    Ok(())
+}
+
+/// Records that the file has the newest format.
 pub(super) fn put_format(transaction: &WriteTransaction) -> Result<(), LogError> {
     transaction.open_table(tables::META)?.insert("format", FORMAT.to_be_bytes().as_slice())?;
     Ok(())

@@ -9,8 +9,7 @@ use rand_core::CryptoRng;
 use redb::{Database, WriteTransaction};
 
 use super::error::LogError;
-use super::format::{FORMAT, put_format};
-use super::tables;
+use super::format::{FORMAT, create_new_tables, put_format};
 use super::vault::Vault;
 use super::write::LogWriter;
 
@@ -26,13 +25,6 @@ pub(super) fn migrate(database: &Database, from: u32, vault: &Vault, rng: &mut d
     }
     put_format(&transaction)?;
     Ok(transaction.commit()?)
-}
-
-/// Creates the tables that came after format 1, in a new file as in an old one.
-pub(super) fn create_new_tables(transaction: &WriteTransaction) -> Result<(), LogError> {
-    transaction.open_table(tables::DROPPED)?;
-    transaction.open_table(tables::UNAPPLIED)?;
-    Ok(())
 }
 
 /// Format 2 remembers the positions that compaction dropped, and the messages that the app's fold could not apply.

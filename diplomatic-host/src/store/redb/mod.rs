@@ -31,8 +31,9 @@ pub use self::open::RedbOptions;
 
 use self::lasts::Lasts;
 use self::open::{Medium, Opened};
+use self::queue::Job;
 use self::readers::Readers;
-use self::writer::{Job, Task};
+use self::writer::Task;
 use super::{Appended, BagStore, Change, Changes, Feed, OpenStoreError, Readiness, StoreError, StoreFuture, Usage};
 
 /// A store in one file, safe against crashes and power cuts: what it called durable is on disk.

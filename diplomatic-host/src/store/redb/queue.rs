@@ -2,15 +2,44 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use diplomatic::standard::PublicKey;
+use diplomatic::standard::{PublicKey, VerifiedBag};
+use tokio::sync::oneshot::Sender;
 
-use super::writer::Job;
+use crate::store::{Appended, StoreError};
 
 /// How many bytes of bags one commit takes before the others wait for the next: it bounds how long a small push waits
 /// behind large ones. A single job may be larger, for it is stored as a whole.
 const COMMIT_BYTES: usize = 4 << 20;
 /// How many bags one commit takes; a registration counts as one.
 const COMMIT_BAGS: usize = 8192;
+
+/// Something to write.
+#[derive(Debug)]
+pub(super) enum Job {
+    Register { user: PublicKey, done: Sender<Result<(), StoreError>> },
+    Append { user: PublicKey, bags: Vec<VerifiedBag>, done: Sender<Appended> },
+    Delete { user: PublicKey, done: Sender<Result<bool, StoreError>> },
+}
+
+impl Job {
+    pub(super) const fn user(&self) -> &PublicKey {
+        match self {
+            Self::Register { user, .. } | Self::Append { user, .. } | Self::Delete { user, .. } => user,
+        }
+    }
+
+    /// Returns how many bytes and how many bags it adds to a commit, roughly.
+    pub(super) fn size(&self) -> (usize, usize) {
+        match self {
+            Self::Append { bags, .. } => {
+                let size =
+                    |bag: &VerifiedBag| bag.as_bag().head.head.as_bytes().len() + bag.as_bag().body.as_bytes().len();
+                (bags.iter().map(size).sum(), bags.len().max(1))
+            }
+            Self::Register { .. } | Self::Delete { .. } => (0, 1),
+        }
+    }
+}
 
 /// Jobs by user: whoever sends many waits for his own, and not for those of others.
 #[derive(Debug, Default)]

@@ -7,22 +7,11 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use diplomatic::standard::{PublicKey, VerifiedBag};
-use tokio::sync::oneshot::Sender;
-
 use super::open::Medium;
-use super::queue::Queue;
+use super::queue::{Job, Queue};
 use super::tables::Tables;
 use super::{Shared, writing};
 use crate::store::{Appended, Change, Placed, StoreError};
-
-/// Something to write.
-#[derive(Debug)]
-pub(super) enum Job {
-    Register { user: PublicKey, done: Sender<Result<(), StoreError>> },
-    Append { user: PublicKey, bags: Vec<VerifiedBag>, done: Sender<Appended> },
-    Delete { user: PublicKey, done: Sender<Result<bool, StoreError>> },
-}
 
 /// Something for the writer to do.
 #[derive(Debug)]
@@ -186,24 +175,6 @@ impl Rest {
 }
 
 impl Job {
-    pub(super) const fn user(&self) -> &PublicKey {
-        match self {
-            Self::Register { user, .. } | Self::Append { user, .. } | Self::Delete { user, .. } => user,
-        }
-    }
-
-    /// Returns how many bytes and how many bags it adds to a commit, roughly.
-    pub(super) fn size(&self) -> (usize, usize) {
-        match self {
-            Self::Append { bags, .. } => {
-                let size =
-                    |bag: &VerifiedBag| bag.as_bag().head.head.as_bytes().len() + bag.as_bag().body.as_bytes().len();
-                (bags.iter().map(size).sum(), bags.len().max(1))
-            }
-            Self::Register { .. } | Self::Delete { .. } => (0, 1),
-        }
-    }
-
     fn carry_out(&self, tables: &mut Tables<'_>) -> Result<Outcome, StoreError> {
         match self {
             Self::Register { user, .. } => tables.register(user).map(|()| Outcome::Registered),
