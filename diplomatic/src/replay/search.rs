@@ -54,7 +54,7 @@ pub(super) struct Search<'a, F> {
     end: u64,
 }
 
-/// Tells whether some item of the file opens under this seed, by a glance at its beginning.
+/// Returns whether some item at the beginning of the file can be opened with this seed.
 pub(super) fn finds_any<F: Read + Seek>(source: &mut Source<F>, seed: &Seed, index: u64) -> Result<bool, ReplayError> {
     let opener = ItemOpener::for_recovery(seed);
     let end = source.len();

@@ -124,7 +124,7 @@ impl EntityId {
         (reader.is_empty() && (length.len() == 1 || length.last() != Some(&0))).then_some(name)
     }
 
-    /// Tells whether this has the form of a name derived from content: a register's or a singleton's.
+    /// Returns whether this has the form of a derived ID: that of a register or a singleton.
     pub fn is_derived(&self) -> bool {
         self.created == Timestamp::EPOCH && (self.id().len() == 16 || self.singleton_type().is_some())
     }

@@ -103,7 +103,7 @@ impl Reading {
         self.peek_wanted = true;
     }
 
-    /// Takes note of a bag's place at the host; the oldest note makes room.
+    /// Remembers a bag's place at the host, and forgets the oldest one if necessary.
     pub(super) fn remember(&mut self, mark: Mark) {
         self.places.insert(mark.seq, mark.signature);
         if self.places.len() > REMEMBERED {
@@ -111,7 +111,7 @@ impl Reading {
         }
     }
 
-    /// Takes note of where the log stands.
+    /// Sets where reading starts, according to the log.
     pub(super) const fn start_from(&mut self, cursor: Cursor) {
         self.base = cursor.seq;
     }

@@ -1,4 +1,4 @@
-//! The bags between the cursor and the end of what the host has listed: what is known of each, in the order of seq.
+//! The listed bags after the cursor, and what is known about each, ordered by seq.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
@@ -7,24 +7,24 @@ use super::{Arrival, Mark, Received, SessionConfig, Skipped};
 use crate::order::Position;
 use crate::standard::{BagHead, HeadHash, Message, OpenBagError, OpenedHead, SealedBody, Seq};
 
-/// How much longer a body is when it is sealed: a nonce and a tag.
+/// How much longer a sealed body is: a nonce and a tag.
 const SEALING: u64 = 24 + 16;
-/// The pause before a body is asked for again; it grows fourfold with each time.
+/// The pause before a body is requested again. It quadruples each time.
 const LATE_BODY: Duration = Duration::from_millis(250);
 
-/// Listed bags, in the order of seq. They leave in that order only, and only when nothing more is wanted of them, so
-/// that a cursor which follows them passes over nothing.
+/// Listed bags, ordered by seq. They leave in this order, and only when they are complete, so a cursor that follows them
+/// skips nothing.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     slots: BTreeMap<Seq, Slot>,
-    /// Bags whose bodies are to be pulled now, and those that are to be pulled at a time.
+    /// Bags whose bodies are to be pulled now, and those to be pulled later.
     wanted: BTreeSet<Seq>,
     late: BTreeSet<(Duration, Seq)>,
-    /// How many bags at the front are complete, the last of them, and the bytes of their bodies.
+    /// The number of complete bags at the front, the last of them, and the size of their bodies.
     front: usize,
     front_end: Option<Seq>,
     front_bytes: u64,
-    /// The bytes of all bodies that are here or on their way.
+    /// The size of all bodies received or in flight.
     bytes: u64,
 }
 
@@ -43,14 +43,14 @@ enum State {
     Skipped(Option<OpenBagError>),
 }
 
-/// What was found out about a listed bag.
+/// What is known about a listed bag.
 #[derive(Debug)]
 pub(super) enum Found {
     /// Its message is in the log.
     Known(Position),
     /// Its message is not in the log.
     New(Box<OpenedHead>),
-    /// Its head does not open.
+    /// Its head cannot be opened.
     Unreadable(OpenBagError),
 }
 
@@ -81,7 +81,7 @@ impl Window {
         self.slots.last_key_value().map(|(seq, _)| *seq)
     }
 
-    /// Returns how many bags at the front are complete, and the bytes of their bodies.
+    /// Returns the number of complete bags at the front, and the size of their bodies.
     pub(super) const fn front(&self) -> (usize, u64) {
         (self.front, self.front_bytes)
     }
@@ -106,8 +106,8 @@ impl Window {
         self.advance_front();
     }
 
-    /// Takes the body that the host sent for a bag, if one is wanted there. One that does not open is asked for again
-    /// a few times, and then the bag is skipped.
+    /// Takes the body that the host sent for a bag, if it is wanted. A body that cannot be opened is requested again a few
+    /// times, then the bag is skipped.
     pub(super) fn fill(&mut self, now: Duration, seq: Seq, body: Option<&SealedBody>, config: &SessionConfig) {
         let Some(slot) = self.slots.get_mut(&seq) else { return };
         let State::Wanted(head) = &slot.state else { return };
@@ -129,7 +129,7 @@ impl Window {
         self.advance_front();
     }
 
-    /// Asks again for bodies whose PULL failed as a whole.
+    /// Requests bodies again whose PULL failed as a whole.
     pub(super) fn want_again(&mut self, seqs: impl IntoIterator<Item = Seq>) {
         for seq in seqs {
             if matches!(self.slots.get(&seq), Some(Slot { state: State::Wanted(_), .. })) {
@@ -138,7 +138,7 @@ impl Window {
         }
     }
 
-    /// Makes bodies whose pause is over wanted.
+    /// Makes bodies wanted again whose pause is over.
     pub(super) fn wake(&mut self, now: Duration) {
         while let Some(&(due, seq)) = self.late.first()
             && due <= now
@@ -153,17 +153,17 @@ impl Window {
         self.late.first().map(|(due, _)| *due)
     }
 
-    /// Returns how many bodies could be asked for now.
+    /// Returns the number of bodies that could be requested now.
     pub(super) fn wanted(&self) -> usize {
         self.wanted.len()
     }
 
-    /// Tells whether the bodies here and on their way are so many that only the first is to be asked for.
+    /// Returns whether so many bodies are received or in flight that only the first one should be requested.
     pub(super) const fn is_heavy(&self, config: &SessionConfig) -> bool {
         self.bytes > config.pull_bytes.saturating_mul(4)
     }
 
-    /// Chooses the bodies for one PULL, first bags first, within the limits but at least one.
+    /// Chooses the bodies for one PULL in order, within the limits but at least one.
     pub(super) fn choose(&mut self, config: &SessionConfig) -> Vec<Seq> {
         let mut bytes = 0_u64;
         let mut chosen = Vec::new();
@@ -180,12 +180,12 @@ impl Window {
         chosen
     }
 
-    /// Tells whether nothing before the first wanted body is missing, so that the log waits for it.
+    /// Returns whether the first wanted body is the one that the log waits for.
     pub(super) fn waits_for_wanted(&self) -> bool {
         self.wanted.first().is_some_and(|first| self.first_incomplete().is_some_and(|seq| seq == *first))
     }
 
-    /// Returns how long the body sealed must be, if one is wanted there.
+    /// Returns the length that the sealed body must have, if it is wanted.
     pub(super) fn expected_len(&self, seq: Seq) -> Option<u64> {
         match &self.slots.get(&seq)?.state {
             State::Wanted(head) => Some(sealed_len(head)),

@@ -12,9 +12,9 @@ use crate::sync::status::{Pause, Trouble};
 use crate::sync::window::Found;
 use crate::sync::{Failure, Now, Received, SyncLog};
 
-/// A channel that breaks sooner than this was not worth opening.
+/// A channel that closes sooner than this counts as a failure.
 const SHORT_LIVED: Duration = Duration::from_secs(10);
-/// How long a channel that is doubted has to show a sign of life.
+/// How long a doubted channel has to show a sign of life.
 const DOUBTED: Duration = Duration::from_secs(10);
 
 impl Session {
@@ -29,7 +29,7 @@ impl Session {
         [state, channel.look_at]
     }
 
-    /// Opens the channel if that is due. It is called when everything was read.
+    /// Opens the channel if that is due. Called when everything has been read.
     pub(super) fn open_channel(&mut self, now: Now) {
         let channel = &mut self.channel;
         if matches!(channel.state, State::Down)
@@ -44,7 +44,7 @@ impl Session {
         }
     }
 
-    /// Pings a silent channel, closes a dead one, and looks at the host when that is due.
+    /// Pings a silent channel, closes a dead one, and polls the host when that is due.
     pub(super) fn watch_channel(&mut self, now: Now) {
         match &mut self.channel.state {
             State::Opening { id, since } if *since + self.config.request_timeout <= now.elapsed => {
@@ -70,7 +70,7 @@ impl Session {
         }
     }
 
-    /// Sees to it that a host is looked at again some time, channel or not.
+    /// Ensures that the host is polled again some time, with or without a channel.
     pub(super) fn schedule_look(&mut self, now: Now) {
         if self.channel.look_at.is_none() && self.is_reading_idle() {
             let pause = match self.channel.state {
@@ -115,7 +115,7 @@ impl Session {
                 self.channel.state = State::Open { id, since: now.elapsed, heard: now.elapsed, pinged: false };
                 self.channel.is_missing = false;
                 self.channel.look_at = None;
-                // What was pushed between the last list and the channel's opening was announced to nobody here.
+                // Bags pushed between the last list and the opening of the channel were not announced to us.
                 self.reading.peek_wanted = true;
             }
             LiveEvent::NotSupported | LiveEvent::Refused(400 | 404 | 405 | 426 | 501) => {
@@ -125,7 +125,7 @@ impl Session {
                 self.channel.gate.shut_until(now.elapsed, now.elapsed + self.config.recheck, pause);
             }
             LiveEvent::Refused(401) => {
-                // A call tells whether it is the clock or the registration, and mends it.
+                // A call determines whether the cause is the clock or the registration, and fixes it.
                 self.reading.peek_wanted = true;
                 self.on_channel_down(now);
             }
@@ -155,17 +155,17 @@ impl Session {
             Ok(notification) if self.channel.frames.len() < self.config.window => {
                 self.channel.frames.extend(notification.items);
             }
-            // Something happened, whatever it was.
+            // Something changed, so look.
             _ => self.reading.peek_wanted = true,
         }
     }
 
-    /// Takes announced bags that follow what was read; anything else is a reason to peek.
+    /// Takes announced bags that follow those read. Anything else is a reason to PEEK.
     pub(super) fn digest_frames<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         let items = std::mem::take(&mut self.channel.frames);
         let Some(cursor) = self.cursor.filter(|_| !items.is_empty()) else { return Ok(()) };
         if self.reading.is_listing() || self.reading.peek_wanted {
-            // The list that is being read may have been made before.
+            // The list being read may be older.
             self.reading.peek_wanted = true;
             return Ok(());
         }
@@ -196,7 +196,7 @@ impl Session {
             items.into_iter().map(|item| ((item.seq, item.head), item.inlined)).unzip();
         for ((seq, bag, found), body) in self.identify(bags, log)?.into_iter().zip(bodies) {
             if matches!(found, Found::Unreadable(_)) {
-                // The list tells whether the host holds it so.
+                // The list shows whether the host really has it.
                 self.reading.peek_wanted = true;
                 break;
             }
@@ -205,8 +205,8 @@ impl Session {
         Ok(())
     }
 
-    /// Takes announced bags with seqs that were read already: echoes of own pushes that were acknowledged first, or
-    /// signs of a host that counts anew.
+    /// Takes announced bags whose seqs have been read: echoes of our own acknowledged pushes, or signs that the host has
+    /// started counting again.
     fn digest_earlier<L: SyncLog>(
         &mut self,
         mut bags: Vec<(crate::standard::Seq, BagHead)>,

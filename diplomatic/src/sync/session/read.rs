@@ -20,20 +20,20 @@ use crate::sync::stream::ResponseStream;
 use crate::sync::window::Found;
 use crate::sync::{Action, Cursor, Mark, Now, Received, SyncLog};
 
-/// How many heads are opened at once: their signatures are checked together.
+/// How many heads are opened at once, so that their signatures are checked together.
 const BATCH: usize = 256;
-/// Up to this many bags, a list that is nothing but bad signatures is taken for bad bags and not for a bad host.
+/// A list of at most this many bags with only invalid signatures counts as bad bags rather than as a bad host.
 const FEW: usize = 8;
-/// How many bags that were read are listed again by each PEEK, to see whether the host is still the one that was read.
+/// How many known bags each PEEK lists again, to see whether the host is still the same.
 const PROOF: u64 = 8;
-/// How often a gap must show at one place before it counts as permanent.
+/// How often a gap must appear at the same place before it counts as permanent.
 const GAP_ROUNDS: u8 = 3;
-/// The pause after the first start over, until which there is no second one; it doubles.
+/// The minimum pause between starting over for the first and the second time. It doubles each time.
 const START_OVER_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_START_OVER_PAUSE: Duration = Duration::from_secs(3600);
 
 impl Session {
-    /// Returns how far reading has come since it was last at its end. Seqs rise by one, so that they count bags.
+    /// Returns the progress since everything was last read. Seqs rise by one, so they count bags.
     pub(super) fn progress(&self) -> SyncProgress {
         let cursor = self.cursor.unwrap_or_default();
         let base = if cursor.caught_up { self.reading.base.min(cursor.seq) } else { Seq::ZERO }.number();
@@ -56,7 +56,7 @@ impl Session {
         reading.listing.as_ref().is_some_and(|listing| reading.window.len() + listing.items.len() >= self.config.window)
     }
 
-    /// Tells whether everything that is known of was read.
+    /// Returns whether everything known has been read.
     pub(super) fn is_reading_idle(&self) -> bool {
         let Reading { window, peek_wanted, listing, complete, .. } = &self.reading;
         !peek_wanted && listing.is_none() && !complete && window.is_empty() && self.cursor.is_some()
@@ -66,7 +66,7 @@ impl Session {
         [self.reading.gate.shut().map(|(until, _)| until), self.reading.window.next_wake()]
     }
 
-    /// Sends the PEEK or the PULLs that are due.
+    /// Sends the due PEEK or PULLs.
     pub(super) fn request_reading(&mut self, now: Now) {
         let Some(cursor) = self.cursor else { return };
         let reading = &mut self.reading;
@@ -86,7 +86,7 @@ impl Session {
     }
 
     fn request_list(&mut self, now: Now, cursor: Cursor) {
-        // The bags that were last read are listed again, as a proof that they are still there.
+        // The last bags are listed again to prove that they are still there.
         let last = cursor.read.map_or(Seq::ZERO, |mark| mark.seq);
         let after = Seq::new(last.number().saturating_sub(PROOF)).unwrap_or(Seq::ZERO);
         let reading = &mut self.reading;
@@ -138,7 +138,7 @@ impl Session {
                 }
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    // The first that is still missing is the likely culprit: do not let it hold up the others for ever.
+                    // The first missing one is the likely culprit. Do not let it hold up the others forever.
                     if let Some(seq) = (!seqs.is_empty()).then(|| seqs.remove(0)) {
                         window.fill(now.elapsed, seq, None, &self.config);
                     }
@@ -154,7 +154,7 @@ impl Session {
         }
     }
 
-    /// Opens listed heads, and finds out which of their messages are here.
+    /// Opens listed heads, and determines which of their messages are in the log.
     pub(super) fn digest_listing<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         loop {
             let paused = self.is_listing_paused();
@@ -204,7 +204,7 @@ impl Session {
         }
         let mut is_odd = false;
         for (seq, bag, found) in &found {
-            // What the host holds looks the same every time; what was damaged on its way does not.
+            // Damage at the host looks the same every time; damage in transit does not.
             if *seq > read && matches!(found, Found::Unreadable(_)) {
                 is_odd |= self.reading.unreadable.insert(*seq, bag.clone()).as_ref() != Some(bag);
             }
@@ -226,7 +226,7 @@ impl Session {
         Ok(fault)
     }
 
-    /// Takes note that a bag which was read, or acknowledged, is still where it was.
+    /// Handles a known or acknowledged bag that is still where it was.
     fn on_read_again(&mut self, mark: Mark) {
         if let Some(cursor) = &mut self.cursor
             && cursor.read.is_none_or(|read| read.seq < mark.seq)
@@ -235,7 +235,7 @@ impl Session {
         }
     }
 
-    /// Drops items from the first one on that is out of place.
+    /// Drops all items from the first misplaced one on.
     fn check_places(&mut self, items: &mut Vec<PeekItem>) -> Option<Fault> {
         let cursor = self.cursor.unwrap_or_default();
         let listing = self.reading.listing.as_mut()?;
@@ -255,7 +255,7 @@ impl Session {
             fault.is_none()
         });
         let good = good.count();
-        // The gap's far side is kept: it is taken if the gap turns out to be permanent.
+        // Remember the far side of the gap, in case the gap turns out to be permanent.
         if let Some(Fault::Gap { .. }) = fault {
             for item in items.drain(good..).rev() {
                 listing.items.push_front(item);
@@ -266,7 +266,7 @@ impl Session {
         fault
     }
 
-    /// Opens heads, and asks the log which of their messages it has.
+    /// Opens heads and asks the log which of their messages it has.
     pub(super) fn identify<L: SyncLog>(
         &mut self,
         bags: Vec<(Seq, BagHead)>,
@@ -289,7 +289,7 @@ impl Session {
         Ok(identified.collect())
     }
 
-    /// Checks that a bag which the host acknowledged stands where the host said.
+    /// Checks that an acknowledged bag is where the host said.
     pub(super) fn is_own_place(&mut self, seq: Seq, bag: &BagHead) -> bool {
         if self.reading.places.get(&seq).is_some_and(|signature| *signature != bag.signature) {
             return false;
@@ -340,9 +340,9 @@ impl Session {
                 let expected = reading.listing.as_ref().map_or(Seq::ZERO, |listing| listing.next);
                 let before = reading.gap.take().filter(|gap| (gap.expected, gap.found) == (expected, found));
                 let rounds = before.map_or(0, |gap| gap.rounds) + 1;
-                // Seqs that fall are never right; bags that are left out may be gone for good.
+                // Decreasing seqs are never valid, but missing bags may be gone for good.
                 if rounds >= GAP_ROUNDS && found > expected {
-                    // Until the host was read to its end once, all that it may lack is queued anyway.
+                    // Until everything has been read once, everything that the host may lack is queued anyway.
                     if self.cursor.is_some_and(|cursor| cursor.caught_up) {
                         return self.start_over(now, log);
                     }
@@ -361,7 +361,7 @@ impl Session {
         Ok(())
     }
 
-    /// Gives a host that lost bags the whole history again, but not too often.
+    /// Sends the whole history again to a host that lost bags, but not too often.
     fn start_over<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         self.abandon_listing();
         self.reading.suspicions = 0;
@@ -388,7 +388,7 @@ impl Session {
         Ok(())
     }
 
-    /// Writes what is complete at the front of the window to the log, together with the cursor behind it.
+    /// Writes the complete bags at the front of the window to the log, together with the cursor after them.
     pub(super) fn store<L: SyncLog>(&mut self, log: &mut L) -> Result<(), L::Error> {
         while self.is_store_due() {
             let Some(front) = self.reading.window.take_front(&self.config) else { break };
@@ -437,7 +437,7 @@ impl Session {
         Ok(())
     }
 
-    /// Adds a bag that a notification announced right after the last one, with its body if it came along.
+    /// Adds a bag from a notification, right after the last one, with its body if the notification carries it.
     pub(super) fn append_announced(&mut self, now: Now, seq: Seq, bag: BagHead, found: Found, body: &SealedBody) {
         self.reading.window.append(seq, bag, found);
         if !body.as_bytes().is_empty() {

@@ -43,7 +43,7 @@ impl Session {
             }
             let heads: Vec<_> = batch.iter().map(|unsettled| unsettled.head.head()).collect();
             let contained = log.contains(&heads)?;
-            // What came from another host meanwhile is settled too.
+            // Messages that arrived from another host meanwhile are settled, too.
             let (here, missing): (Vec<_>, Vec<_>) =
                 batch.into_iter().zip(contained).partition(|(_, contained)| *contained);
             let settled: Vec<Seq> = here.into_iter().map(|(unsettled, _)| unsettled.seq).collect();
@@ -59,7 +59,7 @@ impl Session {
         Ok(())
     }
 
-    /// Stores what the host delivered after all.
+    /// Stores the bags that the host delivered after all.
     pub(super) fn settle<L: SyncLog>(&mut self, log: &mut L) -> Result<(), L::Error> {
         if self.settling.opened.is_empty() {
             return Ok(());
