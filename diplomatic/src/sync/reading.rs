@@ -16,7 +16,7 @@ const REMEMBERED: usize = 512;
 
 /// What reading has come to.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct ReadingState {
     pub(super) gate: Gate,
     pub(super) window: Window,
     /// The host may have more than what was listed.
@@ -74,7 +74,7 @@ pub(super) enum Fault {
     Absurd,
 }
 
-impl Default for Reading {
+impl Default for ReadingState {
     fn default() -> Self {
         Self {
             gate: Gate::new(),
@@ -94,7 +94,7 @@ impl Default for Reading {
     }
 }
 
-impl Reading {
+impl ReadingState {
     /// Drops what is not in the log, to read it again.
     pub(super) fn forget(&mut self) {
         self.window.clear();

@@ -14,7 +14,7 @@ use super::clock::HostClock;
 use super::live::Channel;
 use super::pushing::Pushing;
 use super::random::Random;
-use super::reading::{Pull, Reading};
+use super::reading::{Pull, ReadingState};
 use super::settling::{Settling, Unsettled};
 use super::status::{BlockCause, HostStatus, Pause, Phase, Trouble};
 use super::stream::ResponseStream;
@@ -57,7 +57,7 @@ pub struct Session {
     /// Where the log stands; `None` until it was asked, and after it failed.
     pub(super) cursor: Option<Cursor>,
     pub(super) storage: Gate,
-    pub(super) reading: Reading,
+    pub(super) reading: ReadingState,
     pub(super) pushing: Pushing,
     pub(super) settling: Settling,
     pub(super) channel: Channel,
@@ -126,7 +126,7 @@ impl Session {
             next_id: 0,
             cursor: None,
             storage: Gate::new(),
-            reading: Reading::default(),
+            reading: ReadingState::default(),
             settling: Settling::default(),
             admission: Admission::default(),
             recount: true,

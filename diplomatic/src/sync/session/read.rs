@@ -14,7 +14,7 @@ use super::{Purpose, Session};
 use crate::order::Position;
 use crate::standard::calls::{Call, PeekItem, PeekRequest, PullItem, PullRequest};
 use crate::standard::{BagHead, DecodeError, Encode, MAX_SAFE, OpenBagError, SealedBody, Seq};
-use crate::sync::reading::{Fault, Gap, Listing, MAX_LISTED, Pull, Reading};
+use crate::sync::reading::{Fault, Gap, Listing, MAX_LISTED, Pull, ReadingState};
 use crate::sync::status::{BlockCause, Pause, SyncProgress, Trouble};
 use crate::sync::stream::ResponseStream;
 use crate::sync::window::Found;
@@ -58,7 +58,7 @@ impl Session {
 
     /// Returns whether everything known has been read.
     pub(super) fn is_reading_idle(&self) -> bool {
-        let Reading { window, peek_wanted, listing, complete, .. } = &self.reading;
+        let ReadingState { window, peek_wanted, listing, complete, .. } = &self.reading;
         !peek_wanted && listing.is_none() && !complete && window.is_empty() && self.cursor.is_some()
     }
 
