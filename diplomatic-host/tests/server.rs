@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diplomatic::standard::calls::{Notification, PushItem, PushOutcome, PushRequest, UserRequest};
-use diplomatic::standard::{Decode, SealedHead, Status};
-use diplomatic_host::{BagStore, Host, Limits, MemoryStore, RedbStore};
+use diplomatic::standard::{Decode, SealedHead, Seq, Status};
+use diplomatic_host::{BagStore, Host, LateStore, Limits, MemoryStore, RedbStore};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -361,6 +361,41 @@ async fn a_socket_ends_after_its_time() {
     server.client().await.user(&account).await;
     let mut socket = server.socket(&account).await;
     assert!(soon(next_frame(&mut socket)).await.is_none());
+}
+
+#[tokio::test]
+async fn until_the_store_is_open_calls_are_told_to_come_back() {
+    let store = LateStore::default();
+    let server = Running::start(store.clone()).await;
+    let account = Account::new(1);
+    let mut client = server.client().await;
+    for (path, request) in
+        [("/user", account.request(NOW, &UserRequest)), ("/push", account.request(NOW, &UserRequest))]
+    {
+        let response = soon(client.send("POST", path, request)).await.unwrap();
+        assert_eq!(response.parts().0.status, Status::STORAGE_ERROR, "{path}");
+    }
+    store.set(Arc::new(RedbStore::in_memory().unwrap()));
+    client.user(&account).await;
+    let mut socket = server.socket(&account).await;
+    client.push(&account, account.bags(1, 10)).await;
+    assert_eq!(seqs(&soon(next_frame(&mut socket)).await.unwrap()), [1]);
+}
+
+#[tokio::test]
+async fn sockets_are_closed_when_anything_may_have_changed() {
+    let host = Arc::new(Host::new(MemoryStore::new()));
+    let server = Running::over(host.clone(), Limits::default()).await;
+    let account = Account::new(1);
+    let mut client = server.client().await;
+    client.user(&account).await;
+    client.push(&account, account.bags(3, 10)).await;
+    let mut socket = server.socket(&account).await;
+    host.store().roll_back(&account.key(), Seq::new(1).unwrap());
+    assert!(soon(next_frame(&mut socket)).await.is_none());
+    let mut socket = server.socket(&account).await;
+    client.push(&account, account.bags(1, 10)).await;
+    assert_eq!(seqs(&soon(next_frame(&mut socket)).await.unwrap()), [2]);
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ use super::answer;
 use super::patience::Patient;
 use crate::app::{App, Seat};
 
-/// The most that a request's line and headers may take, and what is read of a body at a time.
-const BUFFER: usize = 128 << 10;
+/// The most that a request's line and headers may take, and what is read of a body at a time: strangers have it, too.
+const BUFFER: usize = 32 << 10;
 
 /// Serves a connection until one side closes it, or the server shuts down and what was accepted is answered.
 pub(crate) async fn serve_connection(app: App, seat: Seat, stream: TcpStream) {

@@ -32,7 +32,7 @@ impl Outgoing {
         }
         let (mut share, _reading) = match self.room().await {
             Ok(room) => room,
-            Err(refusal) => return Reply { notices: reply.notices, ..Reply::refused(self.app.now(), &refusal) },
+            Err(refusal) => return Reply { notices: reply.notices, ..Reply::refused(reply.received, &refusal) },
         };
         let reply = reply.start(self.app.host.store()).await;
         share.settle(CHUNK, reply.items.at_hand());

@@ -72,6 +72,8 @@ struct Shared {
     /// Whether a reader has asked the writer already to open the database again.
     asked: AtomicBool,
     feed: Feed,
+    /// Whether anything was committed since those who watch heard that anything may have changed.
+    fresh: AtomicBool,
     lasts: Lasts,
     /// Set once a thread of this store panicked.
     dead: watch::Sender<bool>,
@@ -114,6 +116,7 @@ impl RedbStore {
             broken: AtomicBool::new(false),
             asked: AtomicBool::new(false),
             feed: Feed::default(),
+            fresh: AtomicBool::new(true),
             lasts: Lasts::default(),
             dead: watch::Sender::new(false),
         });
@@ -214,7 +217,10 @@ impl Shared {
         self.confirmed.store(opened.confirmed, Ordering::Release);
         self.lasts.clear();
         self.broken.store(false, Ordering::Release);
-        self.feed.report(Change::Anything);
+        // While the disk fails again and again, those who watch need not start again each time.
+        if self.fresh.swap(false, Ordering::AcqRel) {
+            self.feed.report(Change::Anything);
+        }
         tracing::info!(path = %self.medium.path().display(), "opened the data file again after a failure");
         Ok(())
     }

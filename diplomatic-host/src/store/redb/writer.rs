@@ -104,6 +104,7 @@ fn write_together(shared: &Shared, batch: Vec<Job>) -> Result<(), (Vec<Job>, Sto
     let outcomes = shared.ensure_open().and_then(|()| confirm(shared)).and_then(|()| commit(shared, &batch));
     match outcomes {
         Ok(outcomes) => {
+            shared.fresh.store(true, Ordering::Release);
             batch.into_iter().zip(outcomes).for_each(|(job, outcome)| job.succeed(outcome, shared));
             Ok(())
         }
