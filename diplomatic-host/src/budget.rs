@@ -1,4 +1,4 @@
-//! Memory that many share, so that nobody takes all of it.
+//! Shared budgets, such as memory, of which nobody can take everything.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::Refusal;
 
-/// How much may be held in all, for one account, and for one address.
+/// The limits in total, per account, and per address.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) total: usize,
@@ -21,7 +21,7 @@ pub(crate) struct Bounds {
     pub(crate) address: usize,
 }
 
-/// A number of bytes, or of anything else, that accounts and addresses share.
+/// An amount of bytes, or of anything else, that accounts and addresses share.
 #[derive(Debug)]
 pub(crate) struct Budget {
     bounds: Bounds,
@@ -36,7 +36,7 @@ struct State {
     addresses: HashMap<IpAddr, usize>,
 }
 
-/// A part of a [`Budget`], given back when this is dropped.
+/// A share of a [`Budget`], returned on drop.
 #[derive(Debug)]
 pub(crate) struct Share {
     budget: Arc<Budget>,
@@ -50,8 +50,8 @@ impl Budget {
         Arc::new(Self { bounds, state: Mutex::default(), freed: Notify::new() })
     }
 
-    /// Returns a share of nothing yet, on the account of these. An address of this machine is a proxy's, which says
-    /// nothing of who calls.
+    /// Returns an empty share for an account and an address. An address of this machine is ignored, because it belongs to
+    /// a proxy.
     pub(crate) fn share(self: &Arc<Self>, account: Option<PublicKey>, address: Option<IpAddr>) -> Share {
         let address = address.map(network).filter(|address| !address.is_loopback());
         Share { budget: Arc::clone(self), account, address, held: 0 }
@@ -64,7 +64,7 @@ impl Budget {
 }
 
 impl Share {
-    /// Takes `count` more, if everyone concerned has room for it.
+    /// Takes `count` more if all limits allow it.
     pub(crate) fn try_grow(&mut self, count: usize) -> bool {
         let fits = {
             let state = self.budget.state();
@@ -99,7 +99,7 @@ impl Share {
         timeout(patience, grow).await.map_err(|_| Refusal::Busy)
     }
 
-    /// Takes `count` more though there may be no room: others wait then until there is again.
+    /// Takes `count` more even beyond the limits. Others wait until there is room again.
     pub(crate) fn charge(&mut self, count: usize) {
         let mut state = self.budget.state();
         state.total += count;
@@ -113,7 +113,7 @@ impl Share {
         self.held += count;
     }
 
-    /// Gives back `count`, or what there is.
+    /// Returns `count`, or whatever is left.
     pub(crate) fn shrink(&mut self, count: usize) {
         let count = count.min(self.held);
         if count == 0 {
@@ -132,7 +132,7 @@ impl Share {
         self.budget.freed.notify_waiters();
     }
 
-    /// Takes or gives back what lies between what was expected and what it came to.
+    /// Takes or returns the difference between the expected and the actual amount.
     pub(crate) fn settle(&mut self, expected: usize, actual: usize) {
         if actual > expected {
             self.charge(actual - expected);
@@ -141,12 +141,12 @@ impl Share {
         }
     }
 
-    /// Tells whether more was taken in all than there is.
+    /// Returns whether more than the total has been taken.
     pub(crate) fn is_overdrawn(&self) -> bool {
         self.budget.state().total > self.budget.bounds.total
     }
 
-    /// Moves what is held to an account that is known only now.
+    /// Moves the share to an account that has just become known.
     pub(crate) fn set_account(&mut self, account: PublicKey) {
         let held = self.held;
         self.shrink(held);
@@ -161,14 +161,14 @@ impl Drop for Share {
     }
 }
 
-/// Bytes that hold a share as long as anybody holds them.
+/// Bytes that keep their share as long as anybody holds them.
 pub(crate) struct Counted {
     bytes: Vec<u8>,
     _share: Share,
 }
 
 impl Counted {
-    /// Makes bytes that count, with the share that was taken for them.
+    /// Joins bytes with the share taken for them.
     #[allow(clippy::new_ret_no_self, reason = "whoever holds the bytes need not know")]
     pub(crate) fn new(bytes: Vec<u8>, share: Share) -> Bytes {
         Bytes::from_owner(Self { bytes, _share: share })
@@ -190,7 +190,7 @@ fn give_back<K: Eq + Hash>(parts: &mut HashMap<K, usize>, key: K, count: usize) 
     }
 }
 
-/// Returns what counts as one address: a household has 2^64 of the newer kind.
+/// Returns the part of an address that counts as one client: a household has 2^64 IPv6 addresses.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => IpAddr::V6((address.to_bits() >> 64 << 64).into()),

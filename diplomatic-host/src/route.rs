@@ -1,21 +1,21 @@
-//! Which call a request is for.
+//! Routes: which call a request is for.
 
 use diplomatic::standard::calls::Call;
 
-/// What a request asks for, by its method and path.
+/// What a request asks for, according to its method and path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Route {
     /// One of the standard's calls.
     Call(Call),
-    /// A browser asks whether it may call from another origin.
+    /// A browser's preflight request.
     Preflight,
-    /// Nothing that a host knows.
+    /// Anything else.
     Unknown,
 }
 
 impl Route {
-    /// Returns what `method` (in capitals) at `path` (with its slash) asks for.
+    /// Returns the route for a `method` (in capitals) and a `path` (with its slash).
     pub fn of(method: &str, path: &str) -> Self {
         match method {
             "OPTIONS" => Self::Preflight,

@@ -1,4 +1,4 @@
-//! What a call answers: items, which are read from the store as they are sent.
+//! The answer of a call: items that are read from the store while they are sent.
 
 use diplomatic::standard::PublicKey;
 
@@ -7,10 +7,10 @@ use crate::{BagStore, StoreError};
 
 /// The items of a reply, in chunks of bounded size.
 ///
-/// Each chunk is a read of the store for itself, so that nothing is held in between, however slow the reader is.
+/// Each chunk is a separate read of the store, so nothing is held in between, however slow the client is.
 #[derive(Debug, Default)]
 pub struct Items {
-    /// What is encoded already.
+    /// Encoded items.
     ready: Vec<u8>,
     rest: Rest,
 }
@@ -37,7 +37,7 @@ impl Items {
         Self { ready: Vec::new(), rest: Rest::Bodies(cursor) }
     }
 
-    /// Reads the first chunk, if nothing is at hand yet.
+    /// Reads the first chunk if no items are ready yet.
     pub(crate) async fn start<S: BagStore + ?Sized>(&mut self, store: &S) -> Result<(), StoreError> {
         if let Some(first) = self.next_chunk(store).await? {
             self.ready = first;
@@ -45,7 +45,7 @@ impl Items {
         Ok(())
     }
 
-    /// Returns whose items these are, if they are still to be read.
+    /// Returns the user to whom the items belong, if some are still to be read.
     pub(crate) const fn user(&self) -> Option<PublicKey> {
         match &self.rest {
             Rest::Nothing => None,
@@ -54,12 +54,12 @@ impl Items {
         }
     }
 
-    /// Returns how many bytes are at hand.
+    /// Returns the number of bytes that are ready.
     pub(crate) const fn at_hand(&self) -> usize {
         self.ready.len()
     }
 
-    /// Returns all items, if they are at hand already without another read.
+    /// Returns all items if they are ready without another read.
     pub fn as_whole(&self) -> Option<&[u8]> {
         let done = match &self.rest {
             Rest::Nothing => true,

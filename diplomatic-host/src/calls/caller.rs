@@ -1,4 +1,4 @@
-//! Who calls: the start of every request.
+//! The caller, according to the start of every request.
 
 use diplomatic::standard::calls::AuthTimestamp;
 use diplomatic::standard::{PublicKey, Seq, Timestamp};
@@ -6,16 +6,16 @@ use diplomatic::standard::{PublicKey, Seq, Timestamp};
 use super::Input;
 use crate::{BagStore, Refusal};
 
-/// A caller whose auth timestamp holds.
+/// A caller with a valid auth timestamp.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller {
     pub(crate) key: PublicKey,
-    /// The last seq of the caller's bags; `None` for one who is not registered.
+    /// The last seq of the caller's bags; `None` if the caller is not registered.
     last: Option<Seq>,
 }
 
 impl Caller {
-    /// Takes the auth timestamp from the front of a request, before the rest is there, and checks it.
+    /// Takes the auth timestamp from the front of a request, before the rest has arrived, and checks it.
     pub(crate) async fn read<S: BagStore + ?Sized>(
         store: &S,
         now: Timestamp,
@@ -41,7 +41,7 @@ impl Caller {
         self.last.is_some()
     }
 
-    /// Returns the last seq of a caller who must be registered.
+    /// Returns the caller's last seq, or refuses a caller who is not registered.
     pub(crate) fn registered(&self) -> Result<Seq, Refusal> {
         self.last.ok_or(Refusal::NotRegistered)
     }

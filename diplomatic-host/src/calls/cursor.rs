@@ -1,4 +1,4 @@
-//! What a call still has to read from the store.
+//! Cursors: what a call still has to read from the store.
 
 use diplomatic::standard::calls::PullItem;
 use diplomatic::standard::{Decode, DecodeError, Encode, PublicKey, Reader, Seq};
@@ -6,12 +6,12 @@ use diplomatic::standard::{Decode, DecodeError, Encode, PublicKey, Reader, Seq};
 use super::CHUNK;
 use crate::{BagStore, StoreError};
 
-/// How many seqs are looked up at a time: a request may name millions, and none of them may exist.
+/// How many seqs are looked up at a time. A request may name millions that do not exist.
 const LOOKUPS: usize = 4096;
 
 /// The heads that are still to be listed.
 ///
-/// The end is fixed when the request comes in: under steady pushes a list would otherwise never end.
+/// The end is fixed when the request arrives. Otherwise, a list would never end under steady pushes.
 #[derive(Debug)]
 pub(crate) struct HeadCursor {
     pub(super) user: PublicKey,
@@ -39,7 +39,7 @@ impl HeadCursor {
 
 /// The bodies that are still to be fetched.
 ///
-/// It keeps the seqs as the request spells them, which is an eighth of what they would take decoded.
+/// It keeps the seqs as they are encoded in the request, an eighth of their decoded size.
 #[derive(Debug)]
 pub(crate) struct BodyCursor {
     pub(super) user: PublicKey,
@@ -72,7 +72,7 @@ impl BodyCursor {
         Ok(chunk)
     }
 
-    /// Returns the next seqs, and where in the request each of them ends.
+    /// Returns the next seqs, and the offset in the request at which each ends.
     fn upcoming(&self) -> (Vec<Seq>, Vec<usize>) {
         let mut rest = Reader::new(&self.request[self.taken..]);
         let mut next = || -> Result<(Seq, usize), DecodeError> {

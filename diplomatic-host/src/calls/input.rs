@@ -1,4 +1,4 @@
-//! The body of a request, as far as it has come.
+//! The body of a request, as it arrives.
 
 use bytes::Bytes;
 use diplomatic::standard::calls::AuthTimestamp;
@@ -6,30 +6,30 @@ use diplomatic::standard::{Bag, Decode, DecodeError, PublicKey, Reader, Status};
 
 use crate::{Refusal, StoreFuture};
 
-/// The largest sealed head that is stored, in bytes. Heads of real messages take about a hundred.
+/// The largest accepted sealed head, in bytes. Heads of real messages take about a hundred.
 pub(crate) const LARGEST_HEAD: usize = 4 << 10;
-/// How much of the bags of a PUSH is checked and stored at a time.
+/// How many bytes of a PUSH's bags are checked and stored at a time.
 const PIECE_BYTES: usize = 1 << 20;
 const PIECE_BAGS: usize = 1024;
 const SIGNATURE_AND_KDM: usize = 64 + 8;
 /// The longest auth timestamp.
 const AUTH: usize = 32 + 64 + 8;
 
-/// Where the body of a request comes from.
+/// A source of a request's body.
 ///
-/// A whole body, as a `Vec<u8>`, is one.
+/// A complete body, as a `Vec<u8>`, is one, too.
 pub trait Incoming: Send {
     /// Returns the next bytes, or `None` after the last.
     ///
     /// # Errors
     ///
-    /// A [`Refusal`], for the request as a whole.
+    /// A [`Refusal`] of the whole request.
     fn next(&mut self) -> StoreFuture<'_, Result<Option<Bytes>, Refusal>>;
 
-    /// Hears that so many of the bytes are in memory no more.
+    /// Called when some of the bytes are no longer in memory.
     fn release(&mut self, _count: usize) {}
 
-    /// Hears whose request it is: the auth timestamp holds.
+    /// Called with the caller's key once the auth timestamp is valid.
     fn admit(&mut self, _caller: &PublicKey) {}
 }
 
@@ -40,17 +40,17 @@ impl Incoming for Vec<u8> {
     }
 }
 
-/// A request while it is read.
+/// A request being read.
 pub(crate) struct Input<'a> {
     source: &'a mut dyn Incoming,
-    /// What has come and was not taken yet starts at `taken`.
+    /// Received bytes. Those not taken yet start at `taken`.
     buffer: Vec<u8>,
     taken: usize,
     ended: bool,
     skip: Skip,
 }
 
-/// What comes next of a bag that is not stored.
+/// The next part of a bag that is not stored.
 #[derive(Debug, Clone, Copy)]
 enum Skip {
     Nothing,
@@ -62,9 +62,9 @@ enum Skip {
 /// Some bags of a PUSH.
 #[derive(Default)]
 pub(crate) struct Piece {
-    /// In the order of the request. Those that are not to be stored have the status that says why.
+    /// The bags in the order of the request. For those that are not to be stored, the status says why.
     pub(crate) bags: Vec<Result<Bag, Status>>,
-    /// How many bytes of the request they take.
+    /// Their size in the request, in bytes.
     pub(crate) size: usize,
     /// Whether the request ends here.
     pub(crate) last: bool,
@@ -75,7 +75,7 @@ impl<'a> Input<'a> {
         Self { source, buffer: Vec::new(), taken: 0, ended: false, skip: Skip::Nothing }
     }
 
-    /// Takes the auth timestamp, as soon as it is there.
+    /// Takes the auth timestamp as soon as it has arrived.
     pub(crate) async fn auth(&mut self) -> Result<AuthTimestamp, Refusal> {
         loop {
             let mut reader = Reader::new(self.left());
@@ -97,17 +97,17 @@ impl<'a> Input<'a> {
         self.source.admit(caller);
     }
 
-    /// Takes what is left of a short request; of one that is longer than `most`, a little more than that.
+    /// Takes the rest of a short request. If it is longer than `most`, takes a little more than that.
     pub(crate) async fn short(&mut self, most: usize) -> Result<&[u8], Refusal> {
         while self.left().len() <= most && self.fill().await? {}
         Ok(self.left())
     }
 
-    /// Takes what is left.
+    /// Takes the rest.
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooLarge`], when it is more than `most`.
+    /// [`Refusal::TooLarge`] if it is more than `most`.
     pub(crate) async fn rest(&mut self, most: usize) -> Result<Vec<u8>, Refusal> {
         while self.left().len() <= most {
             if !self.fill().await? {
@@ -140,7 +140,7 @@ impl<'a> Input<'a> {
         Ok(piece)
     }
 
-    /// Takes one bag, or the start of one that is not to be stored.
+    /// Takes one bag, or the beginning of one that is not to be stored.
     fn take_bag(&mut self, largest: usize, piece: &mut Piece) -> Result<(), DecodeError> {
         let mut reader = Reader::new(self.left());
         let before = self.left().len();
@@ -169,7 +169,7 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// Passes over what has come of a bag that is not stored.
+    /// Skips the received part of a bag that is not stored.
     fn skip_some(&mut self) -> Result<(), DecodeError> {
         match self.skip {
             Skip::Nothing => {}
@@ -196,7 +196,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Drops up to `count` of the bytes that have come, and returns how many are to be dropped later.
+    /// Drops up to `count` of the received bytes, and returns how many to drop later.
     fn pass(&mut self, count: u64) -> u64 {
         let now = self.left().len().min(usize::try_from(count).unwrap_or(usize::MAX));
         self.taken += now;
@@ -204,7 +204,7 @@ impl<'a> Input<'a> {
         count - now as u64
     }
 
-    /// Gives back the memory of bags that are stored.
+    /// Returns the memory of stored bags to the budget.
     pub(crate) fn release(&mut self, size: usize) {
         self.source.release(size);
     }
@@ -213,7 +213,7 @@ impl<'a> Input<'a> {
         &self.buffer[self.taken..]
     }
 
-    /// Waits for more bytes; `false` at the end.
+    /// Waits for more bytes; returns false at the end.
     async fn fill(&mut self) -> Result<bool, Refusal> {
         if self.ended {
             return Ok(false);

@@ -6,7 +6,7 @@ use super::cursor::BodyCursor;
 use super::{Caller, Input, Items};
 use crate::Refusal;
 
-/// How long a list of seqs may be, in bytes: more than a million.
+/// The maximum length of a list of seqs in bytes, enough for more than a million.
 const LONGEST_LIST: usize = 4 << 20;
 
 pub(crate) async fn pull(caller: &Caller, input: &mut Input<'_>) -> Result<Items, Refusal> {

@@ -1,4 +1,4 @@
-//! Keeps the sockets up with the store: tells them what nobody told them.
+//! Keeps the sockets up to date with the store by filling their gaps.
 
 use std::time::Duration;
 
@@ -10,15 +10,16 @@ use tokio::time::sleep;
 use super::Hub;
 use crate::{BagStore, Change, StoreError};
 
-/// How long a frame that is missing may still come by itself: pushes overtake each other by less.
+/// How long to wait for a missing frame to arrive by itself. Pushes overtake each other by less.
 const PATIENCE: Duration = Duration::from_millis(25);
-/// How many bytes of heads go in one frame.
+/// The maximum size of the heads in one frame.
 const FRAME: usize = 16 << 10;
-/// For how many users gaps are awaited or filled at once.
+/// For how many users gaps are handled at once.
 const AT_ONCE: usize = 1024;
 
 impl Hub {
-    /// Follows the changes of a store for ever: sockets are told what others stored, and let go when that is not enough.
+    /// Follows the changes of a store forever. Sends sockets what others have stored, and closes them if that is not
+    /// enough.
     pub(crate) async fn follow<S: BagStore + ?Sized>(&self, store: &S) {
         tokio::join!(self.watch(store), self.fill_gaps(store));
     }
@@ -47,7 +48,7 @@ impl Hub {
             .await;
     }
 
-    /// Reads from the store what the user's sockets were not told.
+    /// Reads from the store what the user's sockets are missing.
     async fn fill<S: BagStore + ?Sized>(&self, store: &S, user: PublicKey) -> Result<(), StoreError> {
         if let Some(channel) = self.channels().get_mut(&user) {
             channel.reported = false;

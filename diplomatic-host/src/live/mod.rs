@@ -1,4 +1,4 @@
-//! The live channel: who has sockets open, what they were told, and what is queued for each.
+//! The live channel: open sockets, what they have been sent, and what is queued for each.
 
 mod follow;
 mod order;
@@ -17,13 +17,13 @@ use crate::budget::{Budget, Counted};
 
 /// How many frames wait for a slow socket before it is closed.
 const QUEUED_FRAMES: usize = 256;
-/// How many bytes wait for a slow socket before it is closed; a single frame may be larger.
+/// How many bytes wait for a slow socket before it is closed. A single frame may be larger.
 const QUEUED_BYTES: usize = 4 << 20;
 
 /// The open sockets of every user.
 ///
-/// Publishing never waits: a socket whose queue is full is let go, for its client finds out what it missed by a PEEK
-/// when it connects again. Frames are told by seq; what is missing is read from the store (see [`Hub::follow`]).
+/// Publishing never waits: a socket whose queue is full is closed, because its client catches up with a PEEK when it
+/// reconnects. Frames are sent in order of seq; missing ones are read from the store (see [`Hub::follow`]).
 #[derive(Debug, Clone)]
 pub(crate) struct Hub {
     shared: Arc<Shared>,
@@ -33,25 +33,25 @@ pub(crate) struct Hub {
 struct Shared {
     channels: Mutex<HashMap<PublicKey, Channel>>,
     gaps: Gaps,
-    /// How many sockets a user has at most.
+    /// The maximum number of sockets per user.
     most: usize,
-    /// The memory for frames. Each takes a share once, whoever waits for it.
+    /// The memory for frames. Each frame takes one share, however many sockets wait for it.
     memory: Arc<Budget>,
 }
 
-/// The users who have gaps that nobody fills yet.
+/// The users with gaps that nobody is filling yet.
 #[derive(Debug, Default)]
 struct Gaps {
     users: Mutex<Vec<PublicKey>>,
     news: Notify,
 }
 
-/// What goes to the sockets of one user. There is at least one.
+/// The sockets of one user; at least one.
 #[derive(Debug)]
 struct Channel {
     order: Order,
     sockets: Vec<Socket>,
-    /// Whether the one who fills gaps knows of the one here.
+    /// Whether the task that fills gaps knows of this one.
     reported: bool,
 }
 
@@ -61,7 +61,7 @@ struct Socket {
     queued: Arc<AtomicUsize>,
 }
 
-/// The receiving end of one socket's queue. Dropping it takes the socket off the hub.
+/// The receiving end of one socket's queue. Dropping it removes the socket from the hub.
 #[derive(Debug)]
 pub(crate) struct Subscription {
     hub: Hub,
@@ -71,13 +71,13 @@ pub(crate) struct Subscription {
 }
 
 impl Hub {
-    /// Makes a hub where no user has more than `most` sockets.
+    /// Makes a hub with at most `most` sockets per user.
     pub(crate) fn new(most: usize, memory: Arc<Budget>) -> Self {
         Self { shared: Arc::new(Shared { channels: Mutex::default(), gaps: Gaps::default(), most, memory }) }
     }
 
-    /// Opens a queue for a socket of `user`, whose last seq is `last`; what comes after that is in it. `None` when the
-    /// user has as many sockets as one may have.
+    /// Opens a queue for a socket of `user` that gets everything after the seq `last`. `None` if the user has too many
+    /// sockets.
     pub(crate) fn subscribe(&self, user: PublicKey, last: Seq) -> Option<Subscription> {
         let (sender, frames) = mpsc::channel(QUEUED_FRAMES);
         let queued = Arc::new(AtomicUsize::new(0));
@@ -94,7 +94,7 @@ impl Hub {
         Some(Subscription { hub: self.clone(), user, frames, queued })
     }
 
-    /// Queues a frame for every open socket of its user, once everything before it was told.
+    /// Queues a frame for every open socket of its user once everything before it has been queued.
     pub(crate) fn publish(&self, Notice { user, first, last, frame }: Notice) {
         self.tell(user, first, last, frame);
     }
@@ -113,7 +113,7 @@ impl Hub {
         }
     }
 
-    /// Notes that the user has bags up to `last`.
+    /// Records that the user has bags up to `last`.
     fn hint(&self, user: PublicKey, last: Seq) {
         self.with(user, |order| {
             order.hear_of(last);
@@ -121,17 +121,17 @@ impl Hub {
         });
     }
 
-    /// Returns what the user's sockets were not told, if there are sockets.
+    /// Returns the gap that the user's sockets are missing, if there are sockets.
     fn gap(&self, user: PublicKey) -> Option<Gap> {
         self.channels().get(&user)?.order.gap()
     }
 
-    /// Lets the user's sockets go.
+    /// Closes the user's sockets.
     pub(crate) fn close(&self, user: PublicKey) {
         self.channels().remove(&user);
     }
 
-    /// Lets every socket go.
+    /// Closes every socket.
     fn close_all(&self) {
         self.channels().clear();
     }
@@ -180,7 +180,7 @@ impl Gaps {
 }
 
 impl Socket {
-    /// Queues a frame; `false` when it does not fit and the socket has to go.
+    /// Queues a frame; returns false if it does not fit and the socket must be closed.
     fn offer(&self, frame: &Bytes) -> bool {
         let before = self.queued.fetch_add(frame.len(), Ordering::Relaxed);
         let fits = before == 0 || before + frame.len() <= QUEUED_BYTES;
@@ -189,11 +189,11 @@ impl Socket {
 }
 
 impl Subscription {
-    /// Returns the next frame, or `None` once the socket was let go and what was queued before is taken.
+    /// Returns the next frame, or `None` once the socket is closed and its queue is empty.
     ///
     /// # Cancel safety
     ///
-    /// No frame is lost when the future is dropped.
+    /// Dropping the future loses no frame.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         let frame = self.frames.recv().await?;
         self.queued.fetch_sub(frame.len(), Ordering::Relaxed);

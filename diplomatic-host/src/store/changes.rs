@@ -1,4 +1,4 @@
-//! Who changed what: hints from a store to those who watch it.
+//! Changes: hints from a store to its watchers.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,31 +9,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use diplomatic::standard::{PublicKey, Seq};
 use tokio::sync::Notify;
 
-/// One change in a store. It is a hint: what is true stands in the store.
+/// One change in a store. It is only a hint; the store has the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// The user's last seq is at least this one now.
+    /// The user's last seq is now at least this one.
     Appended {
-        /// Who it is.
+        /// The user.
         user: PublicKey,
         /// The last seq.
         last: Seq,
     },
     /// The user was deleted with all bags.
     Deleted {
-        /// Who it was.
+        /// The user.
         user: PublicKey,
     },
-    /// Anything may have changed, backwards too: the data was opened again after a failure, or set back.
+    /// Anything may have changed, even backwards: the data was reopened after a failure, or restored.
     Anything,
 }
 
-/// The changes of one store for one watcher, merged per user until they are taken.
+/// The changes of a store for one watcher, merged per user until they are taken.
 #[derive(Debug)]
 pub struct Changes {
     waiting: Arc<Waiting>,
-    /// What was taken from `waiting` and not returned yet.
+    /// The changes taken from `waiting` but not returned yet.
     taken: Vec<Change>,
     /// The changes of a store that is not open yet.
     later: Option<Later>,
@@ -75,12 +75,12 @@ struct Merged {
 }
 
 impl Feed {
-    /// Reports a change to everyone who watches.
+    /// Reports a change to all watchers.
     pub fn report(&self, change: Change) {
         self.each_watcher(|pending| pending.add(change));
     }
 
-    /// Starts to watch.
+    /// Starts watching.
     pub fn watch(&self) -> Changes {
         let waiting = Arc::new(Waiting::default());
         lock(&self.watchers).push(Arc::downgrade(&waiting));
@@ -97,7 +97,7 @@ impl Feed {
     }
 }
 
-/// Ends the changes of everyone who watches.
+/// Ends the changes of all watchers.
 impl Drop for Feed {
     fn drop(&mut self) {
         self.each_watcher(|pending| pending.ended = true);
@@ -105,7 +105,7 @@ impl Drop for Feed {
 }
 
 impl Changes {
-    /// The changes of a store that is not open yet; `None` for one that never will be.
+    /// The changes of a store that is not open yet; `None` if it never will be.
     pub(super) fn later(changes: impl Future<Output = Option<Self>> + Send + 'static) -> Self {
         Self { waiting: Arc::default(), taken: Vec::new(), later: Some(Later(Box::pin(changes))) }
     }
@@ -114,7 +114,7 @@ impl Changes {
     ///
     /// # Cancel safety
     ///
-    /// No change is lost when the future is dropped.
+    /// Dropping the future loses no change.
     pub async fn next(&mut self) -> Option<Change> {
         if let Some(Later(changes)) = &mut self.later {
             *self = changes.await?;

@@ -1,4 +1,4 @@
-//! Why a store fails, and why it does not open.
+//! Errors of stores, and of opening them.
 
 use std::error::Error;
 use std::io;
@@ -7,32 +7,32 @@ use std::sync::Arc;
 
 use diplomatic::standard::{PublicKey, Status};
 
-/// Why a store could not read or write. A caller hears [`Status::STORAGE_ERROR`]; the operator hears the rest.
+/// Why a store could not read or write. A caller gets [`Status::STORAGE_ERROR`]; the details are for the operator.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The data could not be read.
     #[error("the stored bags could not be read")]
     Read(#[source] Arc<dyn Error + Send + Sync>),
-    /// The data could not be written. Whether it lies there nevertheless is unknown; to write it again is harmless.
+    /// The data could not be written. It may be there nevertheless; writing it again is harmless.
     #[error("the bags could not be stored")]
     Write(#[source] Arc<dyn Error + Send + Sync>),
-    /// A part of the data file is not what was written there.
+    /// A part of the data file differs from what was written.
     #[error("the data file is damaged")]
     Corrupted(#[source] Arc<dyn Error + Send + Sync>),
-    /// The user has as many bags as there are numbers.
+    /// The user has used up all numbers for bags.
     #[error("user {user} has used up every seq")]
     NoSeqLeft {
-        /// Who it is.
+        /// The user.
         user: PublicKey,
     },
     /// The store is not open yet.
     #[error("the store is not open yet")]
     Starting,
-    /// A test asked for this failure.
+    /// A failure for tests.
     #[error("this write was told to fail")]
     Injected,
-    /// The store has stopped, or could not open its file again after a failure.
+    /// The store has stopped, or could not reopen its file after a failure.
     #[error("the store has stopped")]
     Stopped,
 }
@@ -44,7 +44,7 @@ impl StoreError {
     }
 }
 
-/// Why a data file does not open. Each message says what to do.
+/// Why a data file could not be opened. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenStoreError {
@@ -54,13 +54,13 @@ pub enum OpenStoreError {
         /// The data file.
         path: PathBuf,
     },
-    /// The file is something else.
+    /// The file is not a data file.
     #[error("{} is not a data file of this program: choose another file", path.display())]
     NotOurs {
         /// The data file.
         path: PathBuf,
     },
-    /// The file is by a version that keeps its data in another way.
+    /// The file was written by a version with another format.
     #[error(
         "{} has format {found} and this version reads format {known}: use the version that wrote it, or a newer one",
         path.display()
@@ -68,12 +68,12 @@ pub enum OpenStoreError {
     OtherFormat {
         /// The data file.
         path: PathBuf,
-        /// The format that the file names.
+        /// The file's format.
         found: String,
-        /// The format that this build reads and writes.
+        /// This build's format.
         known: &'static str,
     },
-    /// The file was changed or cut short from outside.
+    /// The file was changed or truncated.
     #[error(
         "{} is damaged, and was not opened: restore it from a backup, or move it away to start empty (clients then push \
          again what the host lacks)",
@@ -82,18 +82,18 @@ pub enum OpenStoreError {
     Damaged {
         /// The data file.
         path: PathBuf,
-        /// What was found.
+        /// The damage.
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// The file, or its folder, cannot be read or written.
-    #[error("{} cannot be opened ({source}): check the folder, its permissions and the room on the disk", path.display())]
+    /// The file or its folder cannot be read or written.
+    #[error("{} cannot be opened ({source}): check the folder, its permissions and the free disk space", path.display())]
     Io {
         /// The data file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The thread that writes could not be started.
+    /// The writer's thread could not be started.
     #[error("the thread that writes could not be started")]
     Thread(#[source] io::Error),
 }
