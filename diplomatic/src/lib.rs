@@ -164,7 +164,7 @@ mod words;
 #[cfg(feature = "client")]
 pub use client::{Client, ClientBuilder, HostReport, OpenError, SyncStatus};
 #[cfg(feature = "store")]
-pub use device::{Device, DeviceConfig, DeviceLink, EmitError, TransactError, Undo, UndoError};
+pub use device::{Device, DeviceConfig, DeviceLink, DeviceReader, EmitError, TransactError, Undo, UndoError};
 /// # Examples
 ///
 /// ```
@@ -305,7 +305,7 @@ pub mod compact {
 pub mod inspect {
     #[cfg(feature = "client")]
     pub use crate::client::{DamagedBag, HostAccount, HostAudit, HostInspector, InspectError};
-    pub use crate::device::{Missing, MissingReason};
+    pub use crate::device::{HostProgress, Missing, MissingReason};
     pub use crate::log::{StoreProblem, StoreProblemKind, StoreReport};
 }
 

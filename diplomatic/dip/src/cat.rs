@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::device::{self, Place};
 use crate::failure::Failure;
 use crate::payload;
+use crate::time::now;
 
 #[derive(Debug, Args)]
 pub(crate) struct CatArgs {
@@ -21,19 +22,28 @@ pub(crate) struct CatArgs {
 pub(crate) async fn run(place: &Place, arguments: CatArgs) -> Result<(), Failure> {
     let seed = place.seed()?;
     let event = event(arguments.type_name)?;
-    let client = place.connect_to_all(&seed, false).await?;
-    let entity = client.emit(event).await?;
-    let status = if client.status().hosts().is_empty() {
+    place.check_hosts(&seed, false).await?;
+    // The message is safe before any host is asked, and others need not wait for the hosts to write theirs.
+    let entity = place.open_or_make(&seed)?.emit(now(), &event)?;
+    let hosts = place.hosts()?;
+    let status = if hosts.is_empty() {
         place
             .output
             .tell("There is no host: the message is queued for the first one that you add with `dip host add`.");
         None
     } else {
-        let status = device::sync(&client, place.output).await?;
-        device::tell_troubles(&status, place.output);
-        Some(status)
+        match place.connect(&seed, &hosts).await {
+            Ok(client) => {
+                let status = device::sync(&client, place.output).await?;
+                device::tell_troubles(&status, place.output);
+                client.close().await;
+                Some(status)
+            }
+            // Whoever has it open sends the message.
+            Err(failure) if failure.is_in_use() => None,
+            Err(failure) => return Err(failure),
+        }
     };
-    client.close().await;
     let queued = status.is_none_or(|status| status.pending() > 0);
     if queued && !place.hosts()?.is_empty() {
         place.output.tell("The message is queued: the next command that reaches the host delivers it.");

@@ -31,6 +31,9 @@ pub(crate) struct Line {
     /// [default: dip.redb in the data directory].
     #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     pub(crate) store: Option<PathBuf>,
+    /// How many seconds to wait for another program that is changing the store.
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10, help_heading = EVERYWHERE)]
+    pub(crate) wait: u32,
     /// Prints JSON: one document, or one line per message.
     #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub(crate) json: bool,

@@ -29,7 +29,10 @@ pub(crate) fn run(place: &Place, arguments: &CompactArgs) -> Result<(), Failure>
     let seed = place.seed()?;
     let mut device = place.open(&seed)?;
     let compacted = place.output.progress("Compacting").during(|| device.compact(arguments.keep));
-    let Compacted { dropped, bytes_freed, .. } = compacted?;
+    let Compacted { dropped, bytes_freed, is_busy, .. } = compacted?;
+    if is_busy {
+        place.output.tell("Another program is reading the store, so the file keeps its size: compact again later.");
+    }
     #[derive(Serialize)]
     struct Report {
         dropped: u64,

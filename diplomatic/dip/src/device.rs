@@ -1,11 +1,12 @@
 //! This device: its store and its hosts.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use diplomatic::raw::Raw;
 use diplomatic::sync::{Phase, SessionConfig, SyncProgress, Trouble};
-use diplomatic::{Backing, Client, Device, HostReport, Seed, SyncStatus};
+use diplomatic::{Backing, Client, Device, DeviceConfig, DeviceReader, HostReport, OpenLogError, Seed, SyncStatus};
 use rand::rngs::StdRng;
 
 use crate::account::{self, Directory};
@@ -27,7 +28,26 @@ const GAPS: usize = 3;
 pub(crate) struct Place {
     pub(crate) data: Option<PathBuf>,
     pub(crate) store: Option<PathBuf>,
+    /// How long to wait for another program that has the store open.
+    pub(crate) wait: Duration,
     pub(crate) output: Output,
+}
+
+/// A store that is open for looking: as a writer would, if nobody else does, or for reading alone.
+pub(crate) enum Open {
+    Alone(Device<Raw>),
+    Beside(DeviceReader<Raw>),
+}
+
+impl Deref for Open {
+    type Target = Device<Raw>;
+
+    fn deref(&self) -> &Device<Raw> {
+        match self {
+            Self::Alone(device) => device,
+            Self::Beside(reader) => reader,
+        }
+    }
 }
 
 impl Place {
@@ -56,18 +76,45 @@ impl Place {
         }
     }
 
-    /// Opens the existing store, for work without the network.
+    /// Opens the existing store for changes, without the network.
     pub(crate) fn open(&self, seed: &Seed) -> Result<Device<Raw>, Failure> {
-        let path = self.store()?;
-        if !path.exists() {
-            return Err(Failure::NoStore { path });
+        let path = self.existing_store()?;
+        Ok(Device::open_with(Backing::file(path), seed, rand::make_rng::<StdRng>(), self.config())?)
+    }
+
+    /// Opens the existing store for reading, which other programs do not prevent.
+    pub(crate) fn open_reader(&self, seed: &Seed) -> Result<DeviceReader<Raw>, Failure> {
+        let path = self.existing_store()?;
+        Ok(DeviceReader::open_with(Backing::file(path), seed, rand::make_rng::<StdRng>(), self.config())?)
+    }
+
+    /// Opens the existing store so that as much as possible of it can be checked.
+    pub(crate) fn open_for_check(&self, seed: &Seed) -> Result<Open, Failure> {
+        let path = self.existing_store()?;
+        let mut config = self.config();
+        config.lock_wait = Duration::ZERO;
+        match Device::open_with(Backing::file(path), seed, rand::make_rng::<StdRng>(), config) {
+            Ok(device) => Ok(Open::Alone(device)),
+            Err(OpenLogError::InUse { .. } | OpenLogError::Io { .. }) => Ok(Open::Beside(self.open_reader(seed)?)),
+            Err(error) => Err(error.into()),
         }
-        Ok(Device::open(Backing::file(path), seed, rand::make_rng::<StdRng>())?)
     }
 
     /// Opens the store, or creates it if needed.
     pub(crate) fn open_or_make(&self, seed: &Seed) -> Result<Device<Raw>, Failure> {
-        Ok(Device::open(Backing::file(self.future_store()?), seed, rand::make_rng::<StdRng>())?)
+        let backing = Backing::file(self.future_store()?);
+        Ok(Device::open_with(backing, seed, rand::make_rng::<StdRng>(), self.config())?)
+    }
+
+    fn config(&self) -> DeviceConfig {
+        let mut config = DeviceConfig::default();
+        config.lock_wait = self.wait;
+        config
+    }
+
+    fn existing_store(&self) -> Result<PathBuf, Failure> {
+        let path = self.store()?;
+        if path.exists() { Ok(path) } else { Err(Failure::NoStore { path }) }
     }
 
     /// Returns the path of the store, which may not exist yet.
@@ -87,7 +134,7 @@ impl Place {
         let path = self.future_store()?;
         let mut config = SessionConfig::default();
         config.request_timeout = PATIENCE;
-        let builder = Client::builder(seed.clone()).store(path).session_config(config);
+        let builder = Client::builder(seed.clone()).store(path).device_config(self.config()).session_config(config);
         let builder = hosts.iter().fold(builder, |builder, host| builder.host_as(host.label(), &host.address));
         Ok(builder.open().await?)
     }
@@ -95,20 +142,23 @@ impl Place {
     /// Connects to all hosts. A host that only `DIP_HOST` names is first asked whether it knows the account, unless the
     /// store has synced with it before.
     pub(crate) async fn connect_to_all(&self, seed: &Seed, create: bool) -> Result<Client<Raw>, Failure> {
+        self.check_hosts(seed, create).await?;
+        self.connect(seed, &self.hosts()?).await
+    }
+
+    /// Asks a host that only `DIP_HOST` names whether it knows the account, unless the store has synced with it before.
+    pub(crate) async fn check_hosts(&self, seed: &Seed, create: bool) -> Result<(), Failure> {
         if let Some(host) = hosts::given()?
             && !self.has_synced(seed, &host)?
         {
             check_account(seed, &host, create).await?;
         }
-        self.connect(seed, &self.hosts()?).await
+        Ok(())
     }
 
     fn has_synced(&self, seed: &Seed, host: &Host) -> Result<bool, Failure> {
-        match self.open(seed) {
-            Ok(mut device) => {
-                let link = device.link_host(&host.label())?;
-                Ok(device.is_first_synced(link))
-            }
+        match self.open_reader(seed) {
+            Ok(device) => Ok(device.host_progress(&host.label())?.is_some_and(|progress| progress.cursor.caught_up)),
             Err(Failure::NoStore { .. }) => Ok(false),
             Err(failure) => Err(failure),
         }

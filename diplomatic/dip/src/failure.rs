@@ -106,7 +106,10 @@ impl Failure {
 
     /// Returns whether another program has the store open.
     pub(crate) const fn is_in_use(&self) -> bool {
-        matches!(self, Self::OpenLog(OpenLogError::InUse { .. }))
+        matches!(
+            self,
+            Self::OpenLog(OpenLogError::InUse { .. }) | Self::Open(OpenError::OpenLog(OpenLogError::InUse { .. }))
+        )
     }
 
     /// Returns whether nobody reads the output any more.

@@ -52,16 +52,19 @@ pub(crate) async fn write(place: &Place, seed: &Seed, file: &Path, force: bool) 
     if !force && file.symlink_metadata().is_ok() {
         return Err(Failure::FileExists { path: file.display().to_string() });
     }
-    drop(place.open(seed)?);
-    let client = place.connect(seed, &[]).await?;
+    let mut device = place.open_reader(seed)?;
     let partial = |suffix: &str| PathBuf::from(format!("{}{suffix}", file.display()));
     let leftovers = interrupt::remove_on_ctrl_c([partial(".partial"), partial(".index.partial")]);
     let progress = place.output.progress("Exporting");
     let bar = progress.clone();
-    let exported = client.export_with(file, move |so_far| bar.set(so_far.done, so_far.total)).await;
+    let (path, seed) = (file.to_owned(), seed.clone());
+    let export = move || device.export(path, &seed, |so_far| bar.set(so_far.done, so_far.total));
+    let exported = match tokio::task::spawn_blocking(export).await {
+        Ok(exported) => exported,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
     progress.end();
     drop(leftovers);
-    client.close().await;
     Ok(exported?)
 }
 

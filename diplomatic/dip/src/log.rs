@@ -54,7 +54,8 @@ pub(crate) async fn run(place: &Place, arguments: &LogArgs) -> Result<(), Failur
         client.close().await;
         followed
     } else {
-        print(&place.open(&seed)?, arguments, place.output)
+        let device = place.open_reader(&seed)?;
+        print(&device, arguments, place.output)
     }
 }
 

@@ -28,6 +28,7 @@ mod verify;
 mod wipe;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -37,9 +38,9 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    let Line { data, store, json, quiet, command } = Line::parse();
+    let Line { data, store, wait, json, quiet, command } = Line::parse();
     let output = Output::new(json, quiet);
-    let place = Place { data, store, output };
+    let place = Place { data, store, wait: Duration::from_secs(wait.into()), output };
     match start(&place, command) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has seen enough, as in `dip log | head -1`.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use diplomatic::inspect::HostProgress;
 use diplomatic::raw::Raw;
-use diplomatic::sync::SyncLog;
 use diplomatic::{Device, Seed};
 use serde::Serialize;
 
@@ -85,7 +85,7 @@ pub(crate) fn run(place: &Place) -> Result<(), Failure> {
 
 fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
     let (fingerprint, store, hosts) = (seed.fingerprint().to_string(), place.store()?, place.hosts()?);
-    let mut device = match place.open(seed) {
+    let mut device = match place.open_reader(seed) {
         Ok(device) => device,
         Err(Failure::NoStore { .. }) => {
             let unknown = |host| Known { host, synced: false, seq: 0, pending: 0, skipped: 0 };
@@ -97,7 +97,7 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
     let mut messages = 0;
     device.each_message(|_| messages += 1)?;
     let bytes = fs::metadata(&store).map_or(0, |file| file.len());
-    let hosts = hosts.into_iter().map(|host| known(&mut device, host)).collect::<Result<_, _>>()?;
+    let hosts = hosts.into_iter().map(|host| known(&device, host)).collect::<Result<_, _>>()?;
     let ahead = device.ahead(now())?.map(|ahead| DatedAhead {
         messages: ahead.messages,
         worst_offset_ms: u64::try_from(ahead.offset.as_millis()).unwrap_or(u64::MAX),
@@ -107,11 +107,14 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
     Ok(Status { fingerprint, store, kept: Some(Kept { messages, bytes }), hosts, ahead })
 }
 
-fn known(device: &mut Device<Raw>, host: Host) -> Result<Known, Failure> {
-    let link = device.link_host(&host.label())?;
-    let log = device.session_log(link);
-    let (cursor, pending, skipped) = (log.cursor()?, log.pending()?, log.skipped()?.len() as u64);
-    Ok(Known { host, synced: cursor.caught_up, seq: cursor.seq.number(), pending, skipped })
+fn known(device: &Device<Raw>, host: Host) -> Result<Known, Failure> {
+    Ok(match device.host_progress(&host.label())? {
+        Some(HostProgress { cursor, pending, skipped, .. }) => {
+            Known { host, synced: cursor.caught_up, seq: cursor.seq.number(), pending, skipped }
+        }
+        // Everything is to be sent to a host that this device has not met yet.
+        None => Known { host, synced: false, seq: 0, pending: device.messages()?.len() as u64, skipped: 0 },
+    })
 }
 
 impl Known {

@@ -3,8 +3,7 @@
 use clap::Args;
 use diplomatic::inspect::{HostAudit, HostInspector, InspectError, Missing, MissingReason};
 use diplomatic::raw::Raw;
-use diplomatic::sync::SyncLog;
-use diplomatic::{Client, Device, Seed};
+use diplomatic::{Device, Seed};
 use serde::Serialize;
 
 use crate::device::Place;
@@ -56,22 +55,19 @@ struct HostReport {
 pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Failure> {
     let seed = place.seed()?;
     let hosts = if arguments.offline { Vec::new() } else { place.hosts()? };
-    let mut device = place.open(&seed)?;
-    let known = hosts.into_iter().map(|host| Known::of(&mut device, host)).collect::<Result<Vec<_>, _>>()?;
-    drop(device);
-    // Without hosts, so that sync does not repair anything during the check.
-    let client = place.connect(&seed, &[]).await?;
-    let mut report = check_store(&client, place.output).await?;
+    let device = place.open_for_check(&seed)?;
+    let known = hosts.into_iter().map(|host| Known::of(&device, host)).collect::<Result<Vec<_>, _>>()?;
+    let mut report = check_store(&device, &seed, place.output)?;
     let mut unreachable = Vec::new();
     for known in known {
         let host = known.host.clone();
-        match check_host(&client, known, &seed, place.output).await {
+        match check_host(&device, known, &seed, place.output).await {
             Ok(checked) => report.hosts.push(checked),
             Err(InspectError::Log(error)) => return Err(error.into()),
             Err(error) => unreachable.push(format!("{} at {}: {error}", host.label, host.address)),
         }
     }
-    client.close().await;
+    drop(device);
     print(place.output, &report)?;
     let wrong = report.problems.len() + report.hosts.iter().filter(|host| host.is_wrong()).count();
     if wrong > 0 {
@@ -81,10 +77,10 @@ pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Fai
 }
 
 /// Checks every value, hash and index of the store.
-async fn check_store(client: &Client<Raw>, output: Output) -> Result<Report, Failure> {
+fn check_store(device: &Device<Raw>, seed: &Seed, output: Output) -> Result<Report, Failure> {
     let progress = output.progress("Checking the store");
     let bar = progress.clone();
-    let checked = client.verify(move |so_far| bar.set(so_far.done, so_far.total)).await;
+    let checked = device.verify(seed, move |so_far| bar.set(so_far.done, so_far.total));
     progress.end();
     let checked = checked?;
     let problems = checked.problems.iter().map(ToString::to_string).collect();
@@ -93,7 +89,7 @@ async fn check_store(client: &Client<Raw>, output: Output) -> Result<Report, Fai
 
 /// Reads everything at a host and compares it with the store.
 async fn check_host(
-    client: &Client<Raw>,
+    device: &Device<Raw>,
     known: Known,
     seed: &Seed,
     output: Output,
@@ -103,7 +99,7 @@ async fn check_host(
     let bar = progress.clone();
     let inspector = HostInspector::new(seed, &host.label(), &host.address)?;
     // The total is known only at the end; the number of bags read before is a good guess.
-    let audited = inspector.audit(client, move |read| bar.set(read, seq.max(read))).await;
+    let audited = inspector.audit_device(device, move |read| bar.set(read, seq.max(read))).await;
     progress.end();
     let HostAudit { bags, repeated, damaged, gaps, missing_here, missing_there, .. } = audited?;
     let unexplained = |missing: &[Missing]| missing.iter().filter(|missing| missing.reason.is_none()).count() as u64;
@@ -132,10 +128,9 @@ struct Known {
 }
 
 impl Known {
-    fn of(device: &mut Device<Raw>, host: Host) -> Result<Self, Failure> {
-        let link = device.link_host(&host.label())?;
-        let seq = device.session_log(link).cursor()?.seq.number();
-        Ok(Self { host, seq })
+    fn of(device: &Device<Raw>, host: Host) -> Result<Self, Failure> {
+        let progress = device.host_progress(&host.label())?;
+        Ok(Self { host, seq: progress.map_or(0, |progress| progress.cursor.seq.number()) })
     }
 }
 

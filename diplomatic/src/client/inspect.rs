@@ -12,12 +12,12 @@ use super::builder::system_time;
 use super::http::{HttpClient, HttpEvent};
 use super::tls::TlsError;
 use super::{Client, tls};
-use crate::device::Missing;
+use crate::device::{Device, Missing};
 use crate::log::LogError;
 use crate::reducer::Reducer;
 use crate::standard::calls::{Call, PeekItem, PeekRequest};
 use crate::standard::{
-    BagHead, ClockOffset, Encode, HostKeys, Label, OpenBagError, OpenedHead, Seed, Seq, Status, Timestamp,
+    BagHead, ClockOffset, Encode, HeadHash, HostKeys, Label, OpenBagError, OpenedHead, Seed, Seq, Status, Timestamp,
 };
 use crate::sync::{Failure, MAX_LISTED, ResponseStream};
 
@@ -194,6 +194,36 @@ impl HostInspector {
     pub async fn audit<R: Reducer>(
         &self,
         client: &Client<R>,
+        watch: impl FnMut(u64),
+    ) -> Result<HostAudit, InspectError> {
+        let label = self.label.clone();
+        self.compare(
+            async |new| client.shared.with_device(move |device| device.missing_here(&new)).await?,
+            async |seen| client.shared.with_device(move |device| device.missing_there(&label, &seen)).await?,
+            watch,
+        )
+        .await
+    }
+
+    /// Compares as [`audit`](Self::audit) does, with the messages of a device that is not a client's, such as one that
+    /// can only be [read](crate::DeviceReader).
+    ///
+    /// # Errors
+    ///
+    /// [`InspectError`].
+    pub async fn audit_device<R: Reducer>(
+        &self,
+        device: &Device<R>,
+        watch: impl FnMut(u64),
+    ) -> Result<HostAudit, InspectError> {
+        let missing_there = async |seen| device.missing_there(&self.label, &seen);
+        self.compare(async |new: Vec<_>| device.missing_here(&new), missing_there, watch).await
+    }
+
+    async fn compare(
+        &self,
+        mut missing_here: impl AsyncFnMut(Vec<OpenedHead>) -> Result<Vec<Missing>, LogError>,
+        missing_there: impl AsyncFnOnce(HashSet<HeadHash>) -> Result<Vec<Missing>, LogError>,
         mut watch: impl FnMut(u64),
     ) -> Result<HostAudit, InspectError> {
         let (sender, mut listed) = mpsc::unbounded_channel();
@@ -231,13 +261,10 @@ impl HostInspector {
             let new: Vec<_> = heads.into_iter().filter(|opened| seen.insert(opened.head().hash())).collect();
             audit.messages = seen.len() as u64;
             audit.repeated = audit.bags - audit.damaged.len() as u64 - audit.messages;
-            let missing = client.shared.with_device(move |device| device.missing_here(&new)).await??;
-            audit.missing_here.extend(missing);
+            audit.missing_here.extend(missing_here(new).await?);
             watch(audit.bags);
         }
-        let label = self.label.clone();
-        let missing = client.shared.with_device(move |device| device.missing_there(&label, &seen)).await??;
-        audit.missing_there = missing;
+        audit.missing_there = missing_there(seen).await?;
         Ok(audit)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use super::address::Address;
 use super::changes::{Changes, StatusChanges};
 use super::status::{HostReport, SyncStatus};
-use crate::device::Device;
+use crate::device::{Device, Shown};
 use crate::log::LogError;
 use crate::reducer::Reducer;
 use crate::standard::{Label, Timestamp};
@@ -25,7 +25,7 @@ pub(super) type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub(super) struct Shared<R: Reducer> {
     /// `None` once closed. Only blocking threads wait for it.
     device: Mutex<Option<Device<R>>>,
-    state: Arc<RwLock<R>>,
+    state: Arc<Shown<R>>,
     clock: WallClock,
     version: watch::Sender<u64>,
     status: watch::Sender<SyncStatus>,
@@ -71,7 +71,7 @@ impl<R: Reducer> Shared<R> {
     }
 
     pub(super) fn read<T>(&self, look: impl FnOnce(&R) -> T) -> T {
-        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.state.read())
     }
 
     /// Lends the device to `act` on a blocking thread, and notifies of the changes it made.
@@ -79,6 +79,7 @@ impl<R: Reducer> Shared<R> {
         self: &Arc<Self>,
         act: impl FnOnce(&mut Device<R>) -> T + Send + 'static,
     ) -> Result<T, LogError> {
+        self.state.assert_not_read_here();
         let shared = self.clone();
         let acting = tokio::task::spawn_blocking(move || {
             let mut slot = shared.device.lock().unwrap_or_else(PoisonError::into_inner);

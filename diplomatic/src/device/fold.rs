@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use super::emit::EmitError;
 use super::plan::{NewWinner, Plan};
+use super::shown::Shown;
 use crate::event::DiplomaticEvent;
 use crate::fold::{Reading, Unread, apply};
 use crate::log::{A_FILE, Log, LogError, THIS_DEVICE, Undo};
@@ -20,7 +21,7 @@ const SNAPSHOTS_AN_AGE: u64 = 4;
 
 /// The state of a device, and how far it goes.
 pub(super) struct Fold<R> {
-    state: Arc<RwLock<R>>,
+    state: Arc<Shown<R>>,
     /// The last message that the state covers.
     applied: Option<Position>,
     unread: Unread,
@@ -59,7 +60,7 @@ impl<R: Reducer> Fold<R> {
     /// Folds the log, from the last snapshot on.
     pub(super) fn open(log: &mut Log, snapshot_events: u64) -> Result<Self, LogError> {
         let mut fold = Self {
-            state: Arc::default(),
+            state: Arc::new(Shown::new(R::default())),
             applied: None,
             unread: Unread::default(),
             panicked: BTreeMap::new(),
@@ -76,6 +77,10 @@ impl<R: Reducer> Fold<R> {
             return Ok(fold);
         }
         fold.refold(log, None)?;
+        if log.is_read_only() {
+            fold.snapshot_after = u64::MAX;
+            return Ok(fold);
+        }
         if !fold.has_resumed && log.read(|reader| reader.last_snapshot_number())? > 0 {
             // They are another build's, and this one does not know when new messages spoil them.
             log.write(|writer| writer.retain_snapshots(|_, _| false))?;
@@ -88,7 +93,7 @@ impl<R: Reducer> Fold<R> {
         Ok(fold)
     }
 
-    pub(super) const fn state(&self) -> &Arc<RwLock<R>> {
+    pub(super) const fn state(&self) -> &Arc<Shown<R>> {
         &self.state
     }
 
@@ -133,7 +138,7 @@ impl<R: Reducer> Fold<R> {
         let mut broken = None;
         self.stale = rewind;
         if rewind.is_none() {
-            let mut shown = state.write().unwrap_or_else(PoisonError::into_inner);
+            let mut shown = state.change();
             if let Err(position) = self.apply_on_top(&mut shown, winners, log) {
                 self.stale = Some(position);
                 broken = Some(shown);
@@ -157,7 +162,7 @@ impl<R: Reducer> Fold<R> {
                 Ok(_) if undo.is_some() && new.iter().any(|position| self.panicked.contains_key(position)) => {}
                 Ok(folded) => {
                     let shown = broken.take();
-                    *shown.unwrap_or_else(|| state.write().unwrap_or_else(PoisonError::into_inner)) = folded;
+                    *shown.unwrap_or_else(|| state.change()) = folded;
                     self.stale = None;
                 }
                 Err(error) => {
@@ -207,7 +212,7 @@ impl<R: Reducer> Fold<R> {
     /// Folds and shows the state, from the last snapshot before `from` on, or from the last of all.
     fn refold(&mut self, log: &Log, from: Option<&Position>) -> Result<(), LogError> {
         let folded = self.fold_again(log, from)?;
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = folded;
+        *self.state.change() = folded;
         Ok(())
     }
 
@@ -266,7 +271,7 @@ impl<R: Reducer> Fold<R> {
                 Some(last) => last.number + 1,
                 None => log.read(|reader| reader.last_snapshot_number())? + 1,
             };
-            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            let state = self.state.read();
             let bytes = rmp_serde::to_vec_named(&(&*state, &self.unread))?;
             self.snapshot_after = snapshot_interval(self.snapshot_events, bytes.len());
             taken.push(Taken { at, number, bytes });

@@ -17,10 +17,12 @@ mod index;
 mod link;
 mod mentions;
 mod plan;
+mod reader;
+mod shown;
 mod undo;
 mod verify;
 
-use std::sync::PoisonError;
+use std::time::Duration;
 
 pub use ahead::Ahead;
 use ahead::Counted;
@@ -38,10 +40,13 @@ pub use import::{ImportError, ImportReport};
 pub use index::{Page, PageStart, Query};
 pub use link::DeviceLink;
 use rand_core::CryptoRng;
+pub use reader::{DeviceReader, HostProgress};
+#[cfg(feature = "client")]
+pub(crate) use shown::Shown;
 pub use undo::{Undo, UndoError};
 
 use crate::fold::Unread;
-use crate::log::{Backing, Change, Log, LogError, LogFailure, LogWriter, OpenLogError};
+use crate::log::{Access, AccessKind, Backing, Change, Log, LogError, LogFailure, LogWriter, OpenLogError};
 use crate::order::Clock;
 use crate::reducer::Reducer;
 use crate::standard::{EntityId, HeadHash, Label, Message, Seed, Timestamp};
@@ -107,11 +112,14 @@ pub struct DeviceConfig {
     pub clock: Clock,
     /// The state is kept after this many events (more, if it is large), so that opening folds no more than that.
     pub snapshot_events: u64,
+    /// How long opening waits for another process that writes to the log, before it fails with
+    /// [`OpenLogError::InUse`].
+    pub lock_wait: Duration,
 }
 
 impl Default for DeviceConfig {
     fn default() -> Self {
-        Self { clock: Clock::default(), snapshot_events: 2_000 }
+        Self { clock: Clock::default(), snapshot_events: 2_000, lock_wait: Duration::from_secs(10) }
     }
 }
 
@@ -158,19 +166,34 @@ impl<R: Reducer> Device<R> {
         rng: impl CryptoRng + Send + 'static,
         config: DeviceConfig,
     ) -> Result<Self, OpenLogError> {
-        let mut log = Log::open(backing, seed, Box::new(rng))?;
+        Self::open_as(AccessKind::Write, backing, seed, Box::new(rng), config)
+    }
+
+    fn open_as(
+        kind: AccessKind,
+        backing: Backing,
+        seed: &Seed,
+        rng: Box<dyn CryptoRng + Send>,
+        config: DeviceConfig,
+    ) -> Result<Self, OpenLogError> {
+        let access = Access { kind, wait: config.lock_wait };
+        let mut log = Log::open(backing, access, seed, rng)?;
         let fold = Fold::open(&mut log, config.snapshot_events).map_err(|error| log.open_error(error))?;
         Ok(Self { log, fold, clock: config.clock, counted: None })
     }
 
-    /// Shows the state to `look`.
+    /// Shows the state to `look`, which may call this again.
+    ///
+    /// # Panics
+    ///
+    /// If it is called while an event is applied to the state, as by a reducer.
     pub fn read<T>(&self, look: impl FnOnce(&R) -> T) -> T {
-        look(&self.fold.state().read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.fold.state().read())
     }
 
     /// Returns the state, to be read beside the device.
     #[cfg(feature = "client")]
-    pub(crate) fn state(&self) -> std::sync::Arc<std::sync::RwLock<R>> {
+    pub(crate) fn state(&self) -> std::sync::Arc<Shown<R>> {
         self.fold.state().clone()
     }
 

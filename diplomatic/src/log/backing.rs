@@ -1,25 +1,32 @@
 //! The storage of a log.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use std::{fmt, io};
 
 use rand_core::CryptoRng;
 use redb::backends::FileBackend;
-use redb::{Builder, Database, DatabaseError, StorageBackend, StorageError as RedbError};
+use redb::{Builder, ConcurrencyMode, Database, DatabaseError, StorageBackend, StorageError as RedbError};
 
+use super::database::{Access, AccessKind, Handle};
 use super::error::{LogError, OpenLogError};
 use super::format::{self, FORMAT, Identity};
 use super::memory::Memory;
 use super::migrate::migrate;
+use super::overlay::Overlay;
 use super::stump::Regrown;
 use super::vault::Vault;
 use crate::standard::Seed;
 
 /// The size of redb's cache.
 const CACHE_BYTES: usize = 32 << 20;
+
+/// How long to wait before another attempt to lock a file.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The storage of a log: a file, memory, or any other storage for redb.
 ///
@@ -39,7 +46,12 @@ const CACHE_BYTES: usize = 32 << 20;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct Backing(Kind);
+pub struct Backing {
+    kind: Kind,
+    watch_repair: Option<Arc<WatchRepair>>,
+}
+
+type WatchRepair = dyn Fn(f64) -> ControlFlow<()> + Send + Sync;
 
 #[derive(Clone)]
 enum Kind {
@@ -47,7 +59,7 @@ enum Kind {
     Storage(Storage),
 }
 
-type OpenDatabase = dyn Fn(&Builder) -> Result<Database, DatabaseError> + Send + Sync;
+type OpenDatabase = dyn Fn(&Builder, AccessKind) -> Result<Handle, DatabaseError> + Send + Sync;
 
 /// A storage other than a file with a path.
 #[derive(Clone)]
@@ -61,7 +73,7 @@ struct Storage {
 impl Backing {
     /// A file, whose folder must exist.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self(Kind::File(path.into()))
+        Self::new(Kind::File(path.into()))
     }
 
     /// Memory, for tests and throwaway tools. Clones share the memory, so that a log can be reopened after it was
@@ -100,12 +112,31 @@ impl Backing {
     fn named<B: StorageBackend>(name: &'static str, open: impl Fn() -> io::Result<B> + Send + Sync + 'static) -> Self {
         let len = Arc::new(AtomicU64::new(0));
         let seen = len.clone();
-        let open = move |builder: &Builder| builder.create_with_backend(Regrown::new(open()?, seen.clone()));
-        Self(Kind::Storage(Storage { name, open: Arc::new(open), len }))
+        let open = move |builder: &Builder, access: AccessKind| match access {
+            AccessKind::Write => builder.create_with_backend(Regrown::new(open()?, seen.clone())).map(Handle::Writable),
+            // It is not known to lock: whoever wants to read as well as to write shares one device.
+            AccessKind::Read => builder.create_with_backend(Overlay::new(open()?)).map(Handle::Mended),
+        };
+        Self::new(Kind::Storage(Storage { name, open: Arc::new(open), len }))
+    }
+
+    const fn new(kind: Kind) -> Self {
+        Self { kind, watch_repair: None }
+    }
+
+    /// Watches the scan of the whole file that opening it may need: after a crash of a version before format 2, or after
+    /// damage. `watch` is told several times how far the scan is, from 0 to 1, and can break it off; opening then fails
+    /// with [`OpenLogError::RepairCancelled`], and the file stays as it is.
+    ///
+    /// A file that this version wrote is never scanned after a crash.
+    #[must_use]
+    pub fn watch_repair(mut self, watch: impl Fn(f64) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
+        self.watch_repair = Some(Arc::new(watch));
+        self
     }
 
     fn path(&self) -> &Path {
-        match &self.0 {
+        match &self.kind {
             Kind::File(path) => path,
             Kind::Storage(storage) => Path::new(storage.name),
         }
@@ -113,59 +144,96 @@ impl Backing {
 
     /// Returns the size in bytes.
     pub(super) fn size(&self) -> u64 {
-        match &self.0 {
+        match &self.kind {
             Kind::File(path) => std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
             Kind::Storage(storage) => storage.len.load(Ordering::Relaxed),
         }
     }
 
-    /// Opens the database as it is, or an empty one.
-    pub(super) fn open_database(&self) -> Result<Database, DatabaseError> {
-        let mut builder = Database::builder();
-        builder.set_cache_size(CACHE_BYTES);
-        match &self.0 {
-            Kind::File(path) => {
-                let mut options = std::fs::OpenOptions::new();
-                let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
-                builder.create_with_backend(Regrown::new(FileBackend::new(file)?, Arc::default()))
+    /// Opens the database as it is, or an empty one; waits for another process that has it open.
+    pub(super) fn open_database(&self, access: Access) -> Result<Handle, DatabaseError> {
+        let mut builder = builder();
+        if let Some(watch) = self.watch_repair.clone() {
+            builder.set_repair_callback(move |repair| {
+                if watch(repair.progress()).is_break() {
+                    repair.abort();
+                }
+            });
+        }
+        let mut waited = Duration::ZERO;
+        loop {
+            let opened = match &self.kind {
+                Kind::File(path) => open_file(&mut builder, path, access.kind),
+                Kind::Storage(storage) => (storage.open)(&builder, access.kind),
+            };
+            match opened {
+                Err(DatabaseError::DatabaseAlreadyOpen) if waited < access.wait && pause(PAUSE) => waited += PAUSE,
+                opened => return opened,
             }
-            Kind::Storage(storage) => (storage.open)(&builder),
         }
     }
 
-    /// Opens the database, checks or initialises it as a log, and derives its keys.
-    pub(super) fn open_log(&self, seed: &Seed, rng: &mut dyn CryptoRng) -> Result<(Database, Vault), OpenLogError> {
-        survive_damage(|| Ok(self.try_open_log(seed, rng))).unwrap_or_else(|error| Err(self.open_error(error)))
+    /// Opens the database, checks or sets what the file is, and derives its keys.
+    pub(super) fn open_log(
+        &self,
+        access: Access,
+        seed: &Seed,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Handle, Vault), OpenLogError> {
+        survive_damage(|| Ok(self.try_open_log(access, seed, rng))).unwrap_or_else(|error| Err(self.open_error(error)))
     }
 
-    fn try_open_log(&self, seed: &Seed, rng: &mut dyn CryptoRng) -> Result<(Database, Vault), OpenLogError> {
-        let is_new = match &self.0 {
-            Kind::File(path) => !path.exists(),
-            _ => false,
+    fn try_open_log(
+        &self,
+        access: Access,
+        seed: &Seed,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Handle, Vault), OpenLogError> {
+        let new_file = match &self.kind {
+            Kind::File(path) if !path.exists() => Some(path),
+            _ => None,
         };
-        let database = self.open_database().map_err(|error| self.database_error(error))?;
-        let vault = self.identify(&database, seed, rng)?;
-        if is_new && let Kind::File(path) = &self.0 {
+        let mut handle = self.open_database(access).map_err(|error| self.database_error(error))?;
+        let read_identity = |handle: &Handle| handle.begin_read().and_then(|reading| format::identify(&reading, seed));
+        let identity = read_identity(&handle).map_err(|error| self.open_error(error))?;
+        if matches!(identity, Identity::Log { format, .. } if format < FORMAT)
+            && let (Handle::ReadOnly(_), Kind::File(path)) = (&handle, &self.kind)
+        {
+            // Whoever only reads cannot migrate the file, but a copy in memory.
+            drop(handle);
+            handle = open_mended(&builder(), path).map_err(|error| self.database_error(error))?;
+        }
+        let vault = self.adopt(&handle, identity, seed, rng)?;
+        if let Some(path) = new_file {
             sync_folder(path).map_err(|source| OpenLogError::Io { path: path.clone(), source })?;
         }
-        Ok((database, vault))
+        Ok((handle, vault))
     }
 
-    /// Checks that the file is a log of this seed, makes one of an empty file, and migrates an older one.
-    fn identify(&self, database: &Database, seed: &Seed, rng: &mut dyn CryptoRng) -> Result<Vault, OpenLogError> {
+    /// Refuses what is no log of this seed, makes a log of an empty file, and migrates an older one.
+    fn adopt(
+        &self,
+        handle: &Handle,
+        identity: Identity,
+        seed: &Seed,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vault, OpenLogError> {
         let path = || self.path().to_owned();
-        match format::identify(database, seed).map_err(|error| self.open_error(error))? {
-            Identity::Log { vault, format } => {
+        match (identity, handle) {
+            (Identity::Log { vault, format }, Handle::Writable(database) | Handle::Mended(database)) => {
                 migrate(database, format, &vault, rng).map_err(|error| self.open_error(error))?;
                 Ok(vault)
             }
-            Identity::Empty => format::initialize(database, seed, rng).map_err(|error| self.open_error(error)),
-            Identity::Foreign => Err(OpenLogError::NotALog { path: path() }),
-            Identity::Newer { format } => {
+            (Identity::Log { vault, .. }, Handle::ReadOnly(_)) => Ok(vault),
+            (Identity::Empty, Handle::Writable(database)) => {
+                format::initialize(database, seed, rng).map_err(|error| self.open_error(error))
+            }
+            (Identity::Empty | Identity::Foreign, _) => Err(OpenLogError::NotALog { path: path() }),
+            (Identity::Newer { format }, _) => {
                 Err(OpenLogError::NewerFormat { path: path(), found: format, supported: FORMAT })
             }
-            Identity::Damaged => Err(OpenLogError::Damaged { path: path(), source: None }),
-            Identity::WrongSeed => Err(OpenLogError::WrongSeed { path: path() }),
+            (Identity::Damaged, _) => Err(OpenLogError::Damaged { path: path(), source: None }),
+            (Identity::WrongSeed, _) => Err(OpenLogError::WrongSeed { path: path() }),
         }
     }
 
@@ -178,6 +246,7 @@ impl Backing {
                 OpenLogError::NotALog { path }
             }
             DatabaseError::Storage(RedbError::Io(source)) => OpenLogError::Io { path, source },
+            DatabaseError::RepairAborted if self.watch_repair.is_some() => OpenLogError::RepairCancelled { path },
             DatabaseError::Storage(RedbError::Corrupted(_)) | DatabaseError::RepairAborted => {
                 OpenLogError::Damaged { path, source: Some(redb::Error::from(error).into()) }
             }
@@ -189,6 +258,7 @@ impl Backing {
         let path = self.path().to_owned();
         match error {
             LogError::Storage(source) => OpenLogError::Storage { path, source },
+            LogError::ReadOnly => OpenLogError::Io { path, source: io::ErrorKind::PermissionDenied.into() },
             LogError::Damaged | LogError::DamagedValue { .. } | LogError::Closed => {
                 OpenLogError::Damaged { path, source: None }
             }
@@ -200,6 +270,58 @@ impl fmt::Debug for Backing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Backing({})", self.path().display())
     }
+}
+
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// Opens a file so that other processes can read it meanwhile, where the system has the locks for that.
+fn open_file(builder: &mut Builder, path: &Path, access: AccessKind) -> Result<Handle, DatabaseError> {
+    builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    match try_open_file(builder, path, access) {
+        Err(DatabaseError::Storage(RedbError::Unsupported)) => {
+            builder.set_concurrency_mode(ConcurrencyMode::ExclusiveWriter);
+            try_open_file(builder, path, access)
+        }
+        opened => opened,
+    }
+}
+
+fn try_open_file(builder: &Builder, path: &Path, access: AccessKind) -> Result<Handle, DatabaseError> {
+    match access {
+        AccessKind::Write => {
+            let mut options = std::fs::OpenOptions::new();
+            let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+            let backend = Regrown::new(FileBackend::new(file)?, Arc::default());
+            builder.create_with_backend(backend).map(Handle::Writable)
+        }
+        AccessKind::Read => {
+            let file = FileBackend::new(std::fs::File::open(path)?)?;
+            match builder.open_read_only_with_backend(file) {
+                // A crash left it, and nobody has opened it for writing since.
+                Err(DatabaseError::RepairAborted) => open_mended(builder, path),
+                opened => opened.map(Handle::ReadOnly),
+            }
+        }
+    }
+}
+
+/// Opens a file that has to be changed before it can be read, and changes it in memory alone.
+fn open_mended(builder: &Builder, path: &Path) -> Result<Handle, DatabaseError> {
+    let file = FileBackend::new(std::fs::File::open(path)?)?;
+    builder.create_with_backend(Overlay::new(file)).map(Handle::Mended)
+}
+
+/// Waits before another attempt; false where nobody can wait.
+fn pause(time: Duration) -> bool {
+    if cfg!(target_family = "wasm") {
+        return false;
+    }
+    std::thread::sleep(time);
+    true
 }
 
 /// Turns redb's panics, which some kinds of damage cause, into errors.

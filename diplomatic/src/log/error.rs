@@ -31,6 +31,12 @@ pub enum OpenLogError {
         /// The newest format that this version reads.
         supported: u32,
     },
+    /// Whoever watches the repair of the file broke it off.
+    #[error("the repair of {} was broken off; the file was left as it is", .path.display())]
+    RepairCancelled {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file belongs to another seed.
     #[error("{} belongs to another seed: use the seed that it was made with, or another path", .path.display())]
     WrongSeed {
@@ -86,6 +92,9 @@ pub enum LogError {
         /// The table.
         table: &'static str,
     },
+    /// The log was opened for reading alone.
+    #[error("the log was opened for reading alone")]
+    ReadOnly,
     /// The log was closed.
     #[error("the log is closed")]
     Closed,

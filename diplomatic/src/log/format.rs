@@ -1,8 +1,9 @@
 //! What a log's file says of itself: that it is a log, of which format, and of which seed.
 
 use rand_core::CryptoRng;
-use redb::{Database, ReadableDatabase, WriteTransaction};
+use redb::{Database, ReadTransaction, WriteTransaction};
 
+use super::database::begin_write;
 use super::error::LogError;
 use super::tables;
 use super::vault::Vault;
@@ -31,8 +32,8 @@ pub(super) enum Identity {
 }
 
 /// Finds out what a file is.
-pub(super) fn identify(database: &impl ReadableDatabase, seed: &Seed) -> Result<Identity, LogError> {
-    let Meta { is_empty, format, salt, check } = read_meta(database)?;
+pub(super) fn identify(reading: &ReadTransaction, seed: &Seed) -> Result<Identity, LogError> {
+    let Meta { is_empty, format, salt, check } = read_meta(reading)?;
     Ok(match (format, salt, check) {
         (None, ..) if is_empty => Identity::Empty,
         (None, ..) => Identity::Foreign,
@@ -49,8 +50,8 @@ pub(super) fn identify(database: &impl ReadableDatabase, seed: &Seed) -> Result<
 }
 
 /// Tells whether the log is of this seed.
-pub(super) fn is_of(database: &impl ReadableDatabase, seed: &Seed) -> Result<bool, LogError> {
-    Ok(matches!(identify(database, seed)?, Identity::Log { .. }))
+pub(super) fn is_of(reading: &ReadTransaction, seed: &Seed) -> Result<bool, LogError> {
+    Ok(matches!(identify(reading, seed)?, Identity::Log { .. }))
 }
 
 /// Makes an empty database a log.
@@ -58,7 +59,7 @@ pub(super) fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoR
     let mut salt = [0; 32];
     rng.fill_bytes(&mut salt);
     let vault = Vault::new(seed, &salt);
-    let transaction = database.begin_write()?;
+    let transaction = begin_write(database)?;
     {
         let mut meta = transaction.open_table(tables::META)?;
         meta.insert("salt", salt.as_slice())?;
@@ -101,8 +102,7 @@ struct Meta {
     check: Option<Vec<u8>>,
 }
 
-fn read_meta(database: &impl ReadableDatabase) -> Result<Meta, LogError> {
-    let transaction = database.begin_read()?;
+fn read_meta(transaction: &ReadTransaction) -> Result<Meta, LogError> {
     let is_empty = transaction.list_tables()?.next().is_none() && transaction.list_multimap_tables()?.next().is_none();
     let table = match transaction.open_table(tables::META) {
         Ok(table) => table,

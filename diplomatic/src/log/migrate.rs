@@ -8,6 +8,7 @@
 use rand_core::CryptoRng;
 use redb::{Database, WriteTransaction};
 
+use super::database::begin_write;
 use super::error::LogError;
 use super::format::{FORMAT, create_new_tables, put_format};
 use super::vault::Vault;
@@ -18,7 +19,7 @@ pub(super) fn migrate(database: &Database, from: u32, vault: &Vault, rng: &mut d
     if from == FORMAT {
         return Ok(());
     }
-    let transaction = database.begin_write()?;
+    let transaction = begin_write(database)?;
     if from < 2 {
         migration_001_remember_what_was_dropped(&transaction)?;
         migration_001_attach_registers_to_their_current_parents(&transaction, vault, rng)?;
@@ -45,11 +46,12 @@ fn migration_001_attach_registers_to_their_current_parents(
 mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
+    use redb::ReadableDatabase;
 
     use super::*;
-    use crate::log::THIS_DEVICE;
     use crate::log::format::{Identity, identify, initialize};
     use crate::log::rows::register_key;
+    use crate::log::{THIS_DEVICE, tables};
     use crate::standard::{Body, Encode, EntityBody, EntityId, Message, Seed, Timestamp};
 
     #[test]
@@ -84,7 +86,8 @@ mod tests {
         transaction.commit().expect("memory does not fail");
 
         migrate(&database, 1, &vault, &mut rng).expect("the file is whole");
-        let is_current = identify(&database, &seed).expect("memory does not fail");
+        let is_current =
+            identify(&database.begin_read().expect("memory does not fail"), &seed).expect("memory does not fail");
         assert!(matches!(is_current, Identity::Log { format: FORMAT, .. }));
         let transaction = database.begin_write().expect("memory does not fail");
         let writer = LogWriter::new(&transaction, &vault, &mut rng, &[]).expect("the tables are there");

@@ -8,6 +8,7 @@
 
 mod ahead;
 mod backing;
+mod database;
 #[cfg(test)]
 mod disk;
 mod error;
@@ -16,6 +17,7 @@ mod index;
 mod link;
 mod memory;
 mod migrate;
+mod overlay;
 mod read;
 mod rows;
 mod snapshot;
@@ -33,9 +35,11 @@ pub(crate) use ahead::Extent;
 pub use backing::Backing;
 use backing::survive_damage;
 pub(crate) use backing::sync_folder;
+pub(crate) use database::{Access, AccessKind};
+use database::{Handle, begin_write};
 pub use error::{LogError, OpenLogError, StorageError};
 use rand_core::CryptoRng;
-use redb::{CompactionError, Database, ReadableDatabase, Savepoint, WriteTransaction};
+use redb::{CompactionError, Savepoint, WriteTransaction};
 use vault::Vault;
 
 #[cfg(test)]
@@ -59,8 +63,9 @@ pub(crate) const A_FILE: u32 = u32::MAX;
 /// A device's log.
 pub(crate) struct Log {
     backing: Backing,
+    access: Access,
     /// `None` after the storage failed. The next call reopens it, because redb refuses to work after an I/O error.
-    database: RefCell<Option<Database>>,
+    database: RefCell<Option<Handle>>,
     /// Whether the storage has failed since [`recover`](Self::recover). A change whose sync failed may still be there, so
     /// what is in memory may be outdated.
     is_suspect: Cell<bool>,
@@ -73,12 +78,13 @@ impl Log {
     /// Opens the log, or creates one.
     pub(crate) fn open(
         backing: Backing,
+        access: Access,
         seed: &Seed,
         mut rng: Box<dyn CryptoRng + Send>,
     ) -> Result<Self, OpenLogError> {
-        let (database, vault) = backing.open_log(seed, &mut *rng)?;
+        let (database, vault) = backing.open_log(access, seed, &mut *rng)?;
         let (database, is_suspect) = (RefCell::new(Some(database)), Cell::new(false));
-        let mut log = Self { backing, database, is_suspect, vault: Arc::new(vault), rng, links: Vec::new() };
+        let mut log = Self { backing, access, database, is_suspect, vault: Arc::new(vault), rng, links: Vec::new() };
         log.links = match log.read(|reader| reader.links()) {
             Ok(links) => links,
             Err(error) => return Err(log.open_error(error)),
@@ -128,9 +134,9 @@ impl Log {
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Self { backing, database, is_suspect, vault, rng, links } = self;
-        with_database(backing, database, is_suspect, |database| {
-            run(database.begin_write().map_err(LogError::from)?, vault, &mut **rng, links, act)
+        let Self { backing, access, database, is_suspect, vault, rng, links } = self;
+        with_handle(backing, *access, database, is_suspect, |handle| {
+            run(begin_write(handle.writable()?)?, vault, &mut **rng, links, act)
         })
     }
 
@@ -139,9 +145,9 @@ impl Log {
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<(T, Undo), E> {
-        let Self { backing, database, is_suspect, vault, rng, links } = self;
-        with_database(backing, database, is_suspect, |database| {
-            let transaction = database.begin_write().map_err(LogError::from)?;
+        let Self { backing, access, database, is_suspect, vault, rng, links } = self;
+        with_handle(backing, *access, database, is_suspect, |handle| {
+            let transaction = begin_write(handle.writable()?)?;
             let undo = Undo(transaction.ephemeral_savepoint().map_err(LogError::from)?);
             let value = run(transaction, vault, &mut **rng, links, act)?;
             Ok((value, undo))
@@ -150,8 +156,8 @@ impl Log {
 
     /// Rolls the log back to before a transaction, which must be the last one, in another durable transaction.
     pub(crate) fn undo(&mut self, Undo(savepoint): Undo) -> Result<(), LogError> {
-        with_database(&self.backing, &self.database, &self.is_suspect, |database| {
-            let mut transaction = database.begin_write()?;
+        self.with_handle(|handle| {
+            let mut transaction = begin_write(handle.writable()?)?;
             transaction.restore_savepoint(&savepoint)?;
             Ok(transaction.commit()?)
         })
@@ -159,41 +165,53 @@ impl Log {
 
     /// Reads one consistent state of the log.
     pub(crate) fn read<T>(&self, act: impl FnOnce(&LogReader<'_>) -> Result<T, LogError>) -> Result<T, LogError> {
-        with_database(&self.backing, &self.database, &self.is_suspect, |database| {
-            let transaction = database.begin_read()?;
-            act(&LogReader::new(&transaction, &self.vault)?)
-        })
+        self.with_handle(|handle| act(&LogReader::new(&handle.begin_read()?, &self.vault)?))
     }
-}
 
-impl Log {
+    /// Tells whether the log was opened for reading alone.
+    pub(crate) const fn is_read_only(&self) -> bool {
+        matches!(self.access.kind, AccessKind::Read)
+    }
+
     /// Frees the space of dropped messages, and returns by how many bytes the log has shrunk; `None` while somebody reads
     /// an earlier state of the log, in this process or another.
     pub(crate) fn shrink(&mut self) -> Result<Option<u64>, LogError> {
         let before = self.backing.size();
-        let is_done =
-            with_database(&self.backing, &self.database, &self.is_suspect, |database| match database.compact() {
+        let is_done = self.with_handle(|handle| {
+            let database = handle.writable()?;
+            match database.compact() {
                 Err(CompactionError::TransactionInProgress | CompactionError::EphemeralSavepointExists) => Ok(false),
-                outcome => Ok::<_, LogError>(outcome.map(|_| true)?),
-            })?;
+                Err(error) => Err(LogError::from(error)),
+                Ok(_) => {
+                    // Compacting leaves out what makes opening quick after a crash.
+                    begin_write(database)?.commit()?;
+                    Ok(true)
+                }
+            }
+        })?;
         Ok(is_done.then(|| before.saturating_sub(self.backing.size())))
+    }
+
+    fn with_handle<T, E: LogFailure>(&self, act: impl FnOnce(&mut Handle) -> Result<T, E>) -> Result<T, E> {
+        with_handle(&self.backing, self.access, &self.database, &self.is_suspect, act)
     }
 }
 
 /// Reopens the database if it failed before, and records if it fails now.
-fn with_database<T, E: LogFailure>(
+fn with_handle<T, E: LogFailure>(
     backing: &Backing,
-    slot: &RefCell<Option<Database>>,
+    access: Access,
+    slot: &RefCell<Option<Handle>>,
     is_suspect: &Cell<bool>,
-    act: impl FnOnce(&mut Database) -> Result<T, E>,
+    act: impl FnOnce(&mut Handle) -> Result<T, E>,
 ) -> Result<T, E> {
     let mut slot = slot.borrow_mut();
     let outcome = survive_damage(|| {
-        let database = match slot.as_mut() {
-            Some(database) => database,
-            None => slot.insert(backing.open_database().map_err(LogError::from)?),
+        let handle = match slot.as_mut() {
+            Some(handle) => handle,
+            None => slot.insert(backing.open_database(access).map_err(LogError::from)?),
         };
-        act(database)
+        act(handle)
     });
     if outcome.as_ref().is_err_and(LogFailure::is_storage) {
         *slot = None;

@@ -241,7 +241,8 @@ impl<'t> LogReader<'t> {
         Ok(StoredMessage { position: Position::from_bytes(key), message, origin })
     }
 
-    pub(super) fn links(&self) -> Result<Vec<Link>, LogError> {
+    /// Returns every host that was ever linked.
+    pub(crate) fn links(&self) -> Result<Vec<Link>, LogError> {
         let table = self.transaction.open_table(tables::LINKS)?;
         table
             .iter()?

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use rand_core::CryptoRng;
-use redb::{ReadTransaction, ReadableDatabase};
+use redb::ReadTransaction;
 
 use super::backing::survive_damage;
 use super::format::is_of;
 use super::vault::Vault;
-use super::{Log, LogError, LogReader, with_database};
+use super::{Log, LogError, LogReader};
 use crate::standard::Seed;
 
 /// The log as of one moment: it can be read on another thread while the log goes on.
@@ -33,15 +33,13 @@ impl fmt::Debug for LogSnapshot {
 impl Log {
     /// Takes the log as of now.
     pub(crate) fn snapshot(&self) -> Result<LogSnapshot, LogError> {
-        let transaction = with_database(&self.backing, &self.database, &self.is_suspect, |database| {
-            Ok::<_, LogError>(database.begin_read()?)
-        })?;
+        let transaction = self.with_handle(|handle| handle.begin_read())?;
         Ok(LogSnapshot { transaction, vault: self.vault.clone() })
     }
 
     /// Tells whether this is the log of the seed's account.
     pub(crate) fn is_of(&self, seed: &Seed) -> Result<bool, LogError> {
-        with_database(&self.backing, &self.database, &self.is_suspect, |database| is_of(database, seed))
+        self.with_handle(|handle| is_of(&handle.begin_read()?, seed))
     }
 
     pub(crate) fn rng(&mut self) -> &mut dyn CryptoRng {

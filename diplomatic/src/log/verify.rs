@@ -10,7 +10,7 @@ use super::index::rows;
 use super::read::LogReader;
 use super::rows::{Link, decode_winner, overwritten_key};
 use super::vault::EntityKey;
-use super::{Log, tables, with_database};
+use super::{Log, tables};
 use crate::order::Position;
 use crate::standard::{Bag, Content, Decode, EntityId, HostKeys, Label, OpenBagError};
 
@@ -86,14 +86,17 @@ pub(crate) enum FileCheck {
 impl Log {
     /// Makes the database check its pages.
     pub(crate) fn check_file(&self) -> Result<FileCheck, LogError> {
-        with_database(&self.backing, &self.database, &self.is_suspect, |database| match database.check_integrity() {
-            Ok(true) => Ok(FileCheck::Sound),
-            Ok(false) => Ok(FileCheck::Mended),
-            Err(DatabaseError::TransactionInProgress) => Ok(FileCheck::Busy),
-            Err(DatabaseError::Storage(RedbError::Corrupted(_)) | DatabaseError::RepairAborted) => {
-                Err(LogError::Damaged)
+        self.with_handle(|handle| {
+            let Ok(database) = handle.writable() else { return Ok(FileCheck::Busy) };
+            match database.check_integrity() {
+                Ok(true) => Ok(FileCheck::Sound),
+                Ok(false) => Ok(FileCheck::Mended),
+                Err(DatabaseError::TransactionInProgress) => Ok(FileCheck::Busy),
+                Err(DatabaseError::Storage(RedbError::Corrupted(_)) | DatabaseError::RepairAborted) => {
+                    Err(LogError::Damaged)
+                }
+                Err(error) => Err(error.into()),
             }
-            Err(error) => Err(error.into()),
         })
     }
 }
@@ -337,12 +340,14 @@ impl StoreReport {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rand::SeedableRng;
     use rand::rngs::StdRng;
     use redb::{TableDefinition, WriteTransaction};
 
     use super::*;
-    use crate::log::{Backing, Change, QueueLimits, THIS_DEVICE};
+    use crate::log::{Access, AccessKind, Backing, Change, QueueLimits, THIS_DEVICE};
     use crate::standard::{Body, EntityBody, Message, Seed, Timestamp};
 
     const AT: Timestamp = Timestamp::from_millis(1_764_000_000_000);
@@ -359,7 +364,8 @@ mod tests {
 
     /// A log with a bit of everything.
     fn log() -> Log {
-        let mut log = Log::open(Backing::memory(), &seed(), Box::new(StdRng::seed_from_u64(1))).unwrap();
+        let access = Access { kind: AccessKind::Write, wait: Duration::ZERO };
+        let mut log = Log::open(Backing::memory(), access, &seed(), Box::new(StdRng::seed_from_u64(1))).unwrap();
         let link = log.link_host(&Label::default()).unwrap();
         let todo = EntityId::new(b"todo", AT);
         let register = EntityId::register("renamed", &[0x91, 0x01]);
@@ -393,8 +399,8 @@ mod tests {
     fn found(spoil: impl FnOnce(&WriteTransaction)) -> Vec<(String, StoreProblemKind)> {
         let log = log();
         {
-            let database = log.database.borrow();
-            let transaction = database.as_ref().unwrap().begin_write().unwrap();
+            let mut handle = log.database.borrow_mut();
+            let transaction = handle.as_mut().unwrap().writable().unwrap().begin_write().unwrap();
             spoil(&transaction);
             transaction.commit().unwrap();
         }

@@ -11,11 +11,11 @@ use diplomatic::{Backing, Seed};
 use crate::todo::{Event, added, at, open, seed};
 
 /// A file of format 1, which was linked with `home`, has snapshots and lists, and was closed properly.
-const FORMAT_1: &[u8] = include_bytes!("fixtures/format-1.pages");
+pub(crate) const FORMAT_1: &[u8] = include_bytes!("fixtures/format-1.pages");
 
 /// Writes a fixture out as a file: it is the file's length (8, big-endian), and each page of 4096 bytes that is not
 /// empty after its number (4, big-endian).
-fn unpack(fixture: &[u8], path: &Path) {
+pub(crate) fn unpack(fixture: &[u8], path: &Path) {
     let (len, mut pages) = fixture.split_first_chunk::<8>().unwrap();
     let mut file = vec![0; usize::try_from(u64::from_be_bytes(*len)).unwrap()];
     while let Some((number, rest)) = pages.split_first_chunk::<4>() {

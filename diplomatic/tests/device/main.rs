@@ -13,5 +13,6 @@ mod identity;
 mod lists;
 mod open;
 mod past;
+mod processes;
 mod raw;
 mod todo;

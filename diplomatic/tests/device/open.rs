@@ -42,13 +42,6 @@ fn another_seed_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_open_elsewhere_is_refused() {
-    let (_folder, path) = path();
-    let _open = try_open(&path, &seed()).unwrap();
-    assert!(matches!(try_open(&path, &seed()).unwrap_err(), OpenLogError::InUse { .. }));
-}
-
-#[test]
 fn a_file_of_another_kind_is_refused_and_left_alone() {
     let (_folder, path) = path();
     fs::write(&path, "dear diary".repeat(1000)).unwrap();

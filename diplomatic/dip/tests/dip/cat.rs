@@ -1,9 +1,12 @@
 //! `dip cat`: standard input becomes one message.
 
+use std::io::Write;
+use std::process::Stdio;
+
 use diplomatic::EntityId;
 use diplomatic::standard::EntityBody;
 
-use crate::device::{Device, seed};
+use crate::device::{Device, Outcome, seed};
 use crate::host::TestHost;
 
 #[test]
@@ -66,4 +69,30 @@ fn empty_and_long_texts_are_messages_too() {
     let long = "ä".repeat(100_000);
     phone.cat(&long);
     assert_eq!(phone.payloads(), ["", &long]);
+}
+
+#[test]
+fn twenty_at_once_all_write_their_message() {
+    for host in [None, Some(TestHost::start())] {
+        let phone = host.as_ref().map_or_else(Device::new, |host| Device::at(&host.url()));
+        let started: Vec<_> = (0..20)
+            .map(|n| {
+                let mut command = phone.command(&["cat", "--wait", "300"]);
+                let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+                let mut child = child.unwrap();
+                write!(child.stdin.take().unwrap(), "{n}").unwrap();
+                child
+            })
+            .collect();
+        for child in started {
+            Outcome::of(child.wait_with_output().unwrap()).succeeds();
+        }
+        let mut written: Vec<u32> =
+            phone.payloads().iter().map(|payload| payload.as_str().unwrap().parse().unwrap()).collect();
+        written.sort_unstable();
+        assert!(written.iter().copied().eq(0..20), "{written:?}");
+        if let Some(host) = host {
+            assert_eq!(host.messages(&seed()).len(), 20);
+        }
+    }
 }

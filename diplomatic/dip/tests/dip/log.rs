@@ -59,8 +59,9 @@ fn followers_see_what_comes_until_ctrl_c() {
     laptop.cat("after");
     let line = following.next_line();
     assert!(line.contains(r#""payload":"after""#) && line.contains(r#""host":"host""#), "{line}");
-    // Meanwhile nobody else writes to the phone's store.
-    phone.run(&["log"]).fails(7, "in use");
+    // Meanwhile others can read the phone's store, and not write to it.
+    assert_eq!(phone.payloads(), ["before", "after"]);
+    phone.run_with(&["cat", "--wait", "0"], "x").fails(7, "in use");
     assert_eq!(following.interrupt(), Some(0));
     assert_eq!(phone.payloads(), ["before", "after"]);
 }

@@ -145,14 +145,30 @@ fn a_store_that_is_not_there_is_not_made_by_mistake() {
 }
 
 #[test]
+fn what_only_reads_works_while_the_app_has_the_store_open() {
+    let phone = Device::new();
+    phone.cat("hello");
+    let store = phone.data().join("dip.redb");
+    let mut app = Store::<Todos>::open(Backing::file(&store), &seed(), rand::make_rng::<StdRng>()).unwrap();
+    for round in 2..4 {
+        assert_eq!(phone.run(&["log"]).succeeds().lines().count(), round - 1);
+        assert_eq!(phone.run(&["status", "--json"]).json()["kept"]["messages"], round - 1);
+        assert_eq!(phone.run(&["verify", "--offline", "--json"]).json()["messages"], round - 1);
+        let backup = phone.path(&format!("{round}.dpl"));
+        assert_eq!(phone.run(&["export", &backup, "--json"]).json()["messages"], round - 1);
+        app.emit(Timestamp::from_millis(1_764_000_000_000), &TodoEvent::Added { title: "milk".into() }).unwrap();
+    }
+}
+
+#[test]
 fn stores_that_cannot_be_used_have_an_exit_code() {
     let mut phone = Device::new();
     phone.cat("hello");
     let store = phone.data().join("dip.redb");
 
     let holder = Store::<Todos>::open(Backing::file(&store), &seed(), rand::make_rng::<StdRng>()).unwrap();
-    for command in [&["log"][..], &["cat"], &["status"], &["compact"], &["wipe", "--yes", "--no-export"]] {
-        phone.run_with(command, "x").fails(7, "in use");
+    for command in [&["cat"][..], &["compact"], &["wipe", "--yes", "--no-export"]] {
+        phone.run_with(&[command, &["--wait", "0"]].concat(), "x").fails(7, "in use");
     }
     drop(holder);
 
