@@ -147,6 +147,8 @@ mod fold;
 mod log;
 #[cfg(feature = "engine")]
 pub mod order;
+#[cfg(feature = "replay")]
+mod parallel;
 #[cfg(feature = "engine")]
 pub mod raw;
 #[cfg(feature = "engine")]

@@ -7,10 +7,11 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Device, Progress};
-use crate::log::{LogError, LogSnapshot, sync_folder};
+use crate::log::{LogError, LogSnapshot, StoredMessage, sync_folder};
+use crate::parallel;
 use crate::reducer::Reducer;
 use crate::standard::export::{Frame, IndexWriter, usual_label};
-use crate::standard::{Label, Seed, VarintTooLarge};
+use crate::standard::{Label, Message, Seed, VarintTooLarge};
 use crate::sync::Random;
 
 /// The result of an export.
@@ -81,9 +82,7 @@ impl<R: Reducer> Device<R> {
             return Err(ExportFileError::WrongSeed);
         }
         let index = IndexWriter::new(seed, label)?;
-        let mut random_seed = [0; 32];
-        self.log.rng().fill_bytes(&mut random_seed);
-        Ok(Export { log: self.log.snapshot()?, index, rng: Random::new(&random_seed) })
+        Ok(Export { log: self.log.snapshot()?, index, rng: Random::from_rng(self.log.rng()) })
     }
 }
 
@@ -121,17 +120,21 @@ fn write_index(
     scratch: &Scratch,
     rng: &mut Random,
 ) -> Result<(Frame, u64), ExportFileError> {
+    let sealer = index.head_sealer();
     let mut out = scratch.writer();
     let mut messages = 0;
-    let mut item = Vec::new();
-    log.read(|reader| {
-        reader.each_after(None, true, |stored| {
-            item.clear();
-            index.add(stored.message.head(), &mut item, rng)?;
-            messages += 1;
-            scratch.done(out.write_all(&item))
-        })
-    })?;
+    let mut items = Vec::new();
+    each_batch(
+        log,
+        rng,
+        |message, rng| sealer.seal(message.head(), rng),
+        |heads| {
+            items.clear();
+            messages += heads.len() as u64;
+            heads.into_iter().try_for_each(|head| index.add_sealed(head, &mut items))?;
+            scratch.done(out.write_all(&items))
+        },
+    )?;
     scratch.done(out.flush())?;
     Ok((index.finish(), messages))
 }
@@ -152,18 +155,44 @@ fn write_file(
     partial.done(out.write_all(&frame.before_bodies))?;
     let mut bytes = frame.before_index.len() as u64 + index_len + frame.before_bodies.len() as u64;
     let mut done = 0;
-    log.read(|reader| {
-        reader.each_after(None, true, |stored| {
-            let body = frame.sealer.seal(&stored.message, rng);
-            bytes += body.as_bytes().len() as u64;
-            partial.done(out.write_all(body.as_bytes()))?;
-            done += 1;
-            watch(Progress { done, total });
-            Ok::<_, ExportFileError>(())
-        })
-    })?;
+    each_batch(
+        log,
+        rng,
+        |message, rng| frame.sealer.seal(message, rng),
+        |bodies| {
+            for body in bodies {
+                bytes += body.as_bytes().len() as u64;
+                partial.done(out.write_all(body.as_bytes()))?;
+                done += 1;
+                watch(Progress { done, total });
+            }
+            Ok(())
+        },
+    )?;
     partial.done(out.flush())?;
     Ok(bytes)
+}
+
+/// Maps every message with `make`, on all cores, and passes the results to `act` in total order, batch by batch.
+fn each_batch<T: Send>(
+    log: &LogSnapshot,
+    rng: &mut Random,
+    make: impl Fn(&Message, &mut Random) -> T + Sync,
+    mut act: impl FnMut(Vec<T>) -> Result<(), ExportFileError>,
+) -> Result<(), ExportFileError> {
+    log.read(|reader| {
+        let mut batches = reader.batches(None)?;
+        parallel::pipeline(
+            parallel::usual_threads(),
+            // Threads cannot share a source of randomness: each batch has one of its own.
+            || Ok(batches.next()?.map(|batch| (batch, Random::from_rng(rng)))),
+            |(batch, mut rng)| {
+                let make = |stored: Result<StoredMessage, LogError>| Ok(make(&stored?.message, &mut rng));
+                batch.messages().map(make).collect::<Result<Vec<T>, LogError>>()
+            },
+            |made| act(made?),
+        )
+    })
 }
 
 /// How many bytes are written at once.

@@ -5,10 +5,11 @@ use std::io::{Read, Seek};
 use std::path::Path;
 
 use super::{Device, Progress};
-use crate::log::{A_FILE, LogError};
+use crate::log::{A_FILE, Log, LogError};
+use crate::parallel;
 use crate::reducer::Reducer;
-use crate::replay::{DamageReport, Replay, ReplayError};
-use crate::standard::Seed;
+use crate::replay::{Damage, DamageReport, Replay, ReplayError, SealedMessages};
+use crate::standard::{Message, Seed};
 
 /// How many messages are stored in one transaction.
 const BATCH: usize = 1_000;
@@ -77,54 +78,66 @@ impl<R: Reducer> Device<R> {
 #[derive(Debug)]
 pub(crate) struct Import<F = File> {
     replay: Replay<F>,
-    /// The next message, by its place in the order.
+    /// What was opened while the last messages were stored.
+    opened: Option<Opened>,
+    /// The next message to be stored, by its place in the order.
     next: usize,
     report: ImportReport,
+}
+
+/// The next messages of a file.
+#[derive(Debug)]
+struct Opened {
+    messages: Vec<Result<Message, Damage>>,
+    /// How many more there are, which the log had before.
+    known: usize,
+    /// The place in the order after the last of them.
+    next: usize,
 }
 
 impl<F: Read + Seek> Import<F> {
     pub(crate) fn new(replay: Replay<F>) -> Self {
         let unreadable = replay.damage().clone();
-        Self { replay, next: 0, report: ImportReport { unreadable, ..ImportReport::default() } }
+        Self { replay, opened: None, next: 0, report: ImportReport { unreadable, ..ImportReport::default() } }
     }
 
-    /// Stores the next messages in one transaction; false at the end.
+    /// Stores the next messages in one transaction, while those after them are opened; false at the end.
     pub(crate) fn step<R: Reducer>(&mut self, device: &mut Device<R>) -> Result<bool, ImportError> {
-        let positions = self.replay.positions(self.next, BATCH);
-        if positions.is_empty() {
+        device.mend()?;
+        let opened = match self.opened.take() {
+            Some(opened) => opened,
+            None => {
+                let (sealed, known, next) = self.read(self.next, &device.log)?;
+                Opened { messages: self.replay.opener().open(&sealed), known, next }
+            }
+        };
+        if opened.next == self.next {
             return Ok(false);
         }
-        let Device { log, fold, .. } = device;
-        fold.mend(log)?;
-        let is_known = log.read(|reader| positions.iter().map(|position| reader.knows(position)).collect())?;
-        let is_known: Vec<bool> = is_known;
-        let first = self.next;
-        let places = first..first + positions.len();
-        // What is known need not be read again.
-        let (fetched, next) = self.replay.fetch(places, |place| !is_known[place - first])?;
-        let known = is_known[..next - first].iter().filter(|is_known| **is_known).count();
-        let mut messages = Vec::with_capacity(fetched.len());
-        for message in fetched {
-            match message {
-                Ok(message) => messages.push(message),
-                Err(damage) => self.report.unreadable.add(damage),
-            }
-        }
-        let new = messages.len();
-        if new > 0 {
-            let plan = log.write(|writer| {
-                let mut changes = Vec::with_capacity(messages.len());
-                for message in messages {
-                    changes.extend(writer.insert(message, A_FILE)?);
-                }
-                fold.plan(writer, changes)
-            })?;
-            fold.carry_out(plan, log);
-        }
-        self.report.known += known as u64;
-        self.report.new += new as u64;
-        self.next = next;
+        let (sealed, known, next) = self.read(opened.next, &device.log)?;
+        let opener = self.replay.opener();
+        let report = &mut self.report;
+        let (stored, messages) = parallel::join(
+            parallel::usual_threads(),
+            || store(device, opened.messages, report),
+            || opener.open(&sealed),
+        );
+        stored?;
+        self.report.known += opened.known as u64;
+        self.next = opened.next;
+        self.opened = Some(Opened { messages, known, next });
         Ok(true)
+    }
+
+    /// Reads the messages from a place on, but for those that are in the log; returns how many those are, and the place
+    /// after them all.
+    fn read(&mut self, from: usize, log: &Log) -> Result<(SealedMessages, usize, usize), ImportError> {
+        let positions = self.replay.positions(from, BATCH);
+        let is_known: Vec<bool> =
+            log.read(|reader| positions.iter().map(|position| reader.knows(position)).collect())?;
+        let (sealed, next) = self.replay.read(from..from + is_known.len(), |place| !is_known[place - from])?;
+        let known = is_known[..next - from].iter().filter(|is_known| **is_known).count();
+        Ok((sealed, known, next))
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -134,4 +147,35 @@ impl<F: Read + Seek> Import<F> {
     pub(crate) fn into_report(self) -> ImportReport {
         self.report
     }
+}
+
+fn store<R: Reducer>(
+    device: &mut Device<R>,
+    messages: Vec<Result<Message, Damage>>,
+    report: &mut ImportReport,
+) -> Result<(), LogError> {
+    let Device { log, fold, .. } = device;
+    let mut readable = Vec::with_capacity(messages.len());
+    for message in messages {
+        match message {
+            Ok(message) => readable.push(message),
+            Err(damage) => report.unreadable.add(damage),
+        }
+    }
+    let all = readable.len() as u64;
+    if all == 0 {
+        return Ok(());
+    }
+    let (new, plan) = log.write(|writer| {
+        let mut changes = Vec::with_capacity(readable.len());
+        for message in readable {
+            changes.extend(writer.insert(message, A_FILE)?);
+        }
+        Ok::<_, LogError>((changes.len() as u64, fold.plan(writer, changes)?))
+    })?;
+    fold.carry_out(plan, log);
+    report.new += new;
+    // A host may have brought some of them since they were looked up.
+    report.known += all - new;
+    Ok(())
 }

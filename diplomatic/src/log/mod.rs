@@ -8,6 +8,7 @@
 
 mod ahead;
 mod backing;
+mod batch;
 mod database;
 #[cfg(test)]
 mod disk;

@@ -49,25 +49,30 @@ impl<F: Read + Seek> Walk<'_, F> {
     /// Does the same for the messages that `is_wanted` selects.
     pub(super) fn next_wanted<T: Send>(
         &mut self,
-        mut is_wanted: impl FnMut(&Self, usize) -> bool,
+        is_wanted: impl FnMut(&Self, usize) -> bool,
         make: impl Fn(&Entry, Fetched) -> T + Sync,
     ) -> Result<Vec<(usize, T)>, ReplayError> {
+        let places = self.choose(is_wanted);
+        let entries: Vec<&Entry> = places.iter().map(|&place| &self.entries.as_slice()[place]).collect();
+        let made = self.vaults.fetch(&entries, make)?;
+        Ok(places.into_iter().zip(made).collect())
+    }
+
+    /// Returns the places of the next messages that `is_wanted` says, as many as are opened together.
+    pub(super) fn choose(&mut self, mut is_wanted: impl FnMut(&Self, usize) -> bool) -> Vec<usize> {
         let mut places = Vec::new();
-        let mut chosen = Vec::new();
         let mut bytes = 0_u64;
-        while let Some(entry) = self.entries.as_slice()[self.left.clone()].first().filter(|_| chosen.len() < BATCH) {
+        while let Some(entry) = self.entries.as_slice()[self.left.clone()].first().filter(|_| places.len() < BATCH) {
             if is_wanted(self, self.left.start) {
                 bytes = bytes.saturating_add(entry.weight());
-                if bytes > BATCH_BYTES && !chosen.is_empty() {
+                if bytes > BATCH_BYTES && !places.is_empty() {
                     break;
                 }
                 places.push(self.left.start);
-                chosen.push(entry);
             }
             self.left.start += 1;
         }
-        let made = self.vaults.fetch(&chosen, make)?;
-        Ok(places.into_iter().zip(made).collect())
+        places
     }
 
     fn counts(&self, place: usize) -> bool {

@@ -10,7 +10,6 @@ mod events;
 mod fetch;
 mod fold;
 mod layout;
-mod parallel;
 mod salvage;
 mod scan;
 mod search;
@@ -26,6 +25,8 @@ use std::path::Path;
 
 pub use damage::{Damage, DamageCause, DamageReport};
 use entries::Entries;
+#[cfg(feature = "store")]
+use entries::Entry;
 pub use error::ReplayError;
 pub use events::{Events, Messages, Replayed};
 use events::{Walk, Which};
@@ -37,7 +38,10 @@ use source::Source;
 use crate::event::DiplomaticEvent;
 #[cfg(feature = "store")]
 use crate::order::Position;
+use crate::parallel;
 use crate::reducer::Reducer;
+#[cfg(feature = "store")]
+use crate::standard::Message;
 use crate::standard::{Label, Seed, Timestamp};
 
 /// An opened export file.
@@ -237,25 +241,58 @@ impl<F: Read + Seek> Replay<F> {
     #[cfg(feature = "store")]
     pub(crate) fn positions(&self, from: usize, most: usize) -> Vec<Position> {
         let from = self.entries.as_slice().get(from..).unwrap_or_default();
-        from.iter().take(most).map(entries::Entry::position).collect()
+        from.iter().take(most).map(Entry::position).collect()
     }
 
-    /// Opens the messages of a range of places which are wanted, perhaps only the first of them, so that they need
-    /// not much memory. Returns them, and the place to go on from.
+    /// Reads the messages of a range of places which are wanted, perhaps only the first of them, so that they need not
+    /// much memory. Returns them, and the place to go on from.
     #[cfg(feature = "store")]
-    pub(crate) fn fetch(
+    pub(crate) fn read(
         &mut self,
         places: Range<usize>,
         mut is_wanted: impl FnMut(usize) -> bool,
-    ) -> Result<(Vec<fetch::Fetched>, usize), ReplayError> {
+    ) -> Result<(SealedMessages, usize), ReplayError> {
         let mut walk = self.walk(Which::All, places);
-        let fetched = walk.next_wanted(|_, place| is_wanted(place), |_, message| message)?;
+        let places = walk.choose(|_, place| is_wanted(place));
         let next = walk.left.start;
-        Ok((fetched.into_iter().map(|(_, message)| message).collect(), next))
+        let entries: Vec<&Entry> = places.iter().map(|&place| &walk.entries.as_slice()[place]).collect();
+        let sealed = walk.vaults.read(&entries)?;
+        Ok((SealedMessages { places, sealed }, next))
+    }
+
+    /// Returns what opens messages that were read, on any thread.
+    #[cfg(feature = "store")]
+    pub(crate) const fn opener(&self) -> MessageOpener<'_> {
+        MessageOpener { entries: &self.entries, opening: self.vaults.opening() }
     }
 
     fn walk(&mut self, which: Which, left: Range<usize>) -> Walk<'_, F> {
         Walk { entries: &self.entries, vaults: &mut self.vaults, which, left }
+    }
+}
+
+/// Messages that were read of a file, and are not open yet.
+#[cfg(feature = "store")]
+#[derive(Debug)]
+pub(crate) struct SealedMessages {
+    places: Vec<usize>,
+    sealed: fetch::Sealed,
+}
+
+/// Opens messages that were read of a file.
+#[cfg(feature = "store")]
+pub(crate) struct MessageOpener<'a> {
+    entries: &'a Entries,
+    opening: fetch::Opening<'a>,
+}
+
+#[cfg(feature = "store")]
+impl MessageOpener<'_> {
+    /// Opens the messages; of a damaged one, returns the damage.
+    pub(crate) fn open(&self, messages: &SealedMessages) -> Vec<Result<Message, Damage>> {
+        let SealedMessages { places, sealed } = messages;
+        let entries: Vec<&Entry> = places.iter().map(|&place| &self.entries.as_slice()[place]).collect();
+        self.opening.open(&entries, sealed, |_, message| message)
     }
 }
 

@@ -9,7 +9,8 @@ use super::fetch::Vaults;
 use super::layout::{Layout, Start};
 use super::search::{Found, Search};
 use super::source::Source;
-use super::{Damage, DamageCause, DamageReport, Replay, ReplayError, parallel, scan};
+use super::{Damage, DamageCause, DamageReport, Replay, ReplayError, scan};
+use crate::parallel;
 use crate::standard::export::ItemOpener;
 use crate::standard::{Label, Seed};
 

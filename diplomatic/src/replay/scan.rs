@@ -7,7 +7,8 @@ use std::ops::Range;
 use super::entries::{Entry, MOST};
 use super::layout::Layout;
 use super::source::Source;
-use super::{Damage, DamageCause, ReplayError, parallel};
+use super::{Damage, DamageCause, ReplayError};
+use crate::parallel;
 use crate::standard::export::{IndexCheck, IndexItem, ItemError, ItemOpener};
 use crate::standard::{Decode, DecodeError, Reader};
 
@@ -46,26 +47,27 @@ pub(super) fn scan<F: Read + Seek>(
     // The header's count is not to be believed; an item that opens has at least this many bytes.
     let most = (layout.index.end - layout.index.start) / 52;
     let mut entries = Vec::with_capacity(usize::try_from(layout.head.count().min(most).min(MOST)).unwrap_or_default());
-    loop {
+    let mut taken = 0;
+    let produce = || {
         let batch = items.take_batch()?;
-        if batch.is_empty() {
-            break;
-        }
-        if entries.len() as u64 + batch.len() as u64 > MOST {
+        let first = taken;
+        taken += batch.len() as u64;
+        if taken > MOST {
             return Err(ReplayError::TooManyMessages { most: MOST });
         }
-        let first = entries.len() as u32;
-        let numbered = batch.into_iter().zip(first..).collect();
-        let opened = parallel::map(threads, numbered, |((bytes, item), number): ((Range<u64>, IndexItem), u32)| {
-            match opener.open_head(&item) {
-                Ok(head) => Ok(Entry::new(&head, bytes, number)),
-                Err(error) => Err(Damage::of_item(bytes, Some(number.into()), error.into())),
-            }
-        });
-        for entry in opened {
-            entries.push(entry.map_err(ReplayError::Damaged)?);
-        }
-    }
+        Ok((!batch.is_empty()).then_some((first as u32, batch)))
+    };
+    let open = |(first, batch): (u32, Vec<(Range<u64>, IndexItem)>)| {
+        let open = |((bytes, item), number): ((Range<u64>, IndexItem), u32)| match opener.open_head(&item) {
+            Ok(head) => Ok(Entry::new(&head, bytes, number)),
+            Err(error) => Err(Damage::of_item(bytes, Some(number.into()), error.into())),
+        };
+        batch.into_iter().zip(first..).map(open).collect::<Result<Vec<Entry>, Damage>>()
+    };
+    parallel::pipeline(threads, produce, open, |batch| {
+        entries.extend(batch.map_err(ReplayError::Damaged)?);
+        Ok(())
+    })?;
     let (announced, found) = (layout.head.count(), entries.len() as u64);
     if announced != found {
         return Err(ReplayError::Damaged(Damage::new(layout.header(), DamageCause::Count { announced, found })));

@@ -13,6 +13,7 @@ pub(super) struct Source<F> {
 }
 
 /// Several ranges of a file, in one buffer.
+#[derive(Debug)]
 pub(super) struct Pieces {
     buffer: Vec<u8>,
     places: Vec<Range<usize>>,

@@ -467,15 +467,28 @@ impl IndexWriter {
         out: &mut Vec<u8>,
         rng: &mut R,
     ) -> Result<(), VarintTooLarge> {
-        let len = if head.is_delete() { 0 } else { head.body_len() + OVERHEAD };
-        let bodies_len = self.bodies_len + len;
+        let sealed = seal_index_head(&self.sealer.keys, head, rng);
+        self.add_sealed(sealed, out)
+    }
+
+    /// Returns what seals heads for [`add_sealed`](Self::add_sealed), perhaps on another thread.
+    pub fn head_sealer(&self) -> HeadSealer {
+        HeadSealer { keys: self.sealer.keys.clone() }
+    }
+
+    /// Adds a message by its sealed head, as [`add`](Self::add) does.
+    ///
+    /// # Errors
+    ///
+    /// As for [`add`](Self::add).
+    pub fn add_sealed(&mut self, sealed: SealedIndexHead, out: &mut Vec<u8>) -> Result<(), VarintTooLarge> {
+        let SealedIndexHead { kdm, head, body_len: len } = sealed;
+        let bodies_len = self.bodies_len.saturating_add(len);
         if bodies_len > MAX_VARINT {
             return Err(VarintTooLarge(bodies_len));
         }
-        let (kdm, key) = self.sealer.keys.key_for(head);
-        let body = BodyPlace { len, offset: self.bodies_len };
         let start = out.len();
-        IndexItem { kdm, head: seal_head(&key, head, rng), body }.encode(out);
+        IndexItem { kdm, head, body: BodyPlace { len, offset: self.bodies_len } }.encode(out);
         self.hasher.update(&out[start..]);
         self.count += 1;
         self.index_len += (out.len() - start) as u64;
@@ -493,6 +506,33 @@ impl IndexWriter {
         let head = ExportHead { label, count, index_hash, signature, index_len };
         Frame { before_index: head.to_bytes(), before_bodies, sealer }
     }
+}
+
+/// Seals the heads of an index.
+#[derive(Debug, Clone)]
+pub struct HeadSealer {
+    keys: HostKeys,
+}
+
+impl HeadSealer {
+    /// Seals a message's head.
+    pub fn seal<R: CryptoRng + ?Sized>(&self, head: &Head, rng: &mut R) -> SealedIndexHead {
+        seal_index_head(&self.keys, head, rng)
+    }
+}
+
+/// A head that is sealed for an index, and how long its sealed body will be.
+#[derive(Debug, Clone)]
+pub struct SealedIndexHead {
+    kdm: Kdm,
+    head: SealedHead,
+    body_len: u64,
+}
+
+fn seal_index_head<R: CryptoRng + ?Sized>(keys: &HostKeys, head: &Head, rng: &mut R) -> SealedIndexHead {
+    let (kdm, key) = keys.key_for(head);
+    let body_len = if head.is_delete() { 0 } else { head.body_len().saturating_add(OVERHEAD) };
+    SealedIndexHead { kdm, head: seal_head(&key, head, rng), body_len }
 }
 
 /// Seals the bodies of a file.

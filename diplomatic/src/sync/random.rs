@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::time::Duration;
 
-use rand_core::{Rng, TryCryptoRng, TryRng};
+use rand_core::{CryptoRng, Rng, TryCryptoRng, TryRng};
 
 /// The keyed BLAKE3 hash of nothing, read as an endless stream.
 pub(crate) struct Random(blake3::OutputReader);
@@ -12,6 +12,13 @@ pub(crate) struct Random(blake3::OutputReader);
 impl Random {
     pub(crate) fn new(seed: &[u8; 32]) -> Self {
         Self(blake3::Hasher::new_keyed(seed).finalize_xof())
+    }
+
+    /// Takes its seed from another source.
+    pub(crate) fn from_rng(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        Self::new(&seed)
     }
 
     /// Returns a uniformly distributed duration from zero to `longest`, in whole milliseconds.

@@ -1,0 +1,243 @@
+//! The same work on many things, on a few threads.
+//!
+//! Where the system has no threads, as in a browser, all of it is done in place.
+
+use std::collections::VecDeque;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, Scope, ScopedJoinHandle};
+
+/// Fewer things than this are not worth a thread.
+const SHARE: usize = 128;
+
+/// The most threads that are taken unless the caller says so.
+const USUAL: usize = 4;
+
+/// How many batches a worker of a pipeline has at once: one to work on, and one so that it need not wait.
+const AHEAD: usize = 2;
+
+/// Returns how many threads are worth having here: one for each core, up to four.
+pub(crate) fn usual_threads() -> NonZero<usize> {
+    let most = NonZero::new(USUAL).expect("4 is not 0");
+    thread::available_parallelism().map_or(NonZero::<usize>::MIN, |cores| cores.min(most))
+}
+
+/// Runs `here` on this thread while `beside` runs on another, if there is more than one to have.
+pub(crate) fn join<A, B: Send>(
+    threads: NonZero<usize>,
+    here: impl FnOnce() -> A,
+    beside: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if threads.get() == 1 {
+        return (here(), beside());
+    }
+    thread::scope(|scope| {
+        let other = scope.spawn(beside);
+        let here = here();
+        (here, other.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
+
+/// Does `work` on every item, and returns the results in the order of the items.
+pub(crate) fn map<T: Send, U: Send>(
+    threads: NonZero<usize>,
+    mut items: Vec<T>,
+    work: impl Fn(T) -> U + Sync,
+) -> Vec<U> {
+    let threads = threads.get().min(items.len() / SHARE).max(1);
+    let share = items.len().div_ceil(threads);
+    let mut shares = Vec::with_capacity(threads);
+    for number in (1..threads).rev() {
+        shares.push(items.split_off((number * share).min(items.len())));
+    }
+    let work = &work;
+    thread::scope(|scope| {
+        // The first share is this thread's.
+        let others: Vec<_> = shares
+            .into_iter()
+            .rev()
+            .map(|share| scope.spawn(move || share.into_iter().map(work).collect::<Vec<U>>()))
+            .collect();
+        let mut results: Vec<U> = items.into_iter().map(work).collect();
+        for other in others {
+            results.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        results
+    })
+}
+
+/// Does `work` on every batch that `produce` returns, and hands the results to `consume` in the order of the batches.
+///
+/// `produce` and `consume` run on this thread, so they may borrow what cannot be shared; `work` runs on `threads`
+/// others. Only a few batches are in memory at once. The first error in the order of the batches ends it.
+pub(crate) fn pipeline<T: Send, U: Send, E>(
+    threads: NonZero<usize>,
+    mut produce: impl FnMut() -> Result<Option<T>, E>,
+    work: impl Fn(T) -> U + Sync,
+    mut consume: impl FnMut(U) -> Result<(), E>,
+) -> Result<(), E> {
+    let Some(first) = produce()? else { return Ok(()) };
+    if threads.get() == 1 {
+        consume(work(first))?;
+        while let Some(batch) = produce()? {
+            consume(work(batch))?;
+        }
+        return Ok(());
+    }
+    let second = match produce() {
+        Ok(Some(second)) => second,
+        // One batch alone is not worth a thread.
+        last => return consume(work(first)).and(last.map(|_| ())),
+    };
+    let mut begun: VecDeque<T> = [first, second].into();
+    let work = &work;
+    thread::scope(|scope| {
+        let mut workers: Vec<Worker<'_, T, U>> = (0..threads.get()).map(|_| Worker::start(scope, work)).collect();
+        let mut end = None;
+        let (mut sent, mut received) = (0, 0);
+        loop {
+            while end.is_none() && sent - received < workers.len() * AHEAD {
+                match begun.pop_front().map_or_else(&mut produce, |batch| Ok(Some(batch))) {
+                    Ok(Some(batch)) => {
+                        workers[sent % workers.len()].send(batch);
+                        sent += 1;
+                    }
+                    Ok(None) => end = Some(Ok(())),
+                    Err(error) => end = Some(Err(error)),
+                }
+            }
+            if received == sent {
+                return end.unwrap_or(Ok(()));
+            }
+            let number = received % workers.len();
+            match workers[number].results.recv() {
+                Ok(result) => consume(result)?,
+                Err(_) => workers.swap_remove(number).fail(),
+            }
+            received += 1;
+        }
+    })
+}
+
+/// A thread of a pipeline, with the batches that it is to work on and the results.
+struct Worker<'scope, T, U> {
+    batches: SyncSender<T>,
+    results: Receiver<U>,
+    thread: ScopedJoinHandle<'scope, ()>,
+}
+
+impl<'scope, T: Send + 'scope, U: Send + 'scope> Worker<'scope, T, U> {
+    fn start<'env>(scope: &'scope Scope<'scope, 'env>, work: &'scope (impl Fn(T) -> U + Sync)) -> Self {
+        let (batches, received) = sync_channel::<T>(AHEAD);
+        let (finished, results) = sync_channel::<U>(AHEAD);
+        let thread = scope.spawn(move || {
+            for batch in received {
+                // Nobody waits for it after an error.
+                if finished.send(work(batch)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { batches, results, thread }
+    }
+
+    fn send(&self, batch: T) {
+        // It fails after a panic of `work`, which shows when the result is waited for.
+        let _ = self.batches.send(batch);
+    }
+
+    /// Passes on the panic of `work`.
+    fn fail(self) -> ! {
+        let Self { batches, results, thread } = self;
+        drop((batches, results));
+        match thread.join() {
+            Err(panic) => resume_unwind(panic),
+            Ok(()) => unreachable!("a worker ends when nobody sends any more"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    fn threads(count: usize) -> NonZero<usize> {
+        NonZero::new(count).unwrap()
+    }
+
+    #[test]
+    fn results_stand_in_the_order_of_the_items() {
+        for count in 1..6 {
+            for items in [0, 1, 127, 128, 129, 1000, 1001] {
+                let doubled = map(threads(count), (0..items).collect(), |n: u32| n * 2);
+                assert_eq!(doubled, (0..items).map(|n| n * 2).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn a_pipeline_hands_on_the_results_in_the_order_of_the_batches() {
+        for count in 1..6 {
+            for batches in [0, 1, 2, 3, 7, 100] {
+                let (mut next, mut results) = (0, Vec::new());
+                let produce = || {
+                    next += 1;
+                    Ok::<_, ()>((next <= batches).then_some(next))
+                };
+                let consume = |result| {
+                    results.push(result);
+                    Ok(())
+                };
+                pipeline(threads(count), produce, |n: u32| n * 2, consume).unwrap();
+                assert_eq!(results, (1..=batches).map(|n| n * 2).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_error_ends_a_pipeline() {
+        for count in 1..4 {
+            let mut made = 0;
+            let produce = || {
+                made += 1;
+                Ok(Some(made))
+            };
+            let ended = pipeline(threads(count), produce, |n: u32| n, |n| if n < 10 { Ok(()) } else { Err(n) });
+            assert_eq!(ended, Err(10));
+            assert!(made < 30, "no more than a few are made ahead");
+
+            for last in [1, 2, 3, 10] {
+                let (mut made, mut consumed) = (0, 0);
+                let produce = || {
+                    made += 1;
+                    if made <= last { Ok(Some(made)) } else { Err("no more") }
+                };
+                let consume = |n| {
+                    consumed = n;
+                    Ok(())
+                };
+                assert_eq!(pipeline(threads(count), produce, |n: u32| n, consume), Err("no more"));
+                assert_eq!(consumed, last, "what came before the error is consumed");
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_work_is_passed_on() {
+        for count in 1..4 {
+            let outcome = catch_unwind(|| {
+                let mut left = 100;
+                let produce = || {
+                    left -= 1;
+                    Ok::<_, ()>((left > 0).then_some(left))
+                };
+                pipeline(threads(count), produce, |n: u32| assert_ne!(n, 50, "fifty"), |()| Ok(()))
+            });
+            let panic = outcome.unwrap_err();
+            assert!(panic.downcast_ref::<String>().is_some_and(|message| message.contains("fifty")));
+        }
+    }
+}
