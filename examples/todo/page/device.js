@@ -22,6 +22,8 @@ export class Device {
   #current = null;
   #showsArchive = false;
   #isDragging = false;
+  /** How many requests have no answer yet. */
+  #asking = 0;
   #alertTimer;
 
   constructor(name, label) {
@@ -72,11 +74,14 @@ export class Device {
 
   /** Asks the program for something; a refusal is shown. Returns the entities, or null. */
   async ask(what, fields) {
+    this.element.dataset.asking = ++this.#asking;
     try {
       return await this.#channel.request(what, fields);
     } catch (error) {
       this.alert(error.message);
       return null;
+    } finally {
+      this.element.dataset.asking = --this.#asking;
     }
   }
 

@@ -5,6 +5,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
@@ -17,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::support::browser::{Browser, in_browser, spawn, wait};
 use crate::support::device::Device;
-use crate::support::page::Page;
+use crate::support::page::{LONGEST, Page};
 
 /// What a site got of an address.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -51,10 +52,10 @@ const NOTHING: Loot = Loot {
 #[test]
 fn a_careless_server_is_robbed() {
     in_browser(|browser| {
-        browser.expect_on_console("");
+        expect_refusals(browser);
         let careless = Careless::start();
         let foreign = visit_foreign_site(browser, "127.0.0.1");
-        let loot = rob(&foreign, &careless.address);
+        let loot = rob(&foreign, &careless.address, Duration::from_millis(500));
         let everything = Loot {
             fetched: Some("window.leaked = true".to_owned()),
             posted: Some("window.leaked = true".to_owned()),
@@ -73,7 +74,7 @@ fn a_careless_server_is_robbed() {
 #[test]
 fn a_site_that_guesses_gets_nothing() {
     in_browser(|browser| {
-        browser.expect_on_console("");
+        expect_refusals(browser);
         let device = Device::start(None);
         let page = browser.open(device.address(), "this");
         page.add("Milk");
@@ -82,7 +83,7 @@ fn a_site_that_guesses_gets_nothing() {
             for path in ["", "00000000000000000000000000000000/"] {
                 let foreign = visit_foreign_site(browser, name);
                 assert_eq!(
-                    rob(&foreign, &format!("http://{host}:{port}/{path}")),
+                    rob(&foreign, &format!("http://{host}:{port}/{path}"), LONGEST),
                     NOTHING,
                     "from {name} at {host}/{path}"
                 );
@@ -95,7 +96,7 @@ fn a_site_that_guesses_gets_nothing() {
 #[test]
 fn a_site_that_knows_the_address_gets_nothing_either() {
     in_browser(|browser| {
-        browser.expect_on_console("");
+        expect_refusals(browser);
         let device = Device::start(None);
         let page = browser.open(device.address(), "this");
         page.add("Milk");
@@ -103,7 +104,7 @@ fn a_site_that_knows_the_address_gets_nothing_either() {
             for host in ["127.0.0.1", "localhost"] {
                 let foreign = visit_foreign_site(browser, name);
                 assert_eq!(
-                    rob(&foreign, &device.address().replace("127.0.0.1", host)),
+                    rob(&foreign, &device.address().replace("127.0.0.1", host), LONGEST),
                     NOTHING,
                     "from {name} at {host}"
                 );
@@ -118,7 +119,7 @@ fn a_site_that_knows_the_address_gets_nothing_either() {
 #[test]
 fn a_foreign_name_for_this_machine_is_turned_away() {
     in_browser(|browser| {
-        browser.expect_on_console("");
+        expect_refusals(browser);
         let device = Device::start(None);
         // The test's browser believes that this name is 127.0.0.1, as after a DNS rebinding.
         let address = device.address().replace("127.0.0.1", "rebound.example");
@@ -128,6 +129,22 @@ fn a_foreign_name_for_this_machine_is_turned_away() {
         page.goto(&device.address().replace("127.0.0.1", "localhost"));
         page.add("Milk");
     });
+}
+
+/// Says that the browser will tell on the console what it, or the program, refused.
+fn expect_refusals(browser: &Browser) {
+    for refusal in [
+        "Failed to load resource",
+        "blocked by CORS policy",
+        "WebSocket connection to",
+        "in a frame because",
+        "Content Security Policy",
+        "MIME type",
+        "ERR_BLOCKED_BY",
+        "Cross-Origin-Opener-Policy header has been ignored",
+    ] {
+        browser.expect_on_console(refusal);
+    }
 }
 
 /// Opens a page of another site.
@@ -140,10 +157,11 @@ fn visit_foreign_site<'a>(browser: &'a Browser, name: &str) -> Page<'a> {
     browser.open(&format!("http://{name}:{}/", address.port()), "this")
 }
 
-/// Tries everything that a page can do with an address.
+/// Tries everything that a page can do with an address, and watches for so long whether a window of it stays reachable.
 #[track_caller]
-fn rob(foreign: &Page<'_>, address: &str) -> Loot {
-    let loot: Loot = foreign.run(include_str!("rob.js"), &[json!(address)]);
+fn rob(foreign: &Page<'_>, address: &str, watch: Duration) -> Loot {
+    let watch = u64::try_from(watch.as_millis()).expect("a test is short");
+    let loot: Loot = foreign.run(include_str!("rob.js"), &[json!(address), json!(watch)]);
     // It can never read what its first frame shows; we can.
     let shown: String = foreign.run_in_first_frame("return location.href");
     Loot { frame: shown == address, ..loot }

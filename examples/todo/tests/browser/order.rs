@@ -1,4 +1,4 @@
-//! The order of the items, by mouse and by finger.
+//! The order of the items, by mouse and by finger, while rows glide out of the way.
 
 use crate::support::browser::in_browser;
 use crate::support::chores::Side;
@@ -94,6 +94,7 @@ fn escape_takes_a_drag_back() {
 
 #[track_caller]
 fn fill(pages: &[Page<'_>; 2]) {
+    pages.iter().for_each(Page::prefer_motion);
     for title in ["one", "two", "three", "four"] {
         pages[0].add(title);
     }

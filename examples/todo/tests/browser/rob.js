@@ -1,7 +1,8 @@
-// Tries everything that a page can do with the address of another, and returns what came of it.
+// Tries everything that a page can do with the address of another, and returns what came of it. How long a window must
+// stay reachable to count as reached depends on the server: a careful one closes it, sooner or later.
 
-const [address] = arguments;
-const patience = 1500;
+const [address, watch] = arguments;
+const patience = 30_000;
 
 const within = (promise, otherwise) =>
   Promise.race([promise.catch(() => otherwise), new Promise((resolve) => setTimeout(() => resolve(otherwise), patience))]);
@@ -30,7 +31,7 @@ const loadsFrame = () => new Promise((resolve) => (frameOf((frame) => (frame.src
 // A page may cut the tie to whoever opened it; then the window counts as closed here.
 const reachesWindow = async () => {
   const opened = window.open(address, "victim", "width=300,height=300");
-  const end = Date.now() + patience / 2;
+  const end = Date.now() + watch;
   while (opened?.closed === false && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
   const isReached = opened?.closed === false;
   opened?.close();

@@ -1,10 +1,10 @@
-//! A browser of one test: it is closed when the test ends, and leaves pictures behind when the test fails.
+//! Browsers, which tests use in turn.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use fantoccini::wd::{WebDriverCompatibleCommand, WindowHandle};
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -29,33 +28,41 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("thre
 /// Browsers are large; more of them at once than this are no quicker.
 static SEATS: Semaphore = Semaphore::const_new(3);
 
+/// Browsers without a window of a test. To start one costs as much as half a test.
+static IDLE: Mutex<Vec<Session>> = Mutex::new(Vec::new());
+
 /// A browser that is silent for so long is broken.
-const STUCK: Duration = Duration::from_secs(60);
+const STUCK: Duration = Duration::from_secs(120);
 
 #[track_caller]
 pub(crate) fn wait<F: Future>(future: F) -> F::Output {
-    RUNTIME.block_on(async { timeout(STUCK, future).await }).expect("the browser answers within a minute")
+    RUNTIME.block_on(async { timeout(STUCK, future).await }).expect("the browser answers within two minutes")
 }
 
 pub(crate) fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> JoinHandle<F::Output> {
     RUNTIME.spawn(future)
 }
 
-/// Plays a test in a browser, or skips it where there is none. A console that is not clean at the end fails the test.
+/// Plays a test in a browser, or skips it where there is none. A console that was not quiet fails the test.
 pub(crate) fn in_browser(play: impl FnOnce(&Browser)) {
     let Some(installed) = Installed::find() else { return };
     let _seat = RUNTIME.block_on(SEATS.acquire()).expect("nobody closes the seats");
-    let browser = Browser::start(installed);
+    let idle = IDLE.lock().expect("no holder panics").pop();
+    let browser = Browser::new(idle.unwrap_or_else(|| Session::start(installed)));
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         play(&browser);
         browser.assert_quiet_console();
     }));
-    if outcome.is_err() {
-        browser.keep_evidence();
-    }
-    browser.close();
-    if let Err(panic) = outcome {
-        resume_unwind(panic);
+    match outcome {
+        Ok(()) => {
+            browser.close_windows();
+            IDLE.lock().expect("no holder panics").push(browser.session);
+        }
+        Err(panic) => {
+            browser.keep_evidence();
+            browser.session.close();
+            resume_unwind(panic);
+        }
     }
 }
 
@@ -66,44 +73,59 @@ pub(crate) fn evidence_folder() -> PathBuf {
     folder
 }
 
-pub(crate) struct Browser {
-    pub(super) client: Client,
-    /// The window that the browser came with, until a page takes it.
-    unused: RefCell<Option<WindowHandle>>,
-    /// Parts of console messages that the test brings about.
-    expected: RefCell<Vec<&'static str>>,
-    has_evidence: Cell<bool>,
-    _profile: TempDir,
+/// A running browser, which many tests use in turn: what a page keeps, it keeps under an address that no other test has.
+struct Session {
+    client: Client,
+    /// The window that the browser came with. It stays empty, and keeps the browser open.
+    own: WindowHandle,
 }
 
-impl Browser {
+impl Session {
     fn start(installed: &Installed) -> Self {
-        let profile = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("the target directory can be written");
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let mut builder = ClientBuilder::new(connector);
-        builder.capabilities(installed.capabilities(profile.path()));
-        let (client, window) = wait(async {
+        builder.capabilities(installed.capabilities());
+        wait(async {
             let client = builder.connect(installed.driver()).await.expect("the browser starts");
-            let window = client.window().await.expect("it has a window");
-            (client, window)
-        });
+            let own = client.window().await.expect("it has a window");
+            Self { client, own }
+        })
+    }
+
+    fn close(self) {
+        // Where this fails, the driver has lost the browser, and there is nothing left to close.
+        let _ = wait(self.client.close());
+    }
+}
+
+/// The browser of one test. It leaves pictures behind when the test fails.
+pub(crate) struct Browser {
+    session: Session,
+    /// The window that commands go to.
+    front: RefCell<Option<WindowHandle>>,
+    /// What is wrong, by the console.
+    complaints: RefCell<Vec<String>>,
+    /// Parts of console messages that the test brings about.
+    expected: RefCell<Vec<&'static str>>,
+    has_evidence: Cell<bool>,
+}
+
+impl Browser {
+    const fn new(session: Session) -> Self {
         Self {
-            client,
-            unused: RefCell::new(Some(window)),
-            expected: RefCell::default(),
+            session,
+            front: RefCell::new(None),
+            complaints: RefCell::new(Vec::new()),
+            expected: RefCell::new(Vec::new()),
             has_evidence: Cell::new(false),
-            _profile: profile,
         }
     }
 
     /// Opens an address in a window of its own, with the device of this name on it.
     pub(crate) fn open(&self, address: &str, device: &str) -> Page<'_> {
-        let window = self.unused.take().unwrap_or_else(|| {
-            let opened = wait(self.client.new_window(false)).expect("a window opens");
-            opened.handle
-        });
-        let page = Page::new(self, window, device);
+        let opened = wait(self.session.client.new_window(false)).expect("a window opens");
+        let page = Page::new(Window { browser: self, handle: opened.handle }, device);
         page.goto(address);
         // Every window believes that it is the one in front: the windows stand for devices.
         page.cdp("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
@@ -115,21 +137,22 @@ impl Browser {
         self.expected.borrow_mut().push(part);
     }
 
-    /// Returns what the console got since it was read last: only what is wrong.
-    pub(crate) fn console(&self) -> Vec<String> {
-        let entries = wait(self.client.issue_cmd(Extension { path: "se/log", body: json!({ "type": "browser" }) }));
-        let entries = entries.expect("the browser's console can be read");
+    /// Notes what the console got since it was read last: only what is wrong.
+    fn read_console(&self) {
+        let read = Extension { path: "se/log", body: json!({ "type": "browser" }) };
+        let entries = wait(self.session.client.issue_cmd(read)).expect("the browser's console can be read");
         let is_wrong = |entry: &&Value| matches!(entry["level"].as_str(), Some("SEVERE" | "WARNING"));
-        let entries = entries.as_array().into_iter().flatten().filter(is_wrong);
-        entries.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+        let wrong = entries.as_array().into_iter().flatten().filter(is_wrong);
+        let messages = wrong.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned());
+        self.complaints.borrow_mut().extend(messages);
     }
 
     #[track_caller]
     fn assert_quiet_console(&self) {
         let expected = self.expected.borrow();
-        let mut messages = wait(async { self.client.windows().await }).map(|_| self.console()).unwrap_or_default();
-        messages.retain(|message| !expected.iter().any(|part| message.contains(part)));
-        assert!(messages.is_empty(), "on the browser's console:\n{}", messages.join("\n"));
+        let mut complaints = self.complaints.take();
+        complaints.retain(|message| !expected.iter().any(|part| message.contains(part)));
+        assert!(complaints.is_empty(), "on the browser's console:\n{}", complaints.join("\n"));
     }
 
     /// Saves a picture and the text of every window, for the first thing that goes wrong.
@@ -137,14 +160,16 @@ impl Browser {
         if self.has_evidence.replace(true) {
             return;
         }
+        self.front.take();
+        let Session { client, own } = &self.session;
         let name = thread::current().name().unwrap_or("test").replace("::", "-");
-        let windows = wait(self.client.windows()).unwrap_or_default();
-        for (number, window) in windows.into_iter().enumerate() {
+        let windows = wait(client.windows()).unwrap_or_default();
+        for (number, window) in windows.into_iter().filter(|window| window != own).enumerate() {
             let file = evidence_folder().join(format!("{name}-{}", number + 1));
             let (picture, text) = wait(async {
-                let _ = self.client.switch_to_window(window).await;
+                let _ = client.switch_to_window(window).await;
                 let text = "return document.documentElement.innerText + '\\n\\n' + document.documentElement.outerHTML";
-                (self.client.screenshot().await, self.client.execute(text, Vec::new()).await)
+                (client.screenshot().await, client.execute(text, Vec::new()).await)
             });
             if let (Ok(picture), Ok(Value::String(text))) = (picture, text) {
                 let (picture_file, text_file) = (file.with_extension("png"), file.with_extension("txt"));
@@ -155,9 +180,60 @@ impl Browser {
         }
     }
 
-    fn close(self) {
-        // Where this fails, the driver has lost the browser, and there is nothing left to close.
-        let _ = wait(self.client.close());
+    /// Closes the windows that pages opened by themselves, and forgets what they wrote on the console.
+    fn close_windows(&self) {
+        let Session { client, own } = &self.session;
+        wait(async {
+            for window in client.windows().await?.into_iter().filter(|window| window != own) {
+                client.switch_to_window(window).await?;
+                client.close_window().await?;
+            }
+            client.switch_to_window(own.clone()).await
+        })
+        .expect("the windows can be closed");
+        self.read_console();
+    }
+}
+
+/// A window of a test. It is closed when this is dropped, before the program that serves its page ends: a page that finds
+/// nobody there says so on the console.
+pub(super) struct Window<'a> {
+    browser: &'a Browser,
+    handle: WindowHandle,
+}
+
+impl Window<'_> {
+    /// Does something with the browser while this window is the one that commands go to.
+    pub(super) fn in_front<T>(&self, act: impl AsyncFnOnce(&Client) -> T) -> T {
+        let Browser { session: Session { client, .. }, front, .. } = self.browser;
+        wait(async {
+            if front.borrow().as_ref() != Some(&self.handle) {
+                client.switch_to_window(self.handle.clone()).await.expect("the window is open");
+                front.replace(Some(self.handle.clone()));
+            }
+            act(client).await
+        })
+    }
+
+    pub(super) fn keep_evidence(&self) {
+        self.browser.keep_evidence();
+    }
+}
+
+impl Drop for Window<'_> {
+    fn drop(&mut self) {
+        // What failed leaves its windows as they are, to have pictures taken of them.
+        if !thread::panicking() {
+            self.in_front(async |_| ());
+            self.browser.read_console();
+            self.in_front(async |client| {
+                client.close_window().await?;
+                // The driver opens no window from one that is closed.
+                client.switch_to_window(self.browser.session.own.clone()).await
+            })
+            .expect("the window can be closed");
+            self.browser.front.take();
+        }
     }
 }
 

@@ -116,15 +116,16 @@ impl Page<'_> {
         self.click_button_in(&item, name);
     }
 
-    /// Writes notes at the caret.
+    /// Writes notes at the caret, and leaves them, by which they are saved.
     #[track_caller]
     pub(crate) fn note(&self, title: &str, notes: &str) {
         let item = self.open_details(title);
         self.click(&format!("{item} {NOTES}"));
         self.write(notes);
+        self.press("Escape");
     }
 
-    /// Sets the day as a picker does, by which an item is due.
+    /// Sets the day as a picker does, by which an item is due, and waits until the page saves it by itself.
     #[track_caller]
     pub(crate) fn set_due(&self, title: &str, day: &str) {
         let item = self.open_details(title);
@@ -132,7 +133,11 @@ impl Page<'_> {
             field.focus();
             field.value = arguments[1];
             for (const type of ['input', 'change']) field.dispatchEvent(new Event(type, { bubbles: true }));";
-        self.run::<()>(set, &[json!(self.within(&format!("{item} {DUE}"))), json!(day)]);
+        let field = [json!(self.within(&format!("{item} {DUE}"))), json!(day)];
+        self.run::<()>(set, &field);
+        let is_saved = "const { known, saving } = document.querySelector(arguments[0]).dataset;
+            return known === arguments[1] && saving === undefined;";
+        self.until("save the day", |_| self.run(is_saved, &field));
     }
 
     #[track_caller]

@@ -10,6 +10,7 @@ use std::sync::{LazyLock, OnceLock};
 use std::thread;
 
 use serde_json::{Map, Value, json};
+use tempfile::TempDir;
 
 /// Set where a machine without Chromium must not pass: in CI.
 const NEEDED: &str = "DIPLOMATIC_NEEDS_CHROMIUM";
@@ -30,13 +31,15 @@ const FLAGS: &[&str] = &[
     "--lang=en-US",
     "--window-size=1280,900",
     "--hide-scrollbars",
+    // Half of the work would be frames in which things glide and fade. Tests of what moves ask for it.
+    "--force-prefers-reduced-motion",
     // A name that may stand for another machine.
     "--host-resolver-rules=MAP rebound.example 127.0.0.1",
 ];
 
-/// What runs the driver. It holds the other end of our pipe, which closes however this program ends; then it ends its
-/// process group: the driver and the browsers.
-const LEASH: &str = r#""$0" --port=0 & read -r _; kill -KILL 0"#;
+/// What runs the driver. It holds the other end of our pipe, which closes however this program ends; then it removes the
+/// profiles and ends its process group: the driver and the browsers. (A browser that still writes may need a second go.)
+const LEASH: &str = r#""$0" --port=0 & read -r _; rm -rf "$1" || rm -rf "$1"; kill -KILL 0"#;
 
 /// The two programs that the tests need.
 pub(crate) struct Installed {
@@ -71,9 +74,14 @@ impl Installed {
     }
 
     fn start(&self) -> Driver {
+        // The driver makes a profile for each browser in it.
+        let profiles =
+            TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("the target directory can be written").keep();
         let mut leash = Command::new("sh")
             .args(["-c", LEASH])
             .arg(&self.chromedriver)
+            .arg(&profiles)
+            .env("TMPDIR", &profiles)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -91,17 +99,12 @@ impl Installed {
         Driver { address: format!("http://127.0.0.1:{port}"), _leash: leash }
     }
 
-    /// Describes a browser with a profile of its own.
-    pub(crate) fn capabilities(&self, profile: &Path) -> Map<String, Value> {
-        let mut arguments: Vec<String> = FLAGS.iter().map(|flag| (*flag).to_owned()).collect();
-        arguments.push(format!("--user-data-dir={}", profile.display()));
-        let options = json!({
-            "binary": self.chromium,
-            "args": arguments,
-        });
+    /// Describes a browser.
+    pub(crate) fn capabilities(&self) -> Map<String, Value> {
+        let options = json!({ "binary": self.chromium, "args": FLAGS });
         Map::from_iter([
             ("goog:chromeOptions".to_owned(), options),
-            ("timeouts".to_owned(), json!({ "implicit": 0, "pageLoad": 30_000, "script": 30_000 })),
+            ("timeouts".to_owned(), json!({ "implicit": 0, "pageLoad": 120_000, "script": 120_000 })),
             ("goog:loggingPrefs".to_owned(), json!({ "browser": "ALL" })),
         ])
     }

@@ -1,4 +1,5 @@
-//! A person's hands: keyboard, mouse and finger.
+//! A person's hands: keyboard, mouse and finger. Whatever they do, they wait for the answer to it, as a person would who
+//! then pulls the plug.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -66,9 +67,12 @@ impl Page<'_> {
         let start = Instant::now();
         loop {
             match self.in_front(async |client| act(find(client).await?).await) {
-                Ok(value) => return value,
+                Ok(value) => {
+                    self.is_answered();
+                    return value;
+                }
                 Err(error) if start.elapsed() > LONGEST || !is_passing(&error) => {
-                    self.browser.keep_evidence();
+                    self.keep_evidence();
                     panic!("{what}: {error}");
                 }
                 Err(_) => sleep(PAUSE),
@@ -90,6 +94,7 @@ impl Page<'_> {
         let up = keys.iter().rev().map(|&value| KeyAction::Up { value });
         let actions = down.chain(up).fold(KeyActions::new("keyboard".to_owned()), KeyActions::then);
         self.in_front(async |client| client.perform_actions(actions).await).expect("keys can be pressed");
+        self.is_answered();
     }
 
     /// Moves the pointer from one place to another with the button down, or the finger on the glass.
@@ -127,6 +132,7 @@ impl Page<'_> {
             }
         });
         outcome.expect("the pointer can be moved");
+        self.is_answered();
     }
 
     /// Returns where something is, once it is in sight.

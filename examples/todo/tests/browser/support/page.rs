@@ -1,44 +1,42 @@
 //! A window with one device in it, and what a person sees there.
 
+use std::rc::Rc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use fantoccini::Client;
-use fantoccini::wd::WindowHandle;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::browser::{Browser, Extension, wait};
+use super::browser::{Extension, Window};
 use super::view::{self, View};
 
 /// No test waits longer for anything.
-pub(crate) const LONGEST: Duration = Duration::from_secs(20);
+pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 /// Between two looks at the page.
-pub(super) const PAUSE: Duration = Duration::from_millis(15);
+pub(super) const PAUSE: Duration = Duration::from_millis(30);
 
 pub(crate) struct Page<'a> {
-    pub(crate) browser: &'a Browser,
-    window: WindowHandle,
+    window: Rc<Window<'a>>,
     device: String,
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn new(browser: &'a Browser, window: WindowHandle, device: &str) -> Self {
-        Self { browser, window, device: device.to_owned() }
+    pub(super) fn new(window: Window<'a>, device: &str) -> Self {
+        Self { window: Rc::new(window), device: device.to_owned() }
     }
 
     /// Returns another device on the same page.
     pub(crate) fn device(&self, device: &str) -> Self {
-        Self { browser: self.browser, window: self.window.clone(), device: device.to_owned() }
+        Self { window: self.window.clone(), device: device.to_owned() }
     }
 
-    /// Does something with the browser while this window is the one that it goes to.
     pub(super) fn in_front<T>(&self, act: impl AsyncFnOnce(&Client) -> T) -> T {
-        let client = &self.browser.client;
-        wait(async {
-            client.switch_to_window(self.window.clone()).await.expect("the window is open");
-            act(client).await
-        })
+        self.window.in_front(act)
+    }
+
+    pub(super) fn keep_evidence(&self) {
+        self.window.keep_evidence();
     }
 
     #[track_caller]
@@ -98,15 +96,23 @@ impl<'a> Page<'a> {
     /// Switches between the light and the dark scheme of colours, without the colours in between.
     #[track_caller]
     pub(crate) fn prefer(&self, scheme: &str) {
-        let features = json!([
-            { "name": "prefers-color-scheme", "value": scheme },
-            { "name": "prefers-reduced-motion", "value": "reduce" },
-        ]);
-        self.cdp("Emulation.setEmulatedMedia", json!({ "features": features }));
+        self.emulate(&[("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")]);
+    }
+
+    /// Lets things glide and fade, as most people see it.
+    #[track_caller]
+    pub(crate) fn prefer_motion(&self) {
+        self.emulate(&[("prefers-reduced-motion", "no-preference")]);
+    }
+
+    #[track_caller]
+    fn emulate(&self, features: &[(&str, &str)]) {
+        let wanted: Vec<Value> = features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        self.cdp("Emulation.setEmulatedMedia", json!({ "features": wanted }));
         // The page takes it over a moment later.
-        let is_so =
-            format!("return matchMedia('(prefers-color-scheme: {scheme}) and (prefers-reduced-motion)').matches");
-        self.until(&format!("be {scheme}"), |_| self.run(&is_so, &[]));
+        let queries: Vec<String> = features.iter().map(|(name, value)| format!("({name}: {value})")).collect();
+        let matches = format!("return matchMedia('{}').matches", queries.join(" and "));
+        self.until(&format!("have {features:?}"), |_| self.run(&matches, &[]));
     }
 
     /// Returns the CSS selector of something in this device.
@@ -131,11 +137,25 @@ impl Page<'_> {
             match view {
                 Some(view) if is(&view) => return view,
                 view if start.elapsed() > LONGEST => {
-                    self.browser.keep_evidence();
+                    self.keep_evidence();
                     panic!("{} does not come to {what}: {view:#?}", self.device);
                 }
                 _ => sleep(PAUSE),
             }
+        }
+    }
+
+    /// Waits until the program has answered everything that the page asked for. By then it is durable, and drawn.
+    #[track_caller]
+    pub(super) fn is_answered(&self) {
+        let asking = "return [...document.querySelectorAll('[data-asking]')].every((it) => it.dataset.asking === '0')";
+        let start = Instant::now();
+        while !self.run::<bool>(asking, &[]) {
+            if start.elapsed() > LONGEST {
+                self.keep_evidence();
+                panic!("{} asks for something and gets no answer", self.device);
+            }
+            sleep(PAUSE);
         }
     }
 
