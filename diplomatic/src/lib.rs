@@ -276,7 +276,7 @@ pub mod list {
     pub use crate::device::{Page, PageStart, Query};
 }
 
-/// What is wrong with a clock: [`Device::ahead`](crate::Device::ahead) and what the status of a client tells.
+/// Problems with clocks, as [`Device::ahead`](crate::Device::ahead) and the status of a client report them.
 #[cfg(feature = "store")]
 pub mod clock {
     #[cfg(feature = "client")]

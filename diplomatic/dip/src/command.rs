@@ -31,7 +31,7 @@ pub(crate) struct Line {
     /// [default: dip.redb in the data directory].
     #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     pub(crate) store: Option<PathBuf>,
-    /// How many seconds to wait for another program that is changing the store.
+    /// The number of seconds to wait for another program that is writing to the store.
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10, help_heading = EVERYWHERE)]
     pub(crate) wait: u32,
     /// Prints JSON: one document, or one line per message.

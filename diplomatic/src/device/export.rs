@@ -7,7 +7,7 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Device, Progress};
-use crate::log::{LogError, LogSnapshot, StoredMessage, sync_folder};
+use crate::log::{LogError, LogView, StoredMessage, sync_folder};
 use crate::parallel;
 use crate::reducer::Reducer;
 use crate::standard::export::{Frame, IndexWriter, usual_label};
@@ -82,13 +82,13 @@ impl<R: Reducer> Device<R> {
             return Err(ExportFileError::WrongSeed);
         }
         let index = IndexWriter::new(seed, label)?;
-        Ok(Export { log: self.log.snapshot()?, index, rng: Random::from_rng(self.log.rng()) })
+        Ok(Export { log: self.log.view()?, index, rng: Random::from_rng(self.log.rng()) })
     }
 }
 
 /// A log as of one moment, to be exported.
 pub(crate) struct Export {
-    log: LogSnapshot,
+    log: LogView,
     index: IndexWriter,
     rng: Random,
 }
@@ -115,7 +115,7 @@ impl fmt::Debug for Export {
 
 /// Writes the index to a temporary file, because its length and hash must precede it.
 fn write_index(
-    log: &LogSnapshot,
+    log: &LogView,
     mut index: IndexWriter,
     scratch: &Scratch,
     rng: &mut Random,
@@ -141,7 +141,7 @@ fn write_index(
 
 /// Writes the complete file and returns its length.
 fn write_file(
-    log: &LogSnapshot,
+    log: &LogView,
     (frame, total): (&Frame, u64),
     scratch: &Scratch,
     partial: &Scratch,
@@ -175,7 +175,7 @@ fn write_file(
 
 /// Maps every message with `make`, on all cores, and passes the results to `act` in total order, batch by batch.
 fn each_batch<T: Send>(
-    log: &LogSnapshot,
+    log: &LogView,
     rng: &mut Random,
     make: impl Fn(&Message, &mut Random) -> T + Sync,
     mut act: impl FnMut(Vec<T>) -> Result<(), ExportFileError>,

@@ -15,11 +15,11 @@ use crate::standard::export::usual_label;
 use crate::standard::{Label, Seed, Timestamp};
 use crate::sync::Cursor;
 
-/// A device that can be read and not written.
+/// A read-only device.
 ///
-/// It can be opened while another process has the log open for writing, and on a read-only file system; any number of
-/// processes can. It offers whatever of [`Device`] changes nothing. The state is that of the moment of opening; what comes
-/// from the log itself, such as the history, follows the writer.
+/// Any number of processes can open it, even while another process writes to the log, and on a read-only file system. It
+/// offers the parts of [`Device`] that change nothing. The state is that at the time of opening; everything read from the
+/// log itself, such as the history, follows the writer.
 ///
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -39,15 +39,15 @@ use crate::sync::Cursor;
 /// ```
 pub struct DeviceReader<R: Reducer>(Device<R>);
 
-/// How far a device has come with a host.
+/// The progress of a device with a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostProgress {
-    /// How far the host was read.
+    /// How far the host has been read.
     pub cursor: Cursor,
-    /// How many messages wait to be sent there.
+    /// The number of messages that wait to be sent there.
     pub pending: u64,
-    /// How many of its bags could not be read.
+    /// The number of its bags that could not be read.
     pub skipped: u64,
 }
 
@@ -61,8 +61,8 @@ impl<R: Reducer> DeviceReader<R> {
         Self::open_with(backing, seed, rng, DeviceConfig::default())
     }
 
-    /// Opens a log as [`open`](Self::open) does, with settings of its own. It waits for the moments in which a writer lets
-    /// nobody else in, which are those of versions before format 2.
+    /// Opens a log like [`open`](Self::open), with settings. It waits for writers that lock out readers, which only versions
+    /// before format 2 do.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl<R: Reducer> DeviceReader<R> {
         Device::open_as(AccessKind::Read, backing, seed, Box::new(rng), config).map(Self)
     }
 
-    /// Returns what is dated too far ahead, as [`Device::ahead`] does.
+    /// Returns the messages dated too far in the future, like [`Device::ahead`].
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl<R: Reducer> DeviceReader<R> {
         self.0.ahead(now)
     }
 
-    /// Writes an export file as [`Device::export`] does, and tells `watch` how far it is.
+    /// Writes an export file like [`Device::export`], and reports the progress to `watch`.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl<R: Reducer> fmt::Debug for DeviceReader<R> {
 }
 
 impl<R: Reducer> Device<R> {
-    /// Returns how far the device has come with the host of this label; `None` if it was never linked.
+    /// Returns the device's progress with the host with this label; `None` if it was never linked.
     ///
     /// # Errors
     ///

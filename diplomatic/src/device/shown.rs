@@ -5,10 +5,10 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// A state that many can read at a time. A read inside a read, on one thread, goes through even while somebody waits to
-/// change the state; with the standard library's lock it would wait for ever.
+/// A state with many readers and one writer. A nested read on the same thread succeeds even while a writer is waiting; with
+/// the standard library's lock, it would deadlock.
 ///
-/// Everything else that could only wait for ever panics at once: a read inside a change, as in a reducer, and a change
+/// Everything else that could only deadlock panics at once: a read inside a change, such as in a reducer, and a change
 /// inside a read.
 pub(crate) struct Shown<R> {
     state: RwLock<R>,
@@ -49,7 +49,7 @@ impl<R> Shown<R> {
     ///
     /// # Panics
     ///
-    /// If this thread is changing it.
+    /// Panics if this thread is changing it.
     pub(crate) fn read(&self) -> ReadGuard<'_, R> {
         assert!(!self.is_here(Act::Changing), "the state cannot be read while an event is applied to it: use `self`");
         let is_nested = self.is_here(Act::Reading);
@@ -70,11 +70,11 @@ impl<R> Shown<R> {
         ReadGuard { shown: self, guard: Some(guard) }
     }
 
-    /// Changes the state, when nobody reads it any more.
+    /// Changes the state once nobody is reading it.
     ///
     /// # Panics
     ///
-    /// If this thread is reading or changing it.
+    /// Panics if this thread is reading or changing it.
     pub(crate) fn change(&self) -> ChangeGuard<'_, R> {
         self.assert_not_read_here();
         assert!(!self.is_here(Act::Changing), "the state is being changed by this thread already");

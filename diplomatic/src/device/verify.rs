@@ -1,7 +1,7 @@
 //! Checking the store.
 
 use super::{Device, Progress};
-use crate::log::{FileCheck, LogError, LogSnapshot, StoreReport};
+use crate::log::{FileCheck, LogError, LogView, StoreReport};
 use crate::reducer::Reducer;
 use crate::standard::{HostKeys, Label, Seed};
 
@@ -19,7 +19,7 @@ impl<R: Reducer> Device<R> {
     /// Checks the database's pages, and takes a snapshot of the log, to be checked on another thread while the device
     /// continues.
     pub(crate) fn start_verify(&self) -> Result<Verification, LogError> {
-        Ok(Verification { file: self.log.check_file()?, log: self.log.snapshot()? })
+        Ok(Verification { file: self.log.check_file()?, log: self.log.view()? })
     }
 }
 
@@ -27,7 +27,7 @@ impl<R: Reducer> Device<R> {
 #[derive(Debug)]
 pub(crate) struct Verification {
     file: FileCheck,
-    log: LogSnapshot,
+    log: LogView,
 }
 
 impl Verification {

@@ -124,11 +124,11 @@ impl Backing {
         Self { kind, watch_repair: None }
     }
 
-    /// Watches the scan of the whole file that opening it may need: after a crash of a version before format 2, or after
-    /// damage. `watch` is told several times how far the scan is, from 0 to 1, and can break it off; opening then fails
-    /// with [`OpenLogError::RepairCancelled`], and the file stays as it is.
+    /// Watches the scan of the whole file that may be needed to open it: after a crash of a version before format 2, or
+    /// after damage. `watch` gets the progress from 0 to 1 several times, and can cancel the scan. Opening then fails with
+    /// [`OpenLogError::RepairCancelled`], and the file is left as it is.
     ///
-    /// A file that this version wrote is never scanned after a crash.
+    /// A file written by this version is never scanned after a crash.
     #[must_use]
     pub fn watch_repair(mut self, watch: impl Fn(f64) -> ControlFlow<()> + Send + Sync + 'static) -> Self {
         self.watch_repair = Some(Arc::new(watch));
@@ -150,7 +150,7 @@ impl Backing {
         }
     }
 
-    /// Opens the database as it is, or an empty one; waits for another process that has it open.
+    /// Opens the database, or creates an empty one. Waits for another process that has it open.
     pub(super) fn open_database(&self, access: Access) -> Result<Handle, DatabaseError> {
         let mut builder = builder();
         if let Some(watch) = self.watch_repair.clone() {
@@ -173,7 +173,7 @@ impl Backing {
         }
     }
 
-    /// Opens the database, checks or sets what the file is, and derives its keys.
+    /// Opens the database, checks or initialises it as a log, and derives its keys.
     pub(super) fn open_log(
         &self,
         access: Access,
@@ -210,7 +210,7 @@ impl Backing {
         Ok((handle, vault))
     }
 
-    /// Refuses what is no log of this seed, makes a log of an empty file, and migrates an older one.
+    /// Refuses a file that is not a log of this seed, initialises an empty one, and migrates an older one.
     fn adopt(
         &self,
         handle: &Handle,
@@ -278,7 +278,7 @@ fn builder() -> Builder {
     builder
 }
 
-/// Opens a file so that other processes can read it meanwhile, where the system has the locks for that.
+/// Opens a file so that other processes can read it meanwhile, if the system supports the necessary locks.
 fn open_file(builder: &mut Builder, path: &Path, access: AccessKind) -> Result<Handle, DatabaseError> {
     builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
     match try_open_file(builder, path, access) {
@@ -309,13 +309,13 @@ fn try_open_file(builder: &Builder, path: &Path, access: AccessKind) -> Result<H
     }
 }
 
-/// Opens a file that has to be changed before it can be read, and changes it in memory alone.
+/// Opens a file that must be changed before it can be read, and changes it only in memory.
 fn open_mended(builder: &Builder, path: &Path) -> Result<Handle, DatabaseError> {
     let file = FileBackend::new(std::fs::File::open(path)?)?;
     builder.create_with_backend(Overlay::new(file)).map(Handle::Mended)
 }
 
-/// Waits before another attempt; false where nobody can wait.
+/// Waits before another attempt; returns false if waiting is impossible.
 fn pause(time: Duration) -> bool {
     if cfg!(target_family = "wasm") {
         return false;

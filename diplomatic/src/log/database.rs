@@ -1,4 +1,4 @@
-//! The database under a log: opened for writing, or for reading alone.
+//! The database of a log, opened for writing or read-only.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) struct Access {
 pub(crate) enum AccessKind {
     /// One process at a time.
     Write,
-    /// Any number of processes, also while one writes, and on a read-only file system.
+    /// Any number of processes, even while one writes, and on a read-only file system.
     Read,
 }
 

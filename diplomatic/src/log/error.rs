@@ -31,8 +31,8 @@ pub enum OpenLogError {
         /// The newest format that this version reads.
         supported: u32,
     },
-    /// Whoever watches the repair of the file broke it off.
-    #[error("the repair of {} was broken off; the file was left as it is", .path.display())]
+    /// The watcher cancelled the repair of the file.
+    #[error("the repair of {} was cancelled; the file was left as it is", .path.display())]
     RepairCancelled {
         /// The file.
         path: PathBuf,
@@ -92,8 +92,8 @@ pub enum LogError {
         /// The table.
         table: &'static str,
     },
-    /// The log was opened for reading alone.
-    #[error("the log was opened for reading alone")]
+    /// The log was opened read-only.
+    #[error("the log was opened read-only")]
     ReadOnly,
     /// The log was closed.
     #[error("the log is closed")]

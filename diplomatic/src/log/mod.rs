@@ -21,11 +21,11 @@ mod migrate;
 mod overlay;
 mod read;
 mod rows;
-mod snapshot;
 mod stump;
 mod tables;
 mod vault;
 mod verify;
+mod view;
 mod write;
 
 use std::cell::{Cell, RefCell};
@@ -48,9 +48,9 @@ pub(crate) use disk::Disk;
 pub(crate) use index::{Bucket, Order, Place};
 pub(crate) use read::{LogReader, QueueLimits, StoredMessage};
 pub(crate) use rows::{Link, Winner};
-pub(crate) use snapshot::LogSnapshot;
 pub(crate) use verify::FileCheck;
 pub use verify::{StoreProblem, StoreProblemKind, StoreReport};
+pub(crate) use view::LogView;
 pub(crate) use write::{Change, LogWriter};
 
 use crate::standard::Seed;
@@ -169,7 +169,7 @@ impl Log {
         self.with_handle(|handle| act(&LogReader::new(&handle.begin_read()?, &self.vault)?))
     }
 
-    /// Tells whether the log was opened for reading alone.
+    /// Returns whether the log was opened read-only.
     pub(crate) const fn is_read_only(&self) -> bool {
         matches!(self.access.kind, AccessKind::Read)
     }

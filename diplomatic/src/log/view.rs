@@ -1,4 +1,4 @@
-//! The log as of one moment, to be read while the log goes on.
+//! A view of the log at one moment.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,32 +12,32 @@ use super::vault::Vault;
 use super::{Log, LogError, LogReader};
 use crate::standard::Seed;
 
-/// The log as of one moment: it can be read on another thread while the log goes on.
-pub(crate) struct LogSnapshot {
+/// A view of the log at one moment. Other threads can read it while the log changes.
+pub(crate) struct LogView {
     transaction: ReadTransaction,
     vault: Arc<Vault>,
 }
 
-impl LogSnapshot {
+impl LogView {
     pub(crate) fn read<T, E: From<LogError>>(&self, act: impl FnOnce(&LogReader<'_>) -> Result<T, E>) -> Result<T, E> {
         survive_damage(|| act(&LogReader::new(&self.transaction, &self.vault)?))
     }
 }
 
-impl fmt::Debug for LogSnapshot {
+impl fmt::Debug for LogView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LogSnapshot(..)")
+        f.write_str("LogView(..)")
     }
 }
 
 impl Log {
-    /// Takes the log as of now.
-    pub(crate) fn snapshot(&self) -> Result<LogSnapshot, LogError> {
+    /// Returns a view of the log as it is now.
+    pub(crate) fn view(&self) -> Result<LogView, LogError> {
         let transaction = self.with_handle(|handle| handle.begin_read())?;
-        Ok(LogSnapshot { transaction, vault: self.vault.clone() })
+        Ok(LogView { transaction, vault: self.vault.clone() })
     }
 
-    /// Tells whether this is the log of the seed's account.
+    /// Returns whether this is the log of the seed's account.
     pub(crate) fn is_of(&self, seed: &Seed) -> Result<bool, LogError> {
         self.with_handle(|handle| is_of(&handle.begin_read()?, seed))
     }
