@@ -165,6 +165,8 @@ impl Emission {
     }
 
     /// Writes content about an entity, or a new one if none is given. `key` is what else the event refers to.
+    ///
+    /// A register is at least a millisecond later than its parent, so that clients see it after by the time alone.
     fn write(
         &mut self,
         writer: &mut LogWriter<'_>,
@@ -173,6 +175,12 @@ impl Emission {
         key: &[u8],
     ) -> Result<EntityId, EmitError> {
         let mut earliest = Timestamp::EPOCH;
+        if entity.as_ref().is_some_and(EntityId::is_derived)
+            && let Ok(EntityBody { parent: Some(parent), .. }) = EntityBody::decode(&body)
+            && let Some(last) = writer.winner(&parent)?
+        {
+            earliest = after(last.position.changed);
+        }
         if self.has_beyond(writer)? {
             for referred in entity_ids(&body).iter().chain(&entity_ids(key)) {
                 if let Some(last) = writer.winner(referred)? {
