@@ -63,13 +63,14 @@ pub(crate) struct InWords(pub(crate) Duration);
 
 impl fmt::Display for InWords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
+        let rounded = |unit: u64, number: u64| (number + unit / 2) / unit;
+        let seconds = rounded(1_000, u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX / 2));
         let (number, unit) = match seconds {
             0..120 => (seconds, "second"),
-            120..7_200 => (seconds / 60, "minute"),
-            7_200..172_800 => (seconds / 3_600, "hour"),
-            172_800..63_115_200 => (seconds / 86_400, "day"),
-            _ => (seconds / 31_557_600, "year"),
+            120..7_200 => (rounded(60, seconds), "minute"),
+            7_200..172_800 => (rounded(3_600, seconds), "hour"),
+            172_800..63_115_200 => (rounded(86_400, seconds), "day"),
+            _ => (rounded(31_557_600, seconds), "year"),
         };
         write!(f, "{number} {unit}{}", if number == 1 { "" } else { "s" })
     }
@@ -124,6 +125,8 @@ mod tests {
         assert_eq!(told(61), "61 seconds");
         assert_eq!(told(61 * 60), "61 minutes");
         assert_eq!(told(2 * 3_600), "2 hours");
+        assert_eq!(told(299), "5 minutes");
+        assert_eq!(InWords(Duration::from_millis(7_199_900)).to_string(), "2 hours");
         assert_eq!(told(4 * 86_400), "4 days");
         assert_eq!(told(4_438 * 86_400), "12 years");
     }
