@@ -89,12 +89,12 @@ impl<R: Reducer> Client<R> {
         ClientBuilder::new(seed)
     }
 
-    /// Calls `look` with the current state. Changes wait until it returns, so it should be quick. It may call this again.
+    /// Calls `look` with the current state. Changes wait until it returns, so it should be quick. Nested calls are allowed.
     ///
     /// # Panics
     ///
-    /// If it is called while an event is applied to the state, as by a reducer. And what could only wait for ever for
-    /// `look` to end, such as an [`emit`](Self::emit) inside it, panics.
+    /// Panics if it is called while an event is being applied to the state, for example by a reducer. Calls inside `look`
+    /// that would deadlock, such as an [`emit`](Self::emit), panic, too.
     pub fn read<T>(&self, look: impl FnOnce(&R) -> T) -> T {
         self.shared.read(look)
     }

@@ -1,4 +1,4 @@
-//! What lies further ahead of this device's time than its clock follows.
+//! Messages dated further in the future than this device's clock follows.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,20 +9,20 @@ use crate::log::{Extent, LogError};
 use crate::reducer::{Origin, Reducer};
 use crate::standard::Timestamp;
 
-/// Messages dated further ahead of this device's time than its [`Clock`](crate::order::Clock) follows.
+/// Messages dated further in the future than this device's [`Clock`](crate::order::Clock) follows.
 ///
-/// They count like any others. But until the time comes, a change that has not seen them loses against them, so somebody
-/// should set the clock that dated them. The `Display` form is a sentence for people.
+/// They count like any others. But until their time comes, they win against changes by devices that have not seen them, so
+/// the clock that dated them should be set. The `Display` form is a sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ahead {
     /// The number of messages.
     pub messages: u64,
-    /// The time of the worst: the latest that came from elsewhere, or the latest of all if none did.
+    /// The time of the worst one: the latest from elsewhere, or the latest of all if there is none.
     pub worst: Timestamp,
-    /// How far the worst lies ahead of this device's time.
+    /// How far the worst one is ahead of this device's time.
     pub offset: Duration,
-    /// How the worst came here.
+    /// Where the worst one came from.
     pub origin: Origin,
 }
 
@@ -37,7 +37,7 @@ impl Ahead {
         }
     }
 
-    /// Tells whether this says the same of the log as `other`, as of whichever time.
+    /// Returns whether this describes the same messages as `other`, perhaps at another time.
     #[cfg(feature = "client")]
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         (self.messages, self.worst, &self.origin) == (other.messages, other.worst, &other.origin)
@@ -58,7 +58,7 @@ impl fmt::Display for Ahead {
     }
 }
 
-/// A duration as people say it: in its largest unit that leaves two digits, or the next one.
+/// Shows a duration for people, in the largest unit with at least two digits or the next smaller one.
 pub(crate) struct InWords(pub(crate) Duration);
 
 impl fmt::Display for InWords {
@@ -76,7 +76,7 @@ impl fmt::Display for InWords {
     }
 }
 
-/// What was counted last, and for how long it holds.
+/// The last count, and how long it is valid.
 #[derive(Debug)]
 pub(super) struct Counted {
     extent: Extent,
@@ -86,9 +86,9 @@ pub(super) struct Counted {
 }
 
 impl<R: Reducer> Device<R> {
-    /// Returns what lies further ahead of `now` than this device's clock follows; `None` if nothing does.
+    /// Returns the messages dated further ahead of `now` than this device's clock follows; `None` if there are none.
     ///
-    /// It is counted anew only when the log has changed or the time of some of it has come.
+    /// They are counted again only when the log has changed or the time of some of them has come.
     ///
     /// # Errors
     ///
