@@ -79,6 +79,9 @@ impl<R: Reducer> Fold<R> {
         fold.refold(log, None)?;
         if log.is_read_only() {
             fold.snapshot_after = u64::MAX;
+            if let Some(readable) = fold.first_readable(log)? {
+                fold.refold(log, Some(&readable))?;
+            }
             return Ok(fold);
         }
         if !fold.has_resumed && log.read(|reader| reader.last_snapshot_number())? > 0 {

@@ -15,4 +15,5 @@ mod open;
 mod past;
 mod processes;
 mod raw;
+mod reads;
 mod todo;
