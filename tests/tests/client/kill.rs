@@ -67,11 +67,18 @@ async fn what_was_acknowledged_survives_kill_9() {
         let mut child = start(&device.path(), &seed, &host.url(), round);
         let out = BufReader::new(child.stdout.take().unwrap());
         let life = Duration::from_micros(chance.below(60_000));
+        let (first, is_first_here) = tokio::sync::oneshot::channel();
         let reading = tokio::task::spawn_blocking(move || {
             let lines = out.lines().map_while(Result::ok);
-            lines.filter_map(|line| line.strip_prefix("emitted ").map(str::to_owned)).collect::<Vec<_>>()
+            let mut first = Some(first);
+            let emitted = lines.filter_map(|line| line.strip_prefix("emitted ").map(str::to_owned));
+            emitted.inspect(|_| first.take().into_iter().for_each(|first| first.send(()).unwrap())).collect::<Vec<_>>()
         });
-        tokio::time::sleep(Duration::from_millis(40) + life).await;
+        // Every fifth is killed while it starts, the others while they write, however slow the machine is.
+        if round % 5 > 0 {
+            is_first_here.await.unwrap();
+        }
+        tokio::time::sleep(life).await;
         child.kill().unwrap();
         child.wait().unwrap();
         acknowledged.extend(reading.await.unwrap());
@@ -86,7 +93,7 @@ async fn what_was_acknowledged_survives_kill_9() {
         assert_eq!(once, titles, "nothing is there twice");
         client.close().await;
     }
-    assert!(acknowledged.len() > 25, "only {} events were acknowledged", acknowledged.len());
+    assert!(acknowledged.len() >= 20, "only {} events were acknowledged", acknowledged.len());
     let client = device.open(&host.url()).await;
     caught_up(&client).await;
     assert_eq!(host.count(&seed), client.read(|todos| todos.items.len()));
