@@ -515,7 +515,7 @@ mod tests {
         check(&path, &first::samples(), false).expect("the file is new");
         let problem = check(&path, &broken::samples(), false).expect_err("nothing of it is safe");
         for part in [
-            "- `todo.added`: the payload does not fit `todo.added`: missing field `tag`",
+            "- `todo.added`: the payload does not match `todo.added`: missing field `tag`",
             "#[serde(default)]",
             "`todo.noted` was of the shape entity and is of the shape fact",
             "- `todo.removed` is gone, and no other variant has `deletes`",
