@@ -113,7 +113,7 @@ impl<R: Reducer> Device<R> {
             } else {
                 let is_readable =
                     !matches!(Reading::<R::Event>::of(&later.message), Reading::Unknown { .. } | Reading::Unfit { .. });
-                Ok(is_readable && !self.fold.has_panicked(&later.position))
+                Ok(is_readable && !self.fold.unread().contains(&later.position))
             }
         })
     }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use super::mentions::entity_ids;
-use super::plan::Plan;
 use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Shape, Target};
-use crate::fold::{Reading, event_type};
+use crate::fold::event_type;
 use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE, Winner};
 use crate::order::{Clock, Position, Tick, after};
 use crate::standard::{Body, EntityBody, EntityId, HeadError, Message, Timestamp};
@@ -117,16 +116,6 @@ fn check_not_derived<E: DiplomaticEvent>(writer: &LogWriter<'_>, entity: &Entity
     Err(EmitError::DerivedEntity { entity: entity.clone() })
 }
 
-/// Checks that an event can be read back, before it is durable.
-pub(super) fn check_readable<E>(plan: &Plan<E>) -> Result<(), EmitError> {
-    for winner in &plan.winners {
-        if let Reading::Unfit { reason } = &winner.reading {
-            return Err(EmitError::Unreadable { reason: reason.clone() });
-        }
-    }
-    Ok(())
-}
-
 /// Events that are emitted together.
 struct Emission {
     clock: Clock,
@@ -165,8 +154,6 @@ impl Emission {
     }
 
     /// Writes content about an entity, or a new one if none is given. `key` is what else the event refers to.
-    ///
-    /// A register is at least a millisecond later than its parent, so that clients see it after by the time alone.
     fn write(
         &mut self,
         writer: &mut LogWriter<'_>,
@@ -175,12 +162,6 @@ impl Emission {
         key: &[u8],
     ) -> Result<EntityId, EmitError> {
         let mut earliest = Timestamp::EPOCH;
-        if entity.as_ref().is_some_and(EntityId::is_derived)
-            && let Ok(EntityBody { parent: Some(parent), .. }) = EntityBody::decode(&body)
-            && let Some(last) = writer.winner(&parent)?
-        {
-            earliest = after(last.position.changed);
-        }
         if self.has_beyond(writer)? {
             for referred in entity_ids(&body).iter().chain(&entity_ids(key)) {
                 if let Some(last) = writer.winner(referred)? {

@@ -1,23 +1,20 @@
 //! The state: the fold of the messages that count, kept up to date.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::emit::EmitError;
-use super::plan::{NewWinner, Plan};
+use super::plan::{Known, NewVersion, Plan, plan};
 use super::shown::Shown;
+use super::source::LogSource;
 use crate::event::DiplomaticEvent;
-use crate::fold::{Reading, Unread, apply};
-use crate::log::{A_FILE, Log, LogError, THIS_DEVICE, Undo};
+use crate::fold::{Cadence, Computed, Reading, Taken, Unread, apply, compute};
+use crate::log::{Change, Log, LogError, LogFailure, LogWriter, Undo};
 use crate::order::Position;
-use crate::reducer::{Origin, Reducer};
+use crate::reducer::Reducer;
+use crate::standard::{HeadHash, Timestamp};
 
-/// One event more between snapshots for this many bytes of state, so that writing them costs little beside folding.
-const SNAPSHOT_BYTES_AN_EVENT: u64 = 64;
-
-/// How many snapshots are kept of each power of two of their age.
-const SNAPSHOTS_AN_AGE: u64 = 4;
+/// No message is before this position.
+const FIRST: Position = Position { changed: Timestamp::EPOCH, counter: 0, hash: HeadHash::from_bytes([0; 32]) };
 
 /// The state of a device, and how far it goes.
 pub(super) struct Fold<R> {
@@ -25,35 +22,22 @@ pub(super) struct Fold<R> {
     /// The last message that the state covers.
     applied: Option<Position>,
     unread: Unread,
-    /// Messages that the reducer cannot apply, and what it said.
-    panicked: BTreeMap<Position, String>,
-    /// Where the state is wrong from, while it could not be folded again.
+    /// Where the state is wrong from, while it was not folded again.
     stale: Option<Position>,
     snapshot_events: u64,
     since_snapshot: u64,
     snapshot_after: u64,
     /// Snapshots that were taken while folding and are not in the log yet.
     taken: Vec<Taken>,
-    /// Whether the last fold began with a snapshot.
-    has_resumed: bool,
+    /// Snapshots in the log as of this position or a later one are not sound any more.
+    spoiled: Option<Position>,
+    fingerprint: [u8; 32],
     version: u64,
 }
 
-/// A snapshot, and its number.
-struct Taken {
-    at: Position,
-    number: u64,
-    bytes: Vec<u8>,
-}
-
-/// A state that is being folded.
-struct Folding<R> {
-    state: R,
-    applied: Option<Position>,
-    unread: Unread,
-    since_snapshot: u64,
-    taken: Vec<Taken>,
-    has_resumed: bool,
+/// The reducer panicked over events that were to be emitted; the log is as it was before.
+pub(super) struct Panicked {
+    pub(super) reason: String,
 }
 
 impl<R: Reducer> Fold<R> {
@@ -63,36 +47,43 @@ impl<R: Reducer> Fold<R> {
             state: Arc::new(Shown::new(R::default())),
             applied: None,
             unread: Unread::default(),
-            panicked: BTreeMap::new(),
             stale: None,
             snapshot_events,
             since_snapshot: 0,
             snapshot_after: snapshot_events,
             taken: Vec::new(),
-            has_resumed: false,
+            spoiled: None,
+            fingerprint: fingerprint::<R>(),
             version: 0,
         };
         if R::IS_EMPTY {
             fold.snapshot_after = u64::MAX;
             return Ok(fold);
         }
-        fold.refold(log, None)?;
+        let is_ours = fold.load_unread(log)?;
+        let is_anew = !is_ours || fold.reads_more(log)?;
+        if is_anew {
+            fold.unread = Unread::default();
+        }
         if log.is_read_only() {
+            // No kept state is before the first of all positions.
+            fold.refold(log, is_anew.then_some(&FIRST), Later::Unknown)?;
             fold.snapshot_after = u64::MAX;
-            if let Some(readable) = fold.first_readable(log)? {
-                fold.refold(log, Some(&readable))?;
-            }
             return Ok(fold);
         }
-        if !fold.has_resumed && log.read(|reader| reader.last_snapshot_number())? > 0 {
-            // They are another build's, and this one does not know when new messages spoil them.
+        if is_anew {
+            // What another build could not apply, this one may, and it does not know when new messages spoil the states
+            // that the other kept.
+            log.write(|writer| {
+                writer.clear_unapplied()?;
+                writer.retain_snapshots(|_, _| false)
+            })?;
+        }
+        let has_resumed = fold.refold(log, None, Later::Unknown)?;
+        if !has_resumed && log.read(|reader| reader.last_snapshot_number())? > 0 {
             log.write(|writer| writer.retain_snapshots(|_, _| false))?;
         }
-        if let Some(readable) = fold.first_readable(log)? {
-            log.write(|writer| writer.retain_snapshots(|at, _| *at < readable))?;
-            fold.refold(log, Some(&readable))?;
-        }
-        fold.keep_snapshot_if_due(log);
+        fold.save(log);
         Ok(fold)
     }
 
@@ -100,73 +91,85 @@ impl<R: Reducer> Fold<R> {
         &self.state
     }
 
-    pub(super) const fn applied(&self) -> Option<Position> {
-        self.applied
-    }
-
     pub(super) const fn unread(&self) -> &Unread {
         &self.unread
-    }
-
-    pub(super) fn has_panicked(&self, position: &Position) -> bool {
-        self.panicked.contains_key(position) || self.unread.has_panicked(position)
     }
 
     pub(super) const fn version(&self) -> u64 {
         self.version
     }
 
+    /// Plans for new messages, inside the transaction that stores them, and drops the snapshots that they spoil.
+    pub(super) fn plan(&self, writer: &mut LogWriter<'_>, changes: Vec<Change>) -> Result<Plan<R::Event>, LogError> {
+        let Self { applied, unread, fingerprint, .. } = self;
+        plan::<R>(writer, &Known { applied: *applied, unread, fingerprint }, changes)
+    }
+
     /// Brings the state up to date with what was stored. A failure of the log leaves the state as it is until
     /// [`mend`](Self::mend) succeeds; nothing stored is lost by it.
     pub(super) fn carry_out(&mut self, plan: Plan<R::Event>, log: &mut Log) {
-        let carried_out = self.carry_out_or_undo(plan, log, None);
-        debug_assert!(carried_out.is_ok(), "nothing is refused that cannot be undone");
+        let carried_out = self.carry_out_or_undo::<LogError>(plan, log, None);
+        debug_assert!(matches!(carried_out, Ok(Ok(()))), "nothing is refused that cannot be undone");
     }
 
     /// Brings the state up to date with what was stored, as [`carry_out`](Self::carry_out) does; but if the reducer
     /// cannot apply some of it, and it can be undone, undoes it and leaves the state as it was.
-    pub(super) fn carry_out_or_undo(
+    pub(super) fn carry_out_or_undo<E: LogFailure>(
         &mut self,
         plan: Plan<R::Event>,
         log: &mut Log,
         mut undo: Option<Undo>,
-    ) -> Result<(), EmitError> {
-        let Plan { winners, rewind } = plan;
-        if winners.is_empty() {
-            return Ok(());
+    ) -> Result<Result<(), Panicked>, E> {
+        let Plan { new, rewind, unread, last, messages, unfit: _ } = plan;
+        if messages == 0 {
+            return Ok(Ok(()));
         }
-        let new: Vec<Position> = winners.iter().filter(|_| undo.is_some()).map(|winner| winner.position).collect();
+        if R::IS_EMPTY {
+            self.version += 1;
+            return Ok(Ok(()));
+        }
+        unread.into_iter().for_each(|(position, entry)| self.unread.take_up(position, entry));
+        self.stale = self.stale.into_iter().chain(rewind).min();
+        let positions: Vec<Position> =
+            new.iter().filter(|_| undo.is_some()).map(|version| version.item.position).collect();
         let state = self.state.clone();
         // Readers wait while the state is wrong, which is only after a panic of the reducer.
         let mut broken = None;
-        self.stale = rewind;
-        if rewind.is_none() {
+        let mut refused = None;
+        if self.stale.is_none() {
             let mut shown = state.change();
-            if let Err(position) = self.apply_on_top(&mut shown, winners, log) {
-                self.stale = Some(position);
-                broken = Some(shown);
+            match apply_on_top(&mut *shown, new) {
+                Ok(()) => {
+                    self.applied = self.applied.max(last);
+                    self.since_snapshot += messages;
+                }
+                Err((from, reason)) => {
+                    self.stale = Some(from);
+                    refused = Some(reason);
+                    broken = Some(shown);
+                }
             }
         }
-        let mut outcome = Ok(());
+        let mut outcome = Ok(Ok(()));
         while let Some(from) = self.stale {
-            let refused = new.iter().find_map(|position| self.panicked.get(position));
-            if let Some(reason) = refused.cloned()
+            if let Some(reason) = refused.take()
                 && let Some(undo) = undo.take()
             {
-                outcome = match log.undo(undo) {
-                    Ok(()) => {
-                        self.panicked.retain(|position, _| !new.contains(position));
-                        Err(EmitError::Panicked { reason })
-                    }
+                outcome = match self.take_back(log, undo) {
+                    Ok(()) => Ok(Err(Panicked { reason })),
                     Err(error) => Err(error.into()),
                 };
             }
-            match self.fold_again(log, Some(&from)) {
-                Ok(_) if undo.is_some() && new.iter().any(|position| self.panicked.contains_key(position)) => {}
-                Ok(folded) => {
-                    let shown = broken.take();
-                    *shown.unwrap_or_else(|| state.change()) = folded;
-                    self.stale = None;
+            match self.fold_again(log, Some(&from), Later::Known) {
+                Ok((folded, _)) => {
+                    if undo.is_some() {
+                        refused = positions.iter().find_map(|position| self.unread.panic_at(position)).map(Into::into);
+                    }
+                    if refused.is_none() {
+                        let shown = broken.take();
+                        *shown.unwrap_or_else(|| state.change()) = folded;
+                        self.stale = None;
+                    }
                 }
                 Err(error) => {
                     tracing::error!(%error, "the state could not be folded again; it is tried before the next change");
@@ -175,99 +178,107 @@ impl<R: Reducer> Fold<R> {
             }
         }
         self.version += 1;
-        self.keep_snapshot_if_due(log);
+        self.save(log);
         outcome
+    }
+
+    /// Sets the log back to before the last transaction, and what is known of it.
+    fn take_back(&mut self, log: &mut Log, undo: Undo) -> Result<(), LogError> {
+        log.undo(undo)?;
+        self.spoiled = None;
+        self.load_unread(log)?;
+        Ok(())
     }
 
     /// Folds the state again if it could not be before, or if the log may hold what the state does not know of.
     pub(super) fn mend(&mut self, log: &mut Log) -> Result<(), LogError> {
         if log.is_suspect() {
-            self.refold(log, None)?;
+            self.load_unread(log)?;
+            self.refold(log, None, Later::Unknown)?;
             log.recover()?;
             self.stale = None;
             self.version += 1;
         }
         if let Some(from) = self.stale {
-            self.refold(log, Some(&from))?;
+            self.refold(log, Some(&from), Later::Known)?;
             self.stale = None;
             self.version += 1;
+            self.save(log);
         }
         Ok(())
     }
 
-    /// Returns the place of an event that the reducer cannot apply: the state is broken then.
-    fn apply_on_top(&mut self, state: &mut R, winners: Vec<NewWinner<R::Event>>, log: &Log) -> Result<(), Position> {
-        for NewWinner { position, entity, origin, reading, before } in winners {
-            if let Some(before) = before {
-                self.unread.release(&before.position, before.type_name.as_deref().unwrap_or_default());
-            }
-            let outcome = apply(state, &mut self.unread, &position, &entity, reading, || origin_of(log, origin));
-            if let Err(reason) = outcome {
-                self.panicked.insert(position, reason);
-                return Err(position);
-            }
-            self.applied = Some(position);
-            self.since_snapshot += 1;
-        }
-        Ok(())
+    /// Reads what could not be applied; false if that was another build's doing.
+    fn load_unread(&mut self, log: &Log) -> Result<bool, LogError> {
+        let saved = log.read(|reader| reader.unapplied(&self.fingerprint))?;
+        let is_ours = saved.is_some();
+        let entries = saved.unwrap_or_default().into_iter().map(|(position, why)| {
+            let entry = rmp_serde::from_slice(&why).map_err(|_| LogError::DamagedValue { table: "unapplied-1" })?;
+            Ok((position, entry))
+        });
+        self.unread = Unread::from_saved(entries.collect::<Result<Vec<_>, LogError>>()?);
+        Ok(is_ours)
     }
 
-    /// Folds and shows the state, from the last snapshot before `from` on, or from the last of all.
-    fn refold(&mut self, log: &Log, from: Option<&Position>) -> Result<(), LogError> {
-        let folded = self.fold_again(log, from)?;
-        *self.state.change() = folded;
-        Ok(())
-    }
-
-    /// Folds from the last snapshot before `from`, or from the last of all.
-    fn fold_again(&mut self, log: &Log, from: Option<&Position>) -> Result<R, LogError> {
-        if R::IS_EMPTY {
-            return Ok(R::default());
-        }
-        let folding = loop {
-            match fold_log::<R>(log, from, &self.panicked, self.snapshot_events)? {
-                Ok(folding) => break folding,
-                Err((position, reason)) => {
-                    self.panicked.insert(position, reason);
-                }
-            }
-        };
-        let Folding { state, applied, unread, since_snapshot, taken, has_resumed } = folding;
-        self.has_resumed = has_resumed;
-        self.applied = applied;
-        self.unread = unread;
-        self.since_snapshot = since_snapshot;
-        self.taken = taken;
-        Ok(state)
-    }
-
-    /// Returns the first message that did not fit its variant when it came, and fits by now.
-    fn first_readable(&self, log: &Log) -> Result<Option<Position>, LogError> {
+    /// Tells whether a message that did not fit its variant when it came fits by now.
+    fn reads_more(&self, log: &Log) -> Result<bool, LogError> {
         log.read(|reader| {
-            for position in self.unread.quarantined_at().filter(|position| !self.unread.has_panicked(position)) {
-                if let Some(stored) = reader.message(&position)?
-                    && matches!(Reading::<R::Event>::of(&stored.message), Reading::Event { .. })
+            for position in self.unread.unfit() {
+                if let Some(stored) = reader.message(position)?
+                    && !matches!(Reading::<R::Event>::of(&stored.message), Reading::Unfit { .. })
                 {
-                    return Ok(Some(position));
+                    return Ok(true);
                 }
             }
-            Ok(None)
+            Ok(false)
         })
     }
 
-    fn keep_snapshot_if_due(&mut self, log: &mut Log) {
-        if self.stale.is_some() {
+    /// Folds and shows the state, from the last snapshot before `from` on, or from the last of all; tells whether there
+    /// was one.
+    fn refold(&mut self, log: &Log, from: Option<&Position>, later: Later) -> Result<bool, LogError> {
+        let (folded, has_resumed) = self.fold_again(log, from, later)?;
+        *self.state.change() = folded;
+        Ok(has_resumed)
+    }
+
+    /// Folds from the last snapshot before `from`, or from the last of all; tells whether there was one.
+    fn fold_again(&mut self, log: &Log, from: Option<&Position>, later: Later) -> Result<(R, bool), LogError> {
+        if R::IS_EMPTY {
+            return Ok((R::default(), false));
+        }
+        let last_number = log.read(|reader| reader.last_snapshot_number())?;
+        let cadence = Cadence { events: self.snapshot_events, last_number, only_last: false };
+        let mut source = LogSource::new(log, self.fingerprint);
+        let knows_later = matches!(later, Later::Known);
+        let computed = compute::<R, _>(&mut source, self.unread.clone(), from, knows_later, cadence)?;
+        let Computed { state, at, unread, taken, since_taken, spoiled, has_resumed } = computed;
+        self.applied = at;
+        self.unread = unread;
+        self.since_snapshot = since_taken;
+        self.taken = taken;
+        self.spoiled = self.spoiled.into_iter().chain(spoiled).min();
+        Ok((state, has_resumed))
+    }
+
+    /// Saves what could not be applied, and snapshots.
+    fn save(&mut self, log: &mut Log) {
+        if self.stale.is_some() || R::IS_EMPTY || log.is_read_only() {
             return;
         }
-        // A snapshot saves time and nothing else: without one, opening folds more.
-        if let Err(error) = self.keep_snapshots(log) {
-            self.snapshot_after *= 2;
+        // Both save time and nothing else: without them, opening folds more.
+        if let Err(error) = self.try_save(log) {
+            self.snapshot_after = self.snapshot_after.saturating_mul(2);
             tracing::warn!(error = %error, "the state could not be kept; opening will take longer");
         }
     }
 
-    fn keep_snapshots(&mut self, log: &mut Log) -> Result<(), Box<dyn std::error::Error>> {
-        let due = self.applied.filter(|_| self.since_snapshot >= self.snapshot_after);
+    fn try_save(&mut self, log: &mut Log) -> Result<(), Box<dyn std::error::Error>> {
+        let is_due = self.since_snapshot >= self.snapshot_after;
+        let due = self.applied.filter(|applied| is_due && self.unread.is_sound(applied));
+        if due.is_none() && self.taken.is_empty() && self.spoiled.is_none() && self.unread.is_saved() {
+            return Ok(());
+        }
         let mut taken = std::mem::take(&mut self.taken);
         if let Some(at) = due {
             let number = match taken.last() {
@@ -275,17 +286,29 @@ impl<R: Reducer> Fold<R> {
                 None => log.read(|reader| reader.last_snapshot_number())? + 1,
             };
             let state = self.state.read();
-            let bytes = rmp_serde::to_vec_named(&(&*state, &self.unread))?;
-            self.snapshot_after = snapshot_interval(self.snapshot_events, bytes.len());
-            taken.push(Taken { at, number, bytes });
+            let state = Arc::new(rmp_serde::to_vec_named(&*state)?);
+            self.snapshot_after = Cadence::interval(self.snapshot_events, state.len());
+            taken.push(Taken { at, number, state });
         }
-        let Some(newest) = taken.last().map(|last| last.number) else { return Ok(()) };
+        let Self { unread, spoiled, fingerprint, .. } = &*self;
         log.write(|writer| {
-            for Taken { at, number, bytes } in taken.iter().filter(|taken| is_kept(taken.number, newest)) {
-                writer.put_snapshot(at, *number, &fingerprint::<R>(), bytes)?;
+            for (position, entry) in unread.unsaved() {
+                match entry.map(rmp_serde::to_vec_named) {
+                    Some(Ok(why)) => writer.put_unapplied(position, fingerprint, &why)?,
+                    _ => writer.remove_unapplied(position)?,
+                }
             }
-            writer.retain_snapshots(|_, number| is_kept(number, newest))
+            if let Some(spoiled) = spoiled {
+                writer.retain_snapshots(|at, _| at < spoiled)?;
+            }
+            let Some(newest) = taken.last().map(|last| last.number) else { return Ok(()) };
+            for Taken { at, number, state } in taken.iter().filter(|taken| Cadence::is_kept(taken.number, newest)) {
+                writer.put_snapshot(at, *number, fingerprint, state)?;
+            }
+            writer.retain_snapshots(|_, number| Cadence::is_kept(number, newest))
         })?;
+        self.unread.saved();
+        self.spoiled = None;
         if due.is_some() {
             self.since_snapshot = 0;
         }
@@ -293,9 +316,22 @@ impl<R: Reducer> Fold<R> {
     }
 }
 
-/// Returns after how many events the next snapshot of a state of this size is taken.
-fn snapshot_interval(events: u64, bytes: usize) -> u64 {
-    events.max(bytes as u64 / SNAPSHOT_BYTES_AN_EVENT)
+/// Whether it is known which of the messages after the start of a fold cannot be applied.
+#[derive(Debug, Clone, Copy)]
+enum Later {
+    Known,
+    /// Another program may have written some of them.
+    Unknown,
+}
+
+/// Applies new messages; the error is where the state is wrong from, and what the reducer said.
+fn apply_on_top<R: Reducer>(state: &mut R, new: Vec<NewVersion<R::Event>>) -> Result<(), (Position, String)> {
+    for NewVersion { item, from } in new {
+        if let Some((event, meta)) = item.event() {
+            apply(state, event, &meta).map_err(|reason| (from, reason))?;
+        }
+    }
+    Ok(())
 }
 
 impl<R> fmt::Debug for Fold<R> {
@@ -308,109 +344,11 @@ impl<R> fmt::Debug for Fold<R> {
     }
 }
 
-impl<R: Reducer> Folding<R> {
-    /// Takes a snapshot, to be kept when the log is not being read; returns how many events later the next is due.
-    fn take_snapshot(&mut self, at: Position, number: &mut u64, events: u64) -> u64 {
-        self.since_snapshot = 0;
-        match rmp_serde::to_vec_named(&(&self.state, &self.unread)) {
-            Ok(bytes) => {
-                *number += 1;
-                let interval = snapshot_interval(events, bytes.len());
-                self.taken.push(Taken { at, number: *number, bytes });
-                self.taken.retain(|taken| is_kept(taken.number, *number));
-                interval
-            }
-            // A state that does not serialize is folded whenever the log is opened.
-            Err(_) => u64::MAX,
-        }
-    }
-}
-
-/// Folds the log from the last snapshot before `from` on. The inner error is a message that the reducer cannot apply.
-fn fold_log<R: Reducer>(
-    log: &Log,
-    from: Option<&Position>,
-    panicked: &BTreeMap<Position, String>,
-    snapshot_events: u64,
-) -> Result<Result<Folding<R>, (Position, String)>, LogError> {
-    let mut folding = start::<R>(log, from)?;
-    let start = folding.applied;
-    let mut failed = None;
-    let mut number = log.read(|reader| reader.last_snapshot_number())?;
-    let mut snapshot_after = snapshot_events;
-    log.read(|reader| {
-        reader.each_after(start.as_ref(), false, |stored| {
-            if failed.is_some() {
-                return Ok::<_, LogError>(());
-            }
-            let position = stored.position;
-            let entity = stored.message.head().entity();
-            let Folding { state, unread, .. } = &mut folding;
-            match panicked.get(&position) {
-                Some(reason) => unread.quarantine_panic(&position, entity.clone(), reason.clone()),
-                None => {
-                    let reading = Reading::of(&stored.message);
-                    if let Err(reason) =
-                        apply(state, unread, &position, entity, reading, || origin_of(log, stored.origin))
-                    {
-                        failed = Some((position, reason));
-                    }
-                }
-            }
-            folding.applied = Some(position);
-            folding.since_snapshot += 1;
-            if folding.since_snapshot >= snapshot_after && failed.is_none() {
-                snapshot_after = folding.take_snapshot(position, &mut number, snapshot_events);
-            }
-            Ok(())
-        })
-    })?;
-    Ok(failed.map_or(Ok(folding), Err))
-}
-
-/// Returns the state of the last usable snapshot before `from`, or the first of all states.
-fn start<R: Reducer>(log: &Log, from: Option<&Position>) -> Result<Folding<R>, LogError> {
-    let mut before = from.copied();
-    let fingerprint = fingerprint::<R>();
-    while let Some(snapshot) = log.read(|reader| reader.snapshot_before(before.as_ref(), &fingerprint))? {
-        match rmp_serde::from_slice(&snapshot.state) {
-            Ok((state, unread)) => {
-                let mut unread: Unread = unread;
-                // Since then, later messages may have taken the place of some.
-                log.read(|reader| unread.try_retain(|position| Ok(!reader.is_superseded(position)?)))?;
-                let (applied, taken) = (Some(snapshot.at), Vec::new());
-                return Ok(Folding { state, applied, unread, since_snapshot: 0, taken, has_resumed: true });
-            }
-            Err(_) => before = Some(snapshot.at),
-        }
-    }
-    Ok(Folding {
-        state: R::default(),
-        applied: None,
-        unread: Unread::default(),
-        since_snapshot: 0,
-        taken: Vec::new(),
-        has_resumed: false,
-    })
-}
-
-pub(super) fn origin_of(log: &Log, number: u32) -> Origin {
-    match log.link(number) {
-        None if number == A_FILE => Origin::File,
-        Some(link) if number != THIS_DEVICE => Origin::Host(link.label.clone()),
-        _ => Origin::ThisDevice,
-    }
-}
-
-/// Tells whether a snapshot is still of use when the one with the number `newest` is taken: many of the last ones are,
-/// and ever fewer of the older, so that a late event finds one that is not much older than itself.
-const fn is_kept(number: u64, newest: u64) -> bool {
-    newest.saturating_sub(number) < SNAPSHOTS_AN_AGE << number.trailing_zeros()
-}
-
 /// What a snapshot has to have been folded by to be of use: this state, this version of it, these event types.
 fn fingerprint<R: Reducer>() -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
+    // The second form of snapshots: the state alone.
+    hasher.update(b"2");
     hasher.update(std::any::type_name::<R>().as_bytes());
     hasher.update(&R::VERSION.to_be_bytes());
     for event_type in R::Event::TYPES {

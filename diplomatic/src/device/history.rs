@@ -1,14 +1,14 @@
 //! What happened, and what the state was.
 
-use std::collections::HashMap;
+use std::time::Duration;
 
 use super::Device;
-use super::fold::origin_of;
-use crate::fold::{Reading, Unread, apply};
+use super::source::{LogSource, origin_of};
+use crate::fold::{Cadence, Reading, Unread, compute};
 use crate::log::{LogError, LogReader, StoredMessage};
 use crate::order::Position;
 use crate::reducer::{Meta, Reducer};
-use crate::standard::{EntityId, Timestamp};
+use crate::standard::{EntityId, HeadHash, Timestamp};
 
 /// Why a state of the past cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +132,7 @@ impl<R: Reducer> Device<R> {
         };
         let entity = message.head().entity();
         let winner = reader.winner(entity)?.map(|winner| winner.position);
-        let meta = Meta::new(entity.clone(), position.changed, event_type, origin_of(&self.log, origin));
+        let meta = Meta::new(entity.clone(), position.changed, event_type, origin_of(self.log.links(), origin));
         Ok(HistoryEntry { position, meta, what, overwritten_by: winner.filter(|winner| *winner != position) })
     }
 
@@ -145,7 +145,11 @@ impl<R: Reducer> Device<R> {
     pub fn state_at(&self, time: Timestamp) -> Result<R, HistoryError> {
         match self.horizon()? {
             Some(horizon) if time < horizon.changed => Err(HistoryError::BeforeHorizon { horizon }),
-            _ => Ok(self.state_of(|position| position.changed <= time)?),
+            _ => {
+                let next = time.plus(Duration::from_millis(1));
+                let end = Position { changed: next, counter: 0, hash: HeadHash::from_bytes([0; 32]) };
+                Ok(self.state_before((next > time).then_some(end))?)
+            }
         }
     }
 
@@ -170,49 +174,10 @@ impl<R: Reducer> Device<R> {
         Ok(self.state_at(from)?.diff(&self.state_at(to)?))
     }
 
-    /// Folds the messages up to the first that is not `within`.
-    pub(super) fn state_of(&self, within: impl Fn(&Position) -> bool) -> Result<R, LogError> {
-        let mut winners: HashMap<EntityId, Position> = HashMap::new();
-        self.log.read(|reader| {
-            reader.each_after(None, true, |stored| {
-                if within(&stored.position) {
-                    winners.insert(stored.message.head().entity().clone(), stored.position);
-                }
-                Ok::<_, LogError>(())
-            })
-        })?;
-        let mut panicked = Vec::new();
-        loop {
-            match self.fold_winners(&winners, &panicked)? {
-                Ok(state) => return Ok(state),
-                Err(position) => panicked.push(position),
-            }
-        }
-    }
-
-    /// The inner error is a message that the reducer cannot apply.
-    fn fold_winners(
-        &self,
-        winners: &HashMap<EntityId, Position>,
-        panicked: &[Position],
-    ) -> Result<Result<R, Position>, LogError> {
-        let mut state = R::default();
-        let mut unread = Unread::default();
-        let mut failed = None;
-        self.log.read(|reader| {
-            reader.each_after(None, true, |StoredMessage { position, message, origin }| {
-                let entity = message.head().entity();
-                let counts = winners.get(entity) == Some(&position) && !self.fold.has_panicked(&position);
-                if counts && failed.is_none() && !panicked.contains(&position) {
-                    let reading = Reading::of(&message);
-                    let origin = || origin_of(&self.log, origin);
-                    if apply(&mut state, &mut unread, &position, entity, reading, origin).is_err() {
-                        failed = Some(position);
-                    }
-                }
-                Ok::<_, LogError>(())
-            })
-        })?;
-        Ok(failed.map_or(Ok(state), Err))
+    /// Folds what is before a position, as if nothing else were in the log; all of it without one.
+    pub(super) fn state_before(&self, before: Option<Position>) -> Result<R, LogError> {
+        let mut source = LogSource::before(&self.log, before);
+        compute(&mut source, Unread::default(), None, false, Cadence::without_snapshots())
+            .map(|computed| computed.state)
     }
 }

@@ -19,6 +19,7 @@ mod mentions;
 mod plan;
 mod reader;
 mod shown;
+mod source;
 mod undo;
 mod verify;
 
@@ -32,7 +33,7 @@ pub use audit::{Missing, MissingReason};
 pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
 pub use export::{ExportFileError, Exported};
-use fold::Fold;
+use fold::{Fold, Panicked};
 pub use history::{Diff, Happened, HistoryEntry, HistoryError};
 #[cfg(feature = "client")]
 pub(crate) use import::Import;
@@ -233,12 +234,16 @@ impl<R: Reducer> Device<R> {
         let written = log.write_undoably(|writer| {
             let (entities, changes) = write(writer, *clock)?;
             let plan = fold.plan(writer, changes)?;
-            emit::check_readable(&plan)?;
-            Ok::<_, EmitError>((entities, plan))
+            match &plan.unfit {
+                Some(reason) => Err(EmitError::Unreadable { reason: reason.clone() }),
+                None => Ok((entities, plan)),
+            }
         });
         let ((entities, plan), undo) = self.checked(written)?;
-        self.fold.carry_out_or_undo(plan, &mut self.log, Some(undo))?;
-        Ok(entities)
+        match self.fold.carry_out_or_undo::<EmitError>(plan, &mut self.log, Some(undo))? {
+            Ok(()) => Ok(entities),
+            Err(Panicked { reason }) => Err(EmitError::Panicked { reason }),
+        }
     }
 
     /// Brings what is in memory up to date with the log, if a failure left it behind.

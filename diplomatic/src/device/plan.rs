@@ -3,90 +3,218 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::fold::Fold;
+use super::source::origin_of;
 use crate::event::{DiplomaticEvent, Draft, Shape, Target};
-use crate::fold::{Reading, delete_is_event, event_type};
-use crate::log::{Change, LogError, LogWriter, Winner};
+use crate::fold::{Item, Reading, Unread, UnreadEntry, delete_is_event, event_type};
+use crate::log::{Change, Link, LogError, LogWriter, Winner};
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Content, EntityId, HeadHash, Timestamp};
 
 /// What new messages mean for a state.
 pub(super) struct Plan<E> {
-    /// The messages that count now, and what counted before them, in the one order.
-    pub(super) winners: Vec<NewWinner<E>>,
-    /// Where to fold from again: the state as of any later place is wrong. `None`: all go on top.
+    /// The new messages that count, in total order.
+    pub(super) new: Vec<NewVersion<E>>,
+    /// Where to fold from again: the state as of this place or a later one is wrong. `None`: all go on top.
     pub(super) rewind: Option<Position>,
+    /// What changes of what cannot be applied; it is in the log already.
+    pub(super) unread: Vec<(Position, Option<UnreadEntry>)>,
+    /// The last of all new messages.
+    pub(super) last: Option<Position>,
+    /// How many there are.
+    pub(super) messages: u64,
+    /// Why one of them does not fit its variant.
+    pub(super) unfit: Option<String>,
 }
 
 /// A new message that counts for its entity.
-pub(super) struct NewWinner<E> {
-    pub(super) position: Position,
-    pub(super) entity: EntityId,
-    pub(super) origin: u32,
-    pub(super) reading: Reading<E>,
-    /// What counted before the new messages came.
-    pub(super) before: Option<Winner>,
+pub(super) struct NewVersion<E> {
+    pub(super) item: Item<E>,
+    /// Where to fold from again if the reducer panics over it: the version in whose place it counts counts again then.
+    pub(super) from: Position,
 }
 
-impl<R: Reducer> Fold<R> {
-    /// Plans for new messages, inside the transaction that stores them, and drops the snapshots that they spoil.
-    pub(super) fn plan(&self, writer: &mut LogWriter<'_>, changes: Vec<Change>) -> Result<Plan<R::Event>, LogError> {
-        let mut winners = new_winners::<R::Event>(changes);
-        winners.sort_unstable_by_key(|winner| winner.position);
-        if R::IS_EMPTY {
-            // The snapshots are an app's, and what its reducer makes of the messages is not known here.
-            let doubtful = winners.iter().map(|winner| match winner.before {
-                Some(_) => start_of(&winner.entity),
-                None => winner.position,
-            });
-            if let Some(doubtful) = doubtful.min() {
-                writer.retain_snapshots(|at, _| *at < doubtful)?;
-            }
-            return Ok(Plan { winners, rewind: None });
+/// What is known of a state for which a plan is made.
+pub(super) struct Known<'a> {
+    /// The last message that the state covers.
+    pub(super) applied: Option<Position>,
+    pub(super) unread: &'a Unread,
+    pub(super) fingerprint: &'a [u8; 32],
+}
+
+/// Drops the states that new messages may spoil of a fold that is not known here.
+pub(super) fn plan_blindly<E>(writer: &mut LogWriter<'_>, changes: &[Change]) -> Result<Plan<E>, LogError> {
+    let doubtful = changes.iter().map(|change| match change.previous {
+        Some(_) => start_of(change.message.head().entity()),
+        None => change.position,
+    });
+    if let Some(doubtful) = doubtful.min() {
+        writer.retain_snapshots(|at, _| *at < doubtful)?;
+    }
+    let last = changes.iter().map(|change| change.position).max();
+    let messages = changes.len() as u64;
+    Ok(Plan { new: Vec::new(), rewind: None, unread: Vec::new(), last, messages, unfit: None })
+}
+
+/// Plans for new messages, inside the transaction that stores them, and drops the snapshots that they spoil.
+pub(super) fn plan<R: Reducer>(
+    writer: &mut LogWriter<'_>,
+    known: &Known<'_>,
+    changes: Vec<Change>,
+) -> Result<Plan<R::Event>, LogError> {
+    if R::IS_EMPTY {
+        return plan_blindly(writer, &changes);
+    }
+    let mut plan = Plan {
+        new: Vec::with_capacity(changes.len()),
+        rewind: None,
+        unread: Vec::new(),
+        last: changes.iter().map(|change| change.position).max(),
+        messages: changes.len() as u64,
+        unfit: None,
+    };
+    for (entity, Arrivals { before, items }) in by_entity(writer.links(), changes) {
+        plan.take_up(writer, known, &entity, before, items)?;
+    }
+    plan.new.sort_unstable_by_key(|new| new.item.position);
+    if let Some(rewind) = plan.rewind {
+        writer.retain_snapshots(|at, _| *at < rewind)?;
+    }
+    for (position, entry) in &plan.unread {
+        match entry.as_ref().map(rmp_serde::to_vec_named) {
+            Some(Ok(why)) => writer.put_unapplied(position, known.fingerprint, &why)?,
+            _ => writer.remove_unapplied(position)?,
         }
-        let mut rewind: Option<Position> = None;
-        for winner in &winners {
-            let mut from = |position| rewind = Some(rewind.map_or(position, |rewind: Position| rewind.min(position)));
-            if self.applied().is_some_and(|applied| winner.position < applied) {
-                from(winner.position);
-            }
-            if let Some(before) = &winner.before
-                && !self.replaces(writer, winner, before)?
-            {
-                from(start_of(&winner.entity));
+    }
+    Ok(plan)
+}
+
+/// New messages of one entity, in total order, and what counted for the log before.
+struct Arrivals<E> {
+    before: Option<Winner>,
+    items: Vec<Item<E>>,
+}
+
+fn by_entity<E: DiplomaticEvent>(links: &[Link], changes: Vec<Change>) -> HashMap<EntityId, Arrivals<E>> {
+    let mut entities: HashMap<EntityId, Arrivals<E>> = HashMap::with_capacity(changes.len());
+    for Change { position, message, origin, previous } in changes {
+        let entity = message.head().entity().clone();
+        let origin = origin_of(links, origin);
+        let item = Item { position, entity: entity.clone(), origin, reading: Reading::of(&message) };
+        match entities.entry(entity) {
+            Entry::Occupied(mut arrivals) => arrivals.get_mut().items.push(item),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Arrivals { before: previous, items: vec![item] });
             }
         }
-        if let Some(rewind) = rewind {
-            writer.retain_snapshots(|at, _| *at < rewind)?;
-        }
-        Ok(Plan { winners, rewind })
+    }
+    for Arrivals { items, .. } in entities.values_mut() {
+        items.sort_unstable_by_key(|item| item.position);
+    }
+    entities
+}
+
+impl<E: DiplomaticEvent> Plan<E> {
+    fn rewind_to(&mut self, position: Position) {
+        self.rewind = Some(self.rewind.map_or(position, |rewind| rewind.min(position)));
     }
 
-    /// Tells whether applying the new message on top of a state in which the old one was applied gives the state
-    /// without the old one.
-    fn replaces(&self, writer: &LogWriter<'_>, new: &NewWinner<R::Event>, before: &Winner) -> Result<bool, LogError> {
-        let Some(old_type) = &before.type_name else {
-            // A delete that was applied took away more than its entity's own events, and that comes back with it.
-            return Ok(matches!(new.reading, Reading::Delete { .. }) || !delete_is_event::<R::Event>(&new.entity));
-        };
-        let Some(old) = event_type::<R::Event>(old_type) else { return Ok(true) };
-        if self.unread().is_quarantined(&before.position) {
-            return Ok(true);
+    /// Takes up the new messages of one entity.
+    fn take_up(
+        &mut self,
+        writer: &LogWriter<'_>,
+        known: &Known<'_>,
+        entity: &EntityId,
+        before: Option<Winner>,
+        mut items: Vec<Item<E>>,
+    ) -> Result<(), LogError> {
+        let unread = known.unread;
+        // The version that counted until now; it may be one over which the reducer panics.
+        let old = before.as_ref().and_then(|before| unread.effective(&before.position));
+        if let Some(skipped) = old.filter(|old| unread.was_skipped(old))
+            && let Some(stand_in) = items.iter().find(|item| item.position < skipped && item.unread().is_none())
+        {
+            self.rewind_to(stand_in.position);
         }
-        Ok(match &new.reading {
-            // Another client may write a type under any entity; what a delete then undoes is for the fold to find out.
-            Reading::Delete { .. } => matches!(old.shape, Shape::Fact | Shape::Entity),
-            Reading::Event { event_type, event } if *event_type == old.name => match old.shape {
-                Shape::Entity | Shape::Singleton => true,
-                Shape::Register => same_register(writer, event, new, before)?,
-                _ => false,
-            },
-            Reading::Event { .. } => false,
-            Reading::SilentDelete => went_with_its_parent::<R::Event>(writer, &new.entity, before)?,
-            Reading::Unknown { .. } | Reading::Unfit { .. } => false,
-        })
+        items.retain(|item| old.is_none_or(|old| item.position > old));
+        let latest = items.iter().rposition(|item| item.unread().is_none());
+        let new_position = latest.map(|latest| items[latest].position);
+        let mut versions = match &before {
+            Some(before) if unread.contains(&before.position) => {
+                let mut versions = writer.superseded_of(entity)?;
+                versions.push(before.position);
+                versions
+            }
+            _ => Vec::new(),
+        };
+        versions.retain(|version| unread.contains(version));
+        // What the reducer panicked over was tried without the new message.
+        let is_retried = new_position
+            .is_some_and(|new| versions.iter().any(|version| *version > new && unread.has_panicked(version)));
+        let stand_in = if is_retried { old } else { new_position.or(old) };
+        for item in &items[latest.map_or(0, |latest| latest + 1)..] {
+            if let Reading::Unfit { reason } = &item.reading {
+                self.unfit = Some(reason.clone());
+            }
+            let entry = item.unread().map(|entry| entry.with_stand_in(stand_in));
+            self.unread.push((item.position, entry));
+        }
+        let Some(latest) = latest else { return Ok(()) };
+        let new = items.swap_remove(latest);
+        for version in versions {
+            if version < new.position {
+                self.unread.push((version, None));
+            } else if !is_retried {
+                self.unread.push((version, unread.entry_with_stand_in(&version, new.position)));
+            }
+        }
+        if is_retried && let Some(old) = old {
+            self.rewind_to(old.min(new.position));
+        }
+        if known.applied.is_some_and(|applied| new.position < applied) {
+            self.rewind_to(new.position);
+        }
+        let mut from = new.position;
+        if let Some(old) = old.filter(|old| !unread.contains(old)) {
+            from = from.min(old);
+            let old_type = match &before {
+                Some(before) if before.position == old => before.type_name.clone(),
+                _ => writer.message(&old)?.and_then(|message| Content::of(&message).type_name().map(Into::into)),
+            };
+            let old_one = Winner { position: old, type_name: old_type };
+            if !replaces(writer, &new, &old_one)? {
+                self.rewind_to(start_of(entity));
+            } else if unread.has_panics_after(&old)
+                || unread.hides_in_window_of(&new.position)
+                || takes_others_along(writer, &new, &old)?
+            {
+                self.rewind_to(from);
+            }
+        }
+        self.new.push(NewVersion { item: new, from });
+        Ok(())
     }
+}
+
+/// Tells whether applying the new message on top of a state in which the old one was applied gives the state
+/// without the old one.
+fn replaces<E: DiplomaticEvent>(writer: &LogWriter<'_>, new: &Item<E>, old: &Winner) -> Result<bool, LogError> {
+    let Some(old_type) = &old.type_name else {
+        // A delete that was applied took away more than its entity's own events, and that comes back with it.
+        return Ok(matches!(new.reading, Reading::Delete { .. }) || !delete_is_event::<E>(&new.entity));
+    };
+    let Some(old_type) = event_type::<E>(old_type) else { return Ok(true) };
+    Ok(match &new.reading {
+        // Another client may write a type under any entity; what a delete then undoes is for the fold to find out.
+        Reading::Delete { .. } => matches!(old_type.shape, Shape::Fact | Shape::Entity),
+        Reading::Event { event_type, event } if *event_type == old_type.name => match old_type.shape {
+            Shape::Entity | Shape::Singleton => true,
+            Shape::Register => same_register(writer, event, new, old)?,
+            _ => false,
+        },
+        Reading::SilentDelete => went_with_its_parent::<E>(writer, &new.entity, old)?,
+        Reading::Event { .. } | Reading::Unknown { .. } | Reading::Unfit { .. } => false,
+    })
 }
 
 /// Tells whether both events are about the key that their entity is derived from. Another client may write a register's
@@ -94,8 +222,8 @@ impl<R: Reducer> Fold<R> {
 fn same_register<E: DiplomaticEvent>(
     writer: &LogWriter<'_>,
     event: &E,
-    new: &NewWinner<E>,
-    before: &Winner,
+    new: &Item<E>,
+    old: &Winner,
 ) -> Result<bool, LogError> {
     let stands_there = |event: &E, stored_type: &str| match event.to_draft() {
         Ok(Draft::Content { target: Target::Register { key }, .. }) => {
@@ -103,12 +231,12 @@ fn same_register<E: DiplomaticEvent>(
         }
         _ => false,
     };
-    let Some(old_type) = &before.type_name else { return Ok(false) };
+    let Some(old_type) = &old.type_name else { return Ok(false) };
     // Under one derived entity, the new event has the old one's type name too, or it is not at its place.
     if !stands_there(event, old_type) {
         return Ok(false);
     }
-    let Some(message) = writer.message(&before.position)? else { return Ok(false) };
+    let Some(message) = writer.message(&old.position)? else { return Ok(false) };
     Ok(matches!(Reading::<E>::of(&message), Reading::Event { event, .. } if stands_there(&event, old_type)))
 }
 
@@ -127,32 +255,18 @@ fn went_with_its_parent<E: DiplomaticEvent>(
     Ok(parent.is_some_and(|parent| parent.type_name.is_none() && parent.position > last.position))
 }
 
+/// Tells whether a delete takes along what was written after the version that it deletes, by a device that did not know
+/// of the delete: the reducer may panic over that now.
+fn takes_others_along<E>(writer: &LogWriter<'_>, new: &Item<E>, old: &Position) -> Result<bool, LogError> {
+    if !matches!(new.reading, Reading::Delete { .. }) {
+        return Ok(false);
+    }
+    let registers = writer.registers_of(&new.entity)?;
+    Ok(registers.iter().any(|(_, last)| last.type_name.is_some() && last.position > *old))
+}
+
 /// Returns a place before every message of the entity.
 fn start_of(entity: &EntityId) -> Position {
     let changed = if entity.is_derived() { Timestamp::EPOCH } else { entity.created() };
     Position { changed, counter: 0, hash: HeadHash::from_bytes([0; 32]) }
-}
-
-/// Of several new messages of one entity, the last counts, and what counted before them all is what it replaces.
-fn new_winners<E: DiplomaticEvent>(changes: Vec<Change>) -> Vec<NewWinner<E>> {
-    let mut latest: HashMap<EntityId, (Option<Winner>, Change)> = HashMap::with_capacity(changes.len());
-    for mut change in changes.into_iter().filter(Change::is_live) {
-        let before = change.previous.take();
-        match latest.entry(change.message.head().entity().clone()) {
-            Entry::Occupied(mut occupied) => occupied.get_mut().1 = change,
-            Entry::Vacant(vacant) => {
-                vacant.insert((before, change));
-            }
-        }
-    }
-    latest
-        .into_iter()
-        .map(|(entity, (before, change))| NewWinner {
-            position: change.position,
-            entity,
-            origin: change.origin,
-            reading: Reading::of(&change.message),
-            before,
-        })
-        .collect()
 }

@@ -2,7 +2,7 @@
 
 use super::Device;
 use super::emit::{EmitError, write_events};
-use super::fold::origin_of;
+use super::source::origin_of;
 use crate::event::DiplomaticEvent;
 use crate::fold::Reading;
 use crate::log::{LogError, LogWriter, StoredMessage, Winner};
@@ -132,8 +132,8 @@ where
         {
             return Err(UndoError::BeforeHorizon { horizon });
         }
-        let before = self.state_of(|position| *position < stored.position)?;
-        let origin = origin_of(&self.log, stored.origin);
+        let before = self.state_before(Some(stored.position))?;
+        let origin = origin_of(self.log.links(), stored.origin);
         let meta = Meta::new(entity.clone(), stored.position.changed, event_type, origin);
         event.inverse(&meta, &before).ok_or(UndoError::Irreversible { entity })
     }

@@ -1,51 +1,41 @@
-//! What counts but is no event of this build.
+//! What is in the log but not in the state: messages that this build cannot apply.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::order::Position;
 use crate::standard::{EntityId, Timestamp};
 
-/// Messages that count but are no event of this build: they are kept, synced on, and applied by a build that can.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Messages that this build cannot apply, and that would count if it could: they are kept, synced on, and applied by a
+/// build that can.
+///
+/// The entity's latest version that can be applied counts in their place.
+#[derive(Debug, Clone, Default)]
 pub struct Unread {
-    /// Where those of each type that this build does not know are; those without any type are under "".
-    unknown: BTreeMap<String, BTreeSet<Key>>,
-    quarantined: BTreeMap<Key, Quarantined>,
+    entries: BTreeMap<Position, UnreadEntry>,
+    /// The entries that hide a version which counts in their place, by that version.
+    hiding: BTreeMap<Position, BTreeSet<Position>>,
+    /// The entries over which the reducer panicked.
+    panicked: BTreeSet<Position>,
+    /// What was added or removed since it was last saved.
+    changed: BTreeSet<Position>,
 }
 
-/// A position, which serializes as its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key(Position);
-
-impl Serialize for Key {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0.to_bytes())
-    }
+/// One message that this build cannot apply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UnreadEntry {
+    why: Why,
+    /// Where the version of the entity is that counts in its place.
+    #[serde(with = "as_bytes")]
+    stand_in: Option<Position>,
 }
 
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-
-        impl Visitor<'_> for KeyVisitor {
-            type Value = Key;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the bytes of a position")
-            }
-
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Key, E> {
-                let bytes = bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))?;
-                Ok(Key(Position::from_bytes(bytes)))
-            }
-        }
-
-        deserializer.deserialize_bytes(KeyVisitor)
-    }
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Why {
+    /// The type has this name; it is empty for a message without any type.
+    Unknown(String),
+    Quarantined(Quarantined),
 }
 
 /// A message of a known type that could not be applied.
@@ -63,70 +53,281 @@ pub struct Quarantined {
 }
 
 impl Unread {
-    /// Returns how many messages there are of each type that this build does not know.
+    /// Returns how many messages there are of each type that this build does not know; those without any type are
+    /// under "".
     pub fn unknown(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.unknown.iter().map(|(name, positions)| (name.as_str(), positions.len() as u64))
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for entry in self.entries.values() {
+            if let Why::Unknown(name) = &entry.why {
+                *counts.entry(name).or_default() += 1;
+            }
+        }
+        counts.into_iter()
     }
 
     /// Returns the messages of known types that could not be applied.
     pub fn quarantined(&self) -> impl Iterator<Item = &Quarantined> {
-        self.quarantined.values()
-    }
-
-    /// Notes a message of a type that this build does not know.
-    pub(crate) fn note_unknown(&mut self, position: &Position, type_name: String) {
-        self.unknown.entry(type_name).or_default().insert(Key(*position));
-    }
-
-    /// Notes a message whose payload does not fit its variant.
-    pub(crate) fn quarantine(&mut self, position: &Position, entity: EntityId, reason: String) {
-        let changed = position.changed;
-        self.quarantined.insert(Key(*position), Quarantined { entity, changed, reason, panicked: false });
-    }
-
-    /// Notes a message that the reducer cannot apply.
-    pub(crate) fn quarantine_panic(&mut self, position: &Position, entity: EntityId, reason: String) {
-        let changed = position.changed;
-        self.quarantined.insert(Key(*position), Quarantined { entity, changed, reason, panicked: true });
+        self.entries.values().filter_map(|entry| match &entry.why {
+            Why::Quarantined(quarantined) => Some(quarantined),
+            Why::Unknown(_) => None,
+        })
     }
 }
 
-/// What only those need who keep a state up to date.
+impl PartialEq for Unread {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
+impl Eq for Unread {}
+
+impl UnreadEntry {
+    /// A message of a type that this build does not know.
+    pub(crate) const fn unknown(type_name: String) -> Self {
+        Self { why: Why::Unknown(type_name), stand_in: None }
+    }
+
+    /// A message whose payload does not fit its variant.
+    pub(crate) const fn unfit(entity: EntityId, changed: Timestamp, reason: String) -> Self {
+        Self { why: Why::Quarantined(Quarantined { entity, changed, reason, panicked: false }), stand_in: None }
+    }
+
+    /// A message over which the reducer panicked.
+    pub(crate) const fn panicked(entity: EntityId, changed: Timestamp, reason: String) -> Self {
+        Self { why: Why::Quarantined(Quarantined { entity, changed, reason, panicked: true }), stand_in: None }
+    }
+
+    /// Names the version that counts in its place.
+    pub(crate) fn with_stand_in(self, stand_in: Option<Position>) -> Self {
+        Self { stand_in, ..self }
+    }
+
+    const fn has_panicked(&self) -> bool {
+        matches!(&self.why, Why::Quarantined(quarantined) if quarantined.panicked)
+    }
+}
+
+/// What only those need who fold.
+impl Unread {
+    pub(crate) fn contains(&self, position: &Position) -> bool {
+        self.entries.contains_key(position)
+    }
+
+    /// Returns where the version is that counts in the place of an entry.
+    pub(crate) fn stand_in(&self, position: &Position) -> Option<Position> {
+        self.entries.get(position)?.stand_in
+    }
+
+    /// Returns the first version after `after` that counts in the place of entries.
+    pub(crate) fn next_stand_in(&self, after: Option<&Position>) -> Option<Position> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let start = after.map_or(Unbounded, Excluded);
+        self.hiding.range((start, Unbounded)).next().map(|(stand_in, _)| *stand_in)
+    }
+
+    /// Returns the entries over which the reducer panicked and that hide another version, with that.
+    fn hiding_panics(&self) -> impl DoubleEndedIterator<Item = (Position, Position)> {
+        self.panicked.iter().filter_map(|position| Some((*position, self.stand_in(position)?)))
+    }
+
+    /// Tells whether the reducer panicked over this message in place: nothing stands in for it.
+    pub(crate) fn was_skipped(&self, position: &Position) -> bool {
+        self.panicked.contains(position) && self.stand_in(position).is_none()
+    }
+
+    /// Tells whether the reducer panicked over any message after `position`.
+    pub(crate) fn has_panics_after(&self, position: &Position) -> bool {
+        self.panicked.last().is_some_and(|last| last > position)
+    }
+
+    /// Tells whether a fold may start from the state as of `at`: it comes out as a fold from nothing would.
+    ///
+    /// It would not if a version counts in it whose place a later message may take when it is tried again, nor where
+    /// messages were tried [together](window) with ones that come later.
+    pub(crate) fn is_sound(&self, at: &Position) -> bool {
+        self.hiding_panics().all(
+            |(position, stand_in)| {
+                if position > *at { stand_in > *at } else { window(&position) != window(at) }
+            },
+        )
+    }
+
+    /// Adds an entry.
+    pub(crate) fn note(&mut self, position: Position, entry: UnreadEntry) {
+        self.remove(&position);
+        if let Some(stand_in) = entry.stand_in {
+            self.hiding.entry(stand_in).or_default().insert(position);
+        }
+        if entry.has_panicked() {
+            self.panicked.insert(position);
+        }
+        self.entries.insert(position, entry);
+        self.changed.insert(position);
+    }
+
+    /// Adds an entry for a version that counted in the place of others until now: `entry` names what does instead.
+    pub(crate) fn note_stand_in(&mut self, position: Position, entry: UnreadEntry) {
+        let stand_in = entry.stand_in;
+        for hidden_by in self.hiding.get(&position).cloned().unwrap_or_default() {
+            self.set_stand_in(&hidden_by, stand_in);
+        }
+        self.note(position, entry);
+    }
+
+    pub(crate) fn set_stand_in(&mut self, position: &Position, stand_in: Option<Position>) {
+        if let Some(entry) = self.remove(position) {
+            self.note(*position, entry.with_stand_in(stand_in));
+        }
+    }
+
+    pub(crate) fn remove(&mut self, position: &Position) -> Option<UnreadEntry> {
+        let entry = self.entries.remove(position)?;
+        self.panicked.remove(position);
+        self.changed.insert(*position);
+        if let Some(stand_in) = entry.stand_in
+            && let Some(hidden_by) = self.hiding.get_mut(&stand_in)
+        {
+            hidden_by.remove(position);
+            if hidden_by.is_empty() {
+                self.hiding.remove(&stand_in);
+            }
+        }
+        Some(entry)
+    }
+
+    /// Forgets the entries after `at`.
+    pub(crate) fn forget_after(&mut self, at: Option<&Position>) {
+        let late = |position: &&Position| at.is_none_or(|at| *position > at);
+        for position in self.entries.keys().filter(late).copied().collect::<Vec<_>>() {
+            self.remove(&position);
+        }
+    }
+
+    /// Forgets the panics after `at`, which are found again where they still happen.
+    pub(crate) fn forget_panics_after(&mut self, at: Option<&Position>) {
+        self.forget_skipped_after(at);
+        let late = |position: &Position| at.is_none_or(|at| position > at);
+        let mut groups: BTreeMap<Position, Position> = BTreeMap::new();
+        for (position, stand_in) in self.hiding_panics().filter(|(position, _)| late(position)) {
+            groups.insert(stand_in, position);
+        }
+        for (stand_in, latest) in groups {
+            // The latest version that can be read is tried again; what it hides does not matter then.
+            for position in self.hiding.get(&stand_in).cloned().unwrap_or_default() {
+                if position > latest {
+                    self.set_stand_in(&position, Some(latest));
+                } else {
+                    self.remove(&position);
+                }
+            }
+        }
+    }
+
+    /// Forgets the panics after `at` that hide nothing.
+    pub(crate) fn forget_skipped_after(&mut self, at: Option<&Position>) {
+        let skipped = |position: &&Position| at.is_none_or(|at| *position > at) && self.was_skipped(position);
+        for position in self.panicked.iter().filter(skipped).copied().collect::<Vec<_>>() {
+            self.remove(&position);
+        }
+    }
+}
+
+/// What only a device needs, which keeps it on disk.
 #[cfg(feature = "store")]
 impl Unread {
-    pub(crate) fn is_quarantined(&self, position: &Position) -> bool {
-        !self.quarantined.is_empty() && self.quarantined.contains_key(&Key(*position))
+    /// Makes it from what was saved.
+    pub(crate) fn from_saved(saved: impl IntoIterator<Item = (Position, UnreadEntry)>) -> Self {
+        let mut unread = Self::default();
+        saved.into_iter().for_each(|(position, entry)| unread.note(position, entry));
+        unread.changed.clear();
+        unread
     }
 
-    pub(crate) fn quarantined_at(&self) -> impl Iterator<Item = Position> {
-        self.quarantined.keys().map(|key| key.0)
+    /// Returns what has to be saved: the positions that changed, with their entries where there still are any.
+    pub(crate) fn unsaved(&self) -> impl Iterator<Item = (&Position, Option<&UnreadEntry>)> {
+        self.changed.iter().map(|position| (position, self.entries.get(position)))
     }
 
-    /// Tells whether the reducer could not apply it.
+    pub(crate) fn is_saved(&self) -> bool {
+        self.changed.is_empty()
+    }
+
+    pub(crate) fn saved(&mut self) {
+        self.changed.clear();
+    }
+
+    /// Returns what the reducer said when it panicked over this message.
+    pub(crate) fn panic_at(&self, position: &Position) -> Option<&str> {
+        match &self.entries.get(position)?.why {
+            Why::Quarantined(quarantined) if quarantined.panicked => Some(&quarantined.reason),
+            _ => None,
+        }
+    }
+
+    /// Returns the messages that did not fit their variants.
+    pub(crate) fn unfit(&self) -> impl Iterator<Item = &Position> {
+        let is_unfit =
+            |entry: &UnreadEntry| matches!(&entry.why, Why::Quarantined(quarantined) if !quarantined.panicked);
+        self.entries.iter().filter(move |(_, entry)| is_unfit(entry)).map(|(position, _)| position)
+    }
+
     pub(crate) fn has_panicked(&self, position: &Position) -> bool {
-        self.quarantined.get(&Key(*position)).is_some_and(|quarantined| quarantined.panicked)
+        self.panicked.contains(position)
     }
 
-    /// Forgets a message, of the type with this name, that counts no more.
-    pub(crate) fn release(&mut self, position: &Position, type_name: &str) {
-        self.quarantined.remove(&Key(*position));
-        if let Some(positions) = self.unknown.get_mut(type_name) {
-            positions.remove(&Key(*position));
-            if positions.is_empty() {
-                self.unknown.remove(type_name);
-            }
+    /// Returns the version of an entity that counts, given its latest; it may be one over which the reducer panics.
+    pub(crate) fn effective(&self, latest: &Position) -> Option<Position> {
+        match self.entries.get(latest) {
+            Some(entry) if entry.stand_in.is_none() && !entry.has_panicked() => None,
+            Some(entry) => Some(entry.stand_in.unwrap_or(*latest)),
+            None => Some(*latest),
         }
     }
 
-    /// Forgets the messages that do not count any more.
-    pub(crate) fn try_retain<E>(&mut self, mut counts: impl FnMut(&Position) -> Result<bool, E>) -> Result<(), E> {
-        let everywhere = self.unknown.iter().flat_map(|(name, keys)| keys.iter().map(move |key| (name.clone(), *key)));
-        let quarantined = self.quarantined.keys().map(|key| (String::new(), *key));
-        for (type_name, Key(position)) in everywhere.chain(quarantined).collect::<Vec<_>>() {
-            if !counts(&position)? {
-                self.release(&position, &type_name);
-            }
+    /// Returns an entry as it is when another version counts in its place.
+    pub(crate) fn entry_with_stand_in(&self, position: &Position, stand_in: Position) -> Option<UnreadEntry> {
+        self.entries.get(position).cloned().map(|entry| entry.with_stand_in(Some(stand_in)))
+    }
+
+    /// Takes up a change that is saved already.
+    pub(crate) fn take_up(&mut self, position: Position, entry: Option<UnreadEntry>) {
+        match entry {
+            Some(entry) => self.note(position, entry),
+            None => drop(self.remove(&position)),
         }
-        Ok(())
+        self.changed.remove(&position);
+    }
+
+    /// Tells whether the reducer panicked over a message in the same window that hides another version.
+    pub(crate) fn hides_in_window_of(&self, position: &Position) -> bool {
+        self.hiding_panics().rev().any(|(panicked, _)| window(&panicked) == window(position))
+    }
+}
+
+/// Returns the number of the hour in which a message was written.
+///
+/// Where the reducer panics over messages that hide earlier versions, the fold looks through the rest of the hour for more
+/// of them before it goes back: it must not depend on where a fold starts how far that is.
+pub(crate) const fn window(position: &Position) -> u64 {
+    const HOUR: u64 = 3_600_000;
+    position.changed.as_millis() / HOUR
+}
+
+/// A position, written as its bytes.
+mod as_bytes {
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::{Serialize, Serializer};
+
+    use crate::order::Position;
+
+    pub(super) fn serialize<S: Serializer>(position: &Option<Position>, serializer: S) -> Result<S::Ok, S::Error> {
+        position.map(|position| position.to_bytes().to_vec()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Position>, D::Error> {
+        let Some(bytes) = Option::<Vec<u8>>::deserialize(deserializer)? else { return Ok(None) };
+        let bytes = bytes.as_slice().try_into().map_err(|_| D::Error::custom("a position has 48 bytes"))?;
+        Ok(Some(Position::from_bytes(bytes)))
     }
 }

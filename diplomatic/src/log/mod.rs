@@ -25,6 +25,7 @@ mod stump;
 mod tables;
 mod vault;
 mod verify;
+mod versions;
 mod view;
 mod write;
 

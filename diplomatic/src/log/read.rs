@@ -91,13 +91,6 @@ impl<'t> LogReader<'t> {
         Ok(())
     }
 
-    /// Tells whether a later message of the entity counts in its place; the message itself may be dropped by now.
-    pub(crate) fn is_superseded(&self, position: &Position) -> Result<bool, LogError> {
-        let key = position.to_bytes();
-        let superseded = self.transaction.open_table(tables::SUPERSEDED)?;
-        Ok(superseded.get(&key)?.is_some() || self.dropped.get(&key)?.is_some())
-    }
-
     pub(crate) fn message(&self, position: &Position) -> Result<Option<StoredMessage>, LogError> {
         let key = position.to_bytes();
         let Some(sealed) = self.messages.get(&key)? else { return Ok(None) };

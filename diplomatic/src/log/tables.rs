@@ -27,9 +27,6 @@ pub(super) const OVERWRITTEN: TableDefinition<'_, &[u8; 80], ()> = TableDefiniti
 /// Messages that were here until compaction dropped them. Key: position. Value: none.
 pub(super) const DROPPED: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("dropped-1");
 
-/// Messages that the fold of the app that last had the log open could not apply. Key: position. Value: none.
-pub(super) const UNAPPLIED: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("unapplied-1");
-
 /// Events of this device that were undone, and those that did it. Key: position. Value: none.
 pub(super) const UNDONE: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("undone-1");
 
@@ -52,6 +49,10 @@ pub(super) const SKIPPED: TableDefinition<'_, &[u8; 12], &[u8]> = TableDefinitio
 
 /// States as of a position. Key: position (48) · number (8, big-endian), counted up from 1. Value: bytes(32) fingerprint of the fold · state.
 pub(super) const SNAPSHOTS: TableDefinition<'_, &[u8; 56], &[u8]> = TableDefinition::new("snapshots-1");
+
+/// The messages that the app's last fold could not apply, and that would count if it could. Key: position. Value:
+/// bytes(32) fingerprint of the fold · why.
+pub(super) const UNAPPLIED: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("unapplied-1");
 
 /// Returns the name of the table of messages that wait for the host of a link.
 ///

@@ -300,13 +300,18 @@ impl LogReader<'_> {
 
     /// Checks that what was dropped is gone, and that what could not be applied is there.
     fn verify_dropped(&self, report: &mut StoreReport) -> Result<(), LogError> {
-        for (name, table, is_here) in [("dropped-1", tables::DROPPED, false), ("unapplied-1", tables::UNAPPLIED, true)]
-        {
-            for row in self.transaction.open_table(table)?.iter()? {
-                let key = row?.0;
-                if self.messages.get(key.value())?.is_some() != is_here {
-                    report.add(name, key.value(), StoreProblemKind::Stray);
-                }
+        for row in self.transaction.open_table(tables::DROPPED)?.iter()? {
+            let key = row?.0;
+            if self.messages.get(key.value())?.is_some() {
+                report.add("dropped-1", key.value(), StoreProblemKind::Stray);
+            }
+        }
+        for row in self.transaction.open_table(tables::UNAPPLIED)?.iter()? {
+            let (key, sealed) = row?;
+            if self.messages.get(key.value())?.is_none() {
+                report.add("unapplied-1", key.value(), StoreProblemKind::Stray);
+            } else if self.vault.open("unapplied-1", key.value(), sealed.value()).is_err() {
+                report.add("unapplied-1", key.value(), StoreProblemKind::Unreadable);
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ pub(crate) struct LogWriter<'t> {
     messages: Keyed<'t, 48>,
     pub(super) entities: Keyed<'t, 32>,
     superseded: Table<'t, &'static [u8; 48], ()>,
-    overwritten: Table<'t, &'static [u8; 80], ()>,
+    pub(super) overwritten: Table<'t, &'static [u8; 80], ()>,
     dropped: Table<'t, &'static [u8; 48], ()>,
     registers: Keyed<'t, 64>,
     has_index: bool,
@@ -41,13 +41,6 @@ pub(crate) struct Change {
     pub(crate) origin: u32,
     /// What counted for the entity before.
     pub(crate) previous: Option<Winner>,
-}
-
-impl Change {
-    /// Tells whether it counts for its entity, as of its own insertion.
-    pub(crate) fn is_live(&self) -> bool {
-        self.previous.as_ref().is_none_or(|previous| previous.position < self.position)
-    }
 }
 
 impl<'t> LogWriter<'t> {
@@ -80,6 +73,11 @@ impl<'t> LogWriter<'t> {
 
     pub(crate) fn rng(&mut self) -> &mut dyn CryptoRng {
         self.rng
+    }
+
+    /// Returns the hosts that were ever linked.
+    pub(crate) const fn links(&self) -> &'t [Link] {
+        self.links
     }
 
     /// Stores a message and queues it for every host but the one that brought it; `None` if it is here already, or
@@ -198,7 +196,7 @@ impl<'t> LogWriter<'t> {
         decode_winner(&self.vault.open("entities-1", key, sealed)?).map(|winner| winner.position)
     }
 
-    fn winner_at(&self, key: &EntityKey) -> Result<Option<Winner>, LogError> {
+    pub(super) fn winner_at(&self, key: &EntityKey) -> Result<Option<Winner>, LogError> {
         let Some(sealed) = self.entities.get(key)? else { return Ok(None) };
         decode_winner(&self.vault.open("entities-1", key, sealed.value())?).map(Some)
     }
@@ -284,18 +282,6 @@ impl<'t> LogWriter<'t> {
             meta.insert("horizon", successor.as_slice())?;
         }
         Ok(true)
-    }
-
-    /// Notes whether the app's fold could not apply a message.
-    #[allow(dead_code, reason = "the fold is to note it")]
-    pub(crate) fn mark_unapplied(&mut self, position: &Position, is_unapplied: bool) -> Result<(), LogError> {
-        let mut table = self.transaction.open_table(tables::UNAPPLIED)?;
-        if is_unapplied {
-            table.insert(&position.to_bytes(), ())?;
-        } else {
-            table.remove(&position.to_bytes())?;
-        }
-        Ok(())
     }
 
     /// Notes that an event is not to be undone (again).

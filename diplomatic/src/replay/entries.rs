@@ -1,5 +1,6 @@
 //! The messages of a file in the total order, each in few bytes.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::order::Position;
@@ -96,6 +97,21 @@ impl Entries {
     /// Returns how many messages are not later than `until`.
     pub(super) fn count_until(&self, until: Option<Timestamp>) -> usize {
         until.map_or(self.0.len(), |until| self.0.partition_point(|entry| entry.changed <= until))
+    }
+
+    /// Returns how many of the messages are not after a position.
+    pub(super) fn count_up_to(&self, position: &Position) -> usize {
+        self.0.partition_point(|entry| entry.position() <= *position)
+    }
+
+    pub(super) fn place_of(&self, position: &Position) -> Option<usize> {
+        self.0.binary_search_by_key(position, Entry::position).ok()
+    }
+
+    /// Returns for each message that has one the version of its entity right before it, by their places.
+    pub(super) fn previous_versions(&self) -> HashMap<u32, u32> {
+        let later = self.0.iter().zip(0..).filter(|(entry, _)| entry.next != LAST);
+        later.map(|(entry, place)| (entry.next, place)).collect()
     }
 
     /// Returns whether a message is live among the first `count`.

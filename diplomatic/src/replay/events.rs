@@ -10,7 +10,7 @@ use super::entries::{Entries, Entry};
 use super::fetch::{Fetched, Vaults};
 use super::{Damage, Replay, ReplayError};
 use crate::event::DiplomaticEvent;
-use crate::fold::{Reading, Unread};
+use crate::fold::{Reading, Unread, UnreadEntry};
 use crate::order::Position;
 use crate::reducer::{Meta, Origin};
 use crate::standard::{EntityId, Message};
@@ -138,11 +138,11 @@ impl<'a, F: Read + Seek, E: DiplomaticEvent> Events<'a, F, E> {
             Reading::Delete { event } => (event, ""),
             Reading::SilentDelete => return None,
             Reading::Unknown { type_name } => {
-                self.unread.note_unknown(&position, type_name);
+                self.unread.note(position, UnreadEntry::unknown(type_name));
                 return None;
             }
             Reading::Unfit { reason } => {
-                self.unread.quarantine(&position, entity, reason);
+                self.unread.note(position, UnreadEntry::unfit(entity, position.changed, reason));
                 return None;
             }
         };

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Seek};
+use std::ops::Range;
 
-use super::events::{ReadEntry, Walk, Which, read_entry};
+use super::events::{ReadEntry, Which, read_entry};
 use super::{Replay, ReplayError};
-use crate::fold::{Unread, apply};
+use crate::event::DiplomaticEvent;
+use crate::fold::{Cadence, Computed, Item, Kept, Source, Unread, compute};
 use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
-use crate::standard::Timestamp;
+use crate::standard::{EntityId, Timestamp};
 
 /// A state that was folded from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,81 +26,69 @@ pub struct Folded<R> {
     pub counting: u64,
 }
 
-/// A state on its way, and the place in the order of what comes next.
-struct Folding<R> {
-    state: R,
-    unread: Unread,
-    counting: u64,
-    next: usize,
-}
-
-impl<R: Reducer> Folding<R> {
-    fn new() -> Self {
-        Self { state: R::default(), unread: Unread::default(), counting: 0, next: 0 }
-    }
-
-    /// Writes all of it down, if the state can be.
-    fn save(&self) -> Option<Vec<u8>> {
-        rmp_serde::to_vec_named(&(&self.state, &self.unread, self.counting, self.next)).ok()
-    }
-
-    fn restore(saved: &[u8]) -> Option<Self> {
-        let (state, unread, counting, next) = rmp_serde::from_slice(saved).ok()?;
-        Some(Self { state, unread, counting, next })
-    }
-}
-
 pub(super) fn fold<F: Read + Seek, R: Reducer>(
     replay: &mut Replay<F>,
     until: Option<Timestamp>,
 ) -> Result<Folded<R>, ReplayError> {
     let count = replay.entries.count_until(until);
-    let mut panicked = HashMap::new();
-    let mut saved: Option<Vec<u8>> = None;
-    loop {
-        let mut folding = saved.as_deref().and_then(Folding::restore).unwrap_or_else(Folding::<R>::new);
-        let walk = replay.walk(Which::CountingAmong(count), folding.next..count);
-        match run(&mut folding, walk, &panicked, &mut saved)? {
-            Ok(()) => {
-                let Folding { state, unread, counting, .. } = folding;
-                return Ok(Folded { state, unread, messages: count as u64, counting });
-            }
-            // The state is broken: once more from before, without that event.
-            Err((position, reason)) => panicked.insert(position, reason),
-        };
+    let counting = (0..count).filter(|place| replay.entries.counts_among(*place, count)).count() as u64;
+    let mut source = FileSource { replay, count, previous: None };
+    let Computed { state, unread, .. } =
+        compute(&mut source, Unread::default(), None, false, Cadence::without_snapshots())?;
+    Ok(Folded { state, unread, messages: count as u64, counting })
+}
+
+/// The first so many messages of a file, as a fold reads them.
+struct FileSource<'a, F> {
+    replay: &'a mut Replay<F>,
+    count: usize,
+    /// The version before each message of its entity, by places; made when it is first asked for.
+    previous: Option<HashMap<u32, u32>>,
+}
+
+impl<F: Read + Seek> FileSource<'_, F> {
+    fn read<E: DiplomaticEvent>(&mut self, which: Which, places: Range<usize>) -> Result<Vec<Item<E>>, ReplayError> {
+        let batch = self.replay.walk(which, places).next_batch(read_entry)?;
+        batch
+            .into_iter()
+            .map(|(_, read)| {
+                let ReadEntry { position, entity, reading } = read.map_err(ReplayError::Damaged)?;
+                Ok(Item { position, entity, origin: Origin::File, reading })
+            })
+            .collect()
+    }
+
+    fn read_one<E: DiplomaticEvent>(&mut self, place: usize) -> Result<Option<Item<E>>, ReplayError> {
+        Ok(self.read(Which::All, place..place + 1)?.pop())
     }
 }
 
-/// Folds on until the end, or until the reducer cannot apply an event. Each event that it is known not to apply is
-/// passed, and the state of then kept, so that many of them do not mean many ways from the start.
-fn run<F: Read + Seek, R: Reducer>(
-    folding: &mut Folding<R>,
-    mut walk: Walk<'_, F>,
-    panicked: &HashMap<Position, String>,
-    saved: &mut Option<Vec<u8>>,
-) -> Result<Result<(), (Position, String)>, ReplayError> {
-    loop {
-        let batch = walk.next_batch(read_entry)?;
-        if batch.is_empty() {
-            return Ok(Ok(()));
+impl<E: DiplomaticEvent, F: Read + Seek> Source<E> for FileSource<'_, F> {
+    type Error = ReplayError;
+
+    fn page(&mut self, after: Option<&Position>) -> Result<Vec<Item<E>>, ReplayError> {
+        let from = after.map_or(0, |after| self.replay.entries.count_up_to(after)).min(self.count);
+        self.read(Which::CountingAmong(self.count), from..self.count)
+    }
+
+    fn earlier(&mut self, _: &EntityId, position: &Position) -> Result<Option<Item<E>>, ReplayError> {
+        let Some(place) = self.replay.entries.place_of(position) else { return Ok(None) };
+        let previous = self.previous.get_or_insert_with(|| self.replay.entries.previous_versions());
+        let place = u32::try_from(place).ok().and_then(|place| previous.get(&place).copied());
+        match place {
+            Some(place) => self.read_one(place as usize),
+            None => Ok(None),
         }
-        for (place, read) in batch {
-            let ReadEntry { position, entity, reading } = read.map_err(ReplayError::Damaged)?;
-            let Folding { state, unread, .. } = folding;
-            let known = panicked.get(&position);
-            match known {
-                Some(reason) => unread.quarantine_panic(&position, entity, reason.clone()),
-                None => {
-                    if let Err(reason) = apply(state, unread, &position, &entity, reading, || Origin::File) {
-                        return Ok(Err((position, reason)));
-                    }
-                }
-            }
-            folding.counting += 1;
-            folding.next = place + 1;
-            if known.is_some() {
-                *saved = folding.save().or(saved.take());
-            }
+    }
+
+    fn item(&mut self, position: &Position) -> Result<Option<Item<E>>, ReplayError> {
+        match self.replay.entries.place_of(position) {
+            Some(place) => self.read_one(place),
+            None => Ok(None),
         }
+    }
+
+    fn kept_before(&mut self, _: Option<&Position>) -> Result<Option<Kept>, ReplayError> {
+        Ok(None)
     }
 }

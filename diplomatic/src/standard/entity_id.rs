@@ -44,9 +44,6 @@ enum Id {
 
 impl EntityId {
     /// Names an entity by `id`, created at `created`.
-    ///
-    /// An ID of 16 bytes created at the epoch would look like a register's: for UUIDs there is
-    /// [`from_uuid`](Self::from_uuid).
     pub fn new(id: &[u8], created: Timestamp) -> Self {
         let mut bytes = [0; 16];
         let id = match bytes.get_mut(..id.len()) {

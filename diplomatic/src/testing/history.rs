@@ -321,9 +321,9 @@ impl<R: Reducer + PartialEq + Debug> Subject<R> {
     }
 
     fn compare(&mut self, when: &str) -> Result<(), Broken> {
-        let live = model::live(&self.stored);
-        let (state, unread) =
-            model::fold::<R>(&live).map_err(|panicked| laws::harmless::<R>(&self.stored, &panicked))?;
+        let live = model::live::<R::Event>(&self.stored);
+        model::fold::<R>(&live).map_err(|panicked| laws::harmless::<R>(&self.stored, &panicked))?;
+        let (state, unread) = model::state::<R>(&self.stored);
         let device = self.device.as_ref().expect("it is open between the steps");
         let broken = |details| Err(Broken { law: Law::Unclear, details });
         device.read(|shown| {

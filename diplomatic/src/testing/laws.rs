@@ -63,8 +63,8 @@ pub(super) struct Broken {
 
 /// Checks the promises that need no device.
 pub(super) fn check<R: Reducer + PartialEq + Debug>(messages: &[Message]) -> Result<(), Broken> {
-    let live = model::live(messages);
-    let (state, _) = model::fold::<R>(&live).map_err(|panicked| harmless::<R>(messages, &panicked))?;
+    let live = model::live::<R::Event>(messages);
+    let state = model::fold::<R>(&live).map_err(|panicked| harmless::<R>(messages, &panicked))?;
     equal(&state)?;
     let differs = |law, other: &R, why: &str| {
         if *other == state {
@@ -74,9 +74,7 @@ pub(super) fn check<R: Reducer + PartialEq + Debug>(messages: &[Message]) -> Res
         Err(Broken { law, details: format!("{why}:\n{}", diff(&state, other)) })
     };
     let refold = |between: fn(R) -> R, origin: &Origin| {
-        model::fold_with(&live, origin, between)
-            .map(|(state, _)| state)
-            .map_err(|panicked| harmless::<R>(messages, &panicked))
+        model::fold_with(&live, origin, between).map_err(|panicked| harmless::<R>(messages, &panicked))
     };
     let same = |state| state;
     differs(
@@ -105,7 +103,7 @@ pub(super) fn check<R: Reducer + PartialEq + Debug>(messages: &[Message]) -> Res
         let Some(law) = replaced::<R::Event>(messages, old, new) else { continue };
         let both: Vec<&Message> =
             places.iter().copied().filter(|message| is_in(message, &live) || is_in(message, &[old])).collect();
-        let (other, _) = model::fold::<R>(&both).map_err(|panicked| harmless::<R>(messages, &panicked))?;
+        let other = model::fold::<R>(&both).map_err(|panicked| harmless::<R>(messages, &panicked))?;
         let (old, new) = (describe::<R::Event>(old), describe::<R::Event>(new));
         differs(law, &other, &format!("the state (-), and what it is if {old} was applied before {new} came (+)"))?;
     }

@@ -19,6 +19,8 @@ mod history;
 mod integers;
 mod laws;
 mod model;
+#[cfg(all(test, feature = "derive"))]
+mod panics;
 mod quiet;
 mod scenario;
 mod schema;

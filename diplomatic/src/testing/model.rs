@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Target};
-use crate::fold::{Reading, Unread, apply};
+use crate::fold::{self, Item, Reading, Unread, UnreadEntry, window};
 use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
 use crate::standard::{Body, EntityBody, EntityId, Message, Timestamp};
@@ -30,18 +30,45 @@ pub(super) struct Panicked {
     pub(super) reason: String,
 }
 
-/// Returns the live messages in the total order.
-pub(super) fn live(messages: &[Message]) -> Vec<&Message> {
+/// Returns the latest version of each entity that can be read, in total order.
+pub(super) fn live<E: DiplomaticEvent>(messages: &[Message]) -> Vec<&Message> {
+    live_without::<E>(messages, &BTreeMap::new())
+}
+
+fn live_without<'m, E: DiplomaticEvent>(
+    messages: &'m [Message],
+    aside: &BTreeMap<Position, String>,
+) -> Vec<&'m Message> {
     let mut winners: BTreeMap<&EntityId, &Message> = BTreeMap::new();
     for message in messages {
+        if !is_readable::<E>(message) || aside.contains_key(&place(message)) {
+            continue;
+        }
         let winner = winners.entry(message.head().entity()).or_insert(message);
-        if Position::of(winner.head()) < Position::of(message.head()) {
+        if place(winner) < place(message) {
             *winner = message;
         }
     }
     let mut live: Vec<_> = winners.into_values().collect();
-    live.sort_by_key(|message| Position::of(message.head()));
+    live.sort_by_key(|message| place(message));
     live
+}
+
+fn place(message: &Message) -> Position {
+    Position::of(message.head())
+}
+
+fn is_readable<E: DiplomaticEvent>(message: &Message) -> bool {
+    !matches!(Reading::<E>::of(message), Reading::Unknown { .. } | Reading::Unfit { .. })
+}
+
+/// Applies a message.
+pub(super) fn apply<R: Reducer>(state: &mut R, message: &Message, origin: &Origin) -> Result<(), Panicked> {
+    let position = place(message);
+    let entity = message.head().entity().clone();
+    let item = Item { position, entity, origin: origin.clone(), reading: Reading::<R::Event>::of(message) };
+    let Some((event, meta)) = item.event() else { return Ok(()) };
+    fold::apply(state, event, &meta).map_err(|reason| Panicked { position, reason })
 }
 
 /// Applies messages in the given order; `between` may change the state after each.
@@ -49,21 +76,85 @@ pub(super) fn fold_with<R: Reducer>(
     messages: &[&Message],
     origin: &Origin,
     mut between: impl FnMut(R) -> R,
-) -> Result<(R, Unread), Panicked> {
-    let (mut state, mut unread) = (R::default(), Unread::default());
+) -> Result<R, Panicked> {
+    let mut state = R::default();
     for message in messages {
-        let position = Position::of(message.head());
-        let reading = Reading::of(message);
-        apply(&mut state, &mut unread, &position, message.head().entity(), reading, || origin.clone())
-            .map_err(|reason| Panicked { position, reason })?;
+        apply(&mut state, message, origin)?;
         state = between(state);
     }
-    Ok((state, unread))
+    Ok(state)
 }
 
 /// Applies messages in the given order.
-pub(super) fn fold<R: Reducer>(messages: &[&Message]) -> Result<(R, Unread), Panicked> {
+pub(super) fn fold<R: Reducer>(messages: &[&Message]) -> Result<R, Panicked> {
     fold_with(messages, &Origin::ThisDevice, |state| state)
+}
+
+/// Returns the state that every device with these messages has, and what it cannot apply: by the definition, and with
+/// no thought to what it costs.
+pub(super) fn state<R: Reducer>(messages: &[Message]) -> (R, Unread) {
+    let mut aside = BTreeMap::new();
+    loop {
+        let mut found = BTreeMap::new();
+        let mut skipped = BTreeMap::new();
+        let mut applied = Vec::new();
+        let mut state = R::default();
+        let mut ends = None;
+        let live = live_without::<R::Event>(messages, &aside);
+        for message in &live {
+            let position = place(message);
+            if ends.is_some_and(|ends| window(&position) > ends) {
+                break;
+            }
+            let Err(Panicked { reason, .. }) = apply(&mut state, message, &Origin::ThisDevice) else {
+                applied.push(*message);
+                continue;
+            };
+            state = fold(&applied).expect("it could be applied before");
+            if has_earlier::<R::Event>(messages, message) {
+                ends = ends.or(Some(window(&position)));
+                found.insert(position, reason);
+            } else {
+                skipped.insert(position, reason);
+            }
+        }
+        if found.is_empty() {
+            return (state, unread::<R::Event>(messages, &live, &aside, &skipped));
+        }
+        aside.append(&mut found);
+    }
+}
+
+/// Tells whether there is an earlier version that can be read.
+fn has_earlier<E: DiplomaticEvent>(messages: &[Message], than: &Message) -> bool {
+    let mut same = messages.iter().filter(|message| message.head().entity() == than.head().entity());
+    same.any(|message| is_readable::<E>(message) && place(message) < place(than))
+}
+
+fn unread<E: DiplomaticEvent>(
+    messages: &[Message],
+    live: &[&Message],
+    aside: &BTreeMap<Position, String>,
+    skipped: &BTreeMap<Position, String>,
+) -> Unread {
+    let mut unread = Unread::default();
+    for message in messages {
+        let (position, entity) = (place(message), message.head().entity().clone());
+        let counts = live.iter().find(|live| *live.head().entity() == entity).map(|live| place(live));
+        let panicked = |reason: &String| UnreadEntry::panicked(entity.clone(), position.changed, reason.clone());
+        if let Some(reason) = skipped.get(&position) {
+            unread.note(position, panicked(reason));
+        } else if counts.is_none_or(|counts| position > counts) {
+            let entry = match (Reading::<E>::of(message), aside.get(&position)) {
+                (Reading::Unknown { type_name }, _) => UnreadEntry::unknown(type_name),
+                (Reading::Unfit { reason }, _) => UnreadEntry::unfit(entity, position.changed, reason),
+                (_, Some(reason)) => panicked(reason),
+                _ => continue,
+            };
+            unread.note(position, entry.with_stand_in(counts));
+        }
+    }
+    unread
 }
 
 /// Writes an event as any client of the standard may: about `entity` if given, otherwise about the event's own entity,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diff::diff;
-use super::model::{self, DAWN, entity};
+use super::model::{self, DAWN, Panicked, entity};
 use super::quiet::quietly;
 use super::{code, laws};
 use crate::event::{DiplomaticEvent, Draft, Target};
-use crate::fold::{Reading, Unread, apply, panic_text};
+use crate::fold::panic_text;
 use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
 use crate::standard::{Content, EntityId, Label, Message, Timestamp};
@@ -187,22 +187,23 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
             message.head().entity().is_derived()
                 && matches!(Content::of(message), Content::Typed { parent: Some(parent), .. } if parent == *entity)
         };
-        model::live(&messages).iter().filter(hangs_on).map(|message| message.head().entity().clone()).collect()
+        model::live::<R::Event>(&messages)
+            .iter()
+            .filter(hangs_on)
+            .map(|message| message.head().entity().clone())
+            .collect()
     }
 
     #[track_caller]
     fn state_after(&self, happenings: usize) -> R {
         let messages: Vec<Message> =
             self.happened[..happenings].iter().map(|happening| happening.message.clone()).collect();
-        let (mut state, mut unread) = (R::default(), Unread::default());
-        for message in model::live(&messages) {
-            let position = Position::of(message.head());
-            let origin = self.happened.iter().find(|one| one.message.head().hash() == position.hash);
-            let origin = || origin.map_or(Origin::ThisDevice, |one| one.origin.clone());
-            let entity = message.head().entity();
-            let applied =
-                quietly(|| apply(&mut state, &mut unread, &position, entity, Reading::<R::Event>::of(message), origin));
-            if let Ok(Err(reason)) = applied {
+        let mut state = R::default();
+        for message in model::live::<R::Event>(&messages) {
+            let hash = message.head().hash();
+            let origin = self.happened.iter().find(|one| one.message.head().hash() == hash);
+            let origin = origin.map_or(Origin::ThisDevice, |one| one.origin.clone());
+            if let Ok(Err(Panicked { reason, .. })) = quietly(|| model::apply(&mut state, message, &origin)) {
                 panic!("over {}, {reason}\n\n{}", laws::describe::<R::Event>(message), self.tell());
             }
         }

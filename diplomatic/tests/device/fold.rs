@@ -13,7 +13,7 @@ use crate::todo::{Event, Todos, added, at, device, open};
 /// The ten lines that every incremental engine has to agree with.
 pub(crate) fn sort_and_fold(messages: &[Message]) -> Todos {
     let mut winners: BTreeMap<EntityId, &Message> = BTreeMap::new();
-    for message in messages {
+    for message in messages.iter().filter(|message| is_applicable(message)) {
         let winner = winners.entry(message.head().entity().clone()).or_insert(message);
         if Position::of(winner.head()) < Position::of(message.head()) {
             *winner = message;
@@ -23,11 +23,16 @@ pub(crate) fn sort_and_fold(messages: &[Message]) -> Todos {
     live.sort_by_key(|message| Position::of(message.head()));
     let mut todos = Todos::default();
     for message in live {
-        if let Some(event) = event_of(message).filter(|event| *event != Event::Explosive) {
+        if let Some(event) = event_of(message) {
             todos.apply(&event, &meta(message));
         }
     }
     todos
+}
+
+/// What cannot be applied leaves the state as if it had not arrived.
+fn is_applicable(message: &Message) -> bool {
+    message.head().is_delete() || event_of(message).is_some_and(|event| event != Event::Explosive)
 }
 
 fn event_of(message: &Message) -> Option<Event> {

@@ -232,19 +232,15 @@ impl<R: Reducer> Devices<R> {
     {
         let seed = self.seed;
         let Some(messages) = self.seats.first().map(messages) else { return };
-        let folded = model::fold::<R>(&model::live(&messages));
+        let (folded, _) = model::state::<R>(&messages);
         for device in 0..self.seats.len() {
-            // If the reducer panics, there is nothing to compare with except the first device.
-            self.read(device, |state| match &folded {
-                Ok((folded, _)) if state != folded => panic!(
+            self.read(device, |state| {
+                assert!(
+                    *state == folded,
                     "device {device} of seed {seed} is not in the state that its messages give; `check_reducer` finds \
                      out why. The fold (-) and the device (+):\n{}",
-                    diff(folded, state)
-                ),
-                Ok(_) => {}
-                Err(_) => self.read(0, |first| {
-                    assert!(first == state, "devices 0 and {device} of seed {seed} differ:\n{}", diff(first, state));
-                }),
+                    diff(&folded, state)
+                );
             });
         }
     }
