@@ -248,8 +248,8 @@ fn late(path: &Path, items: u64) -> Vec<Duration> {
 
 /// A message as it comes from a host.
 fn arrival(event: &Event, changed: Timestamp, n: u64) -> Arrival {
+    use diplomatic::event::{Draft, Target};
     use diplomatic::standard::{Body, EntityBody};
-    use diplomatic::{Draft, Target};
     let draft = event.to_draft().expect("the event serializes");
     let Draft::Content { type_name, target, payload, group, parent } = draft else {
         panic!("no deletes here");
@@ -294,7 +294,7 @@ fn merge(folder: &Path, count: u64) -> String {
     let all: Vec<EntityId> = device.read(|todos| todos.0.keys().cloned().collect());
     let event = |n: u64| match n % 2 {
         0 => added(n + (1 << 32)),
-        _ => Event::Done { todo: all[(n * 7919) as usize % all.len()].clone(), done: n % 3 == 0 },
+        _ => Event::Done { todo: all[(n * 7919) as usize % all.len()].clone(), done: n.is_multiple_of(3) },
     };
     for first in (0..count).step_by(500) {
         let events: Vec<Event> = (first..first + 500).map(event).collect();

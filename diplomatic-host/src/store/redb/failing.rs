@@ -245,8 +245,12 @@ fn a_failed_sync_never_leads_to_success_for_what_is_not_on_disk() {
             assert_eq!(seq.number(), number);
             let after = disk.after_power_cut().open();
             let heads = wait(after.heads(account.key(), Seq::ZERO, seq, usize::MAX)).unwrap();
-            let signatures = heads.iter().map(|item| item.head.signature);
-            assert_eq!(signatures.last(), Some(bag.as_bag().head.signature), "sync {fails_at} fails, bag {number}");
+            let mut signatures = heads.iter().map(|item| item.head.signature);
+            assert_eq!(
+                signatures.next_back(),
+                Some(bag.as_bag().head.signature),
+                "sync {fails_at} fails, bag {number}"
+            );
             assert_eq!(heads.len() as u64, number);
         }
         drop(store);
