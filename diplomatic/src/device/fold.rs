@@ -1,4 +1,4 @@
-//! The state: the fold of the messages that count, kept up to date.
+//! The state of a device: the fold of the live messages, kept up to date.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use super::shown::Shown;
 use super::source::LogSource;
 use crate::event::DiplomaticEvent;
 use crate::fold::{Cadence, Computed, Reading, Taken, Unread, apply, compute};
-use crate::log::{Change, Log, LogError, LogFailure, LogWriter, Undo};
+use crate::log::{Change, Log, LogError, LogFailure, LogWriter, Rollback};
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{HeadHash, Timestamp};
@@ -118,7 +118,7 @@ impl<R: Reducer> Fold<R> {
         &mut self,
         plan: Plan<R::Event>,
         log: &mut Log,
-        mut undo: Option<Undo>,
+        mut undo: Option<Rollback>,
     ) -> Result<Result<(), Panicked>, E> {
         let Plan { new, rewind, unread, last, messages, unfit: _ } = plan;
         if messages == 0 {
@@ -183,7 +183,7 @@ impl<R: Reducer> Fold<R> {
     }
 
     /// Sets the log back to before the last transaction, and what is known of it.
-    fn take_back(&mut self, log: &mut Log, undo: Undo) -> Result<(), LogError> {
+    fn take_back(&mut self, log: &mut Log, undo: Rollback) -> Result<(), LogError> {
         log.undo(undo)?;
         self.spoiled = None;
         self.load_unread(log)?;
@@ -220,7 +220,7 @@ impl<R: Reducer> Fold<R> {
         Ok(is_ours)
     }
 
-    /// Tells whether a message that did not fit its variant when it came fits by now.
+    /// Returns whether a message that did not match its variant when it arrived matches it now.
     fn reads_more(&self, log: &Log) -> Result<bool, LogError> {
         log.read(|reader| {
             for position in self.unread.unfit() {

@@ -1,4 +1,4 @@
-//! What happened, and what the state was.
+//! History, and earlier states.
 
 use std::time::Duration;
 
@@ -10,56 +10,56 @@ use crate::order::Position;
 use crate::reducer::{Meta, Reducer};
 use crate::standard::{EntityId, HeadHash, Timestamp};
 
-/// Why a state of the past cannot be told.
+/// Why an earlier state is unavailable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
-    /// Compaction dropped messages that the state is made of.
+    /// Compaction dropped messages that the state depends on.
     #[error("compaction dropped what the state is made of; it can be told from {} ms after 1970 on", .horizon.changed.as_millis())]
     BeforeHorizon {
-        /// From this position on, states are what they were.
+        /// States from this position on are available.
         horizon: Position,
     },
-    /// The log cannot be read.
+    /// The log could not be read.
     #[error(transparent)]
     Log(#[from] LogError),
 }
 
-/// One message of the log, as an app tells of it.
+/// One entry of the history: a message in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HistoryEntry<E> {
-    /// The message's place in the one order.
+    /// The message's place in the total order.
     pub position: Position,
-    /// What it is about, when it happened, of which type, and where it came from.
+    /// The entity, the time, the type and the origin.
     pub meta: Meta,
     /// What happened.
     pub what: Happened<E>,
-    /// The message that counts for the entity in its place; `None` if it counts itself.
+    /// The message that overwrote or deleted it; `None` if it is live.
     pub overwritten_by: Option<Position>,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Happened<E> {
     /// An event of this build.
     Event(E),
-    /// A delete that no event stands for, as that of a register.
+    /// A delete that is not an event, such as that of a register.
     Deleted,
-    /// Something of a type that this build does not know.
+    /// A message of a type that this build does not know.
     Unknown {
-        /// The type's name; empty when the message has none.
+        /// The type's name; empty if the message has none.
         type_name: String,
     },
-    /// An event whose payload does not fit its variant.
+    /// An event whose payload does not match its variant.
     Unreadable {
-        /// Why it does not.
+        /// Why it does not match.
         reason: String,
     },
 }
 
-/// What lies between two states; for [`Device::diff`].
+/// The difference between two states; for [`Device::diff`].
 ///
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -85,15 +85,15 @@ pub enum Happened<E> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Diff {
-    /// What differs, in the app's words.
+    /// The app's type for a difference.
     type Difference;
 
-    /// Returns what leads from this state to a later one.
+    /// Returns the changes from this state to a later one.
     fn diff(&self, later: &Self) -> Self::Difference;
 }
 
 impl<R: Reducer> Device<R> {
-    /// Returns everything that happened to one entity, in the one order.
+    /// Returns the history of one entity, in the total order.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl<R: Reducer> Device<R> {
         })
     }
 
-    /// Returns up to `limit` entries of everything that happened after `after`, in the one order.
+    /// Returns up to `limit` entries of the history after `after`, in the total order.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl<R: Reducer> Device<R> {
         }
     }
 
-    /// Returns from where on the states of the past can be told; `None` if nothing was ever dropped.
+    /// Returns the position from which on earlier states are available; `None` if nothing was ever dropped.
     ///
     /// # Errors
     ///
@@ -162,7 +162,7 @@ impl<R: Reducer> Device<R> {
         self.log.read(|reader| reader.horizon())
     }
 
-    /// Returns what happened to the state between two moments.
+    /// Returns the difference of the state between two times.
     ///
     /// # Errors
     ///

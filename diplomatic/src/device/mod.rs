@@ -1,7 +1,7 @@
 //! A device without a network: the log, and the state that is folded from it.
 //!
-//! It owns the rule that the two move together. Time and randomness come from the caller; hosts are spoken to by
-//! [`sync`](crate::sync) sessions, to which a device lends its log.
+//! It keeps the two consistent. Time and randomness come from the caller. [`sync`](crate::sync) sessions talk to hosts, and
+//! a device lends its log to them.
 
 mod ahead;
 mod audit;
@@ -54,8 +54,8 @@ use crate::standard::{EntityId, HeadHash, Label, Message, Seed, Timestamp};
 
 /// A device without a network.
 ///
-/// Most apps use [`Client`](crate::Client), which adds sync. A device alone suits tools and simulations: it never
-/// reads a clock and blocks while it writes.
+/// Most apps use [`Client`](crate::Client), which adds sync. A device alone suits tools and simulations. It never reads a
+/// clock, and blocks while it writes.
 ///
 /// ```
 /// use diplomatic::standard::{Seed, Timestamp};
@@ -103,7 +103,7 @@ pub struct Device<R: Reducer> {
 /// use diplomatic::DeviceConfig;
 ///
 /// let mut config = DeviceConfig::default();
-/// // Opens faster, and writes more.
+/// // Opens faster but writes more.
 /// config.snapshot_events = 500;
 /// ```
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +111,8 @@ pub struct Device<R: Reducer> {
 pub struct DeviceConfig {
     /// How far ahead of this device's time something may lie and still be followed, and what if it lies further.
     pub clock: Clock,
-    /// The state is kept after this many events (more, if it is large), so that opening folds no more than that.
+    /// The number of events between snapshots of the state, which bounds how many events have to be folded on opening. It
+    /// is larger for a large state.
     pub snapshot_events: u64,
     /// How long opening waits for another process that writes to the log, before it fails with
     /// [`OpenLogError::InUse`].
@@ -124,30 +125,30 @@ impl Default for DeviceConfig {
     }
 }
 
-/// How far an import, an export or a check is, in messages.
+/// The progress of an import, an export or a check, in messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// How many were looked at; those of an import are durable.
+    /// How many messages have been processed. Those of an import are durable.
     pub done: u64,
-    /// How many there are.
+    /// How many messages there are.
     pub total: u64,
 }
 
-/// Why a transaction came to nothing.
+/// Why a transaction failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransactError<E> {
-    /// The decision was not to.
+    /// The decision returned an error.
     #[error(transparent)]
     Refused(E),
-    /// The events cannot be emitted.
+    /// The events could not be emitted.
     #[error(transparent)]
     Emit(#[from] EmitError),
 }
 
 impl<R: Reducer> Device<R> {
-    /// Opens a device, or makes one where there is none, and folds its state.
+    /// Opens or creates a device, and folds its state.
     ///
     /// # Errors
     ///
@@ -156,7 +157,7 @@ impl<R: Reducer> Device<R> {
         Self::open_with(backing, seed, rng, DeviceConfig::default())
     }
 
-    /// Opens a device as [`open`](Self::open) does, with settings of its own.
+    /// Opens a device like [`open`](Self::open), with settings.
     ///
     /// # Errors
     ///
@@ -192,15 +193,15 @@ impl<R: Reducer> Device<R> {
         look(&self.fold.state().read())
     }
 
-    /// Returns the state, to be read beside the device.
+    /// Returns a handle to the state, to read it from other threads.
     #[cfg(feature = "client")]
     pub(crate) fn state(&self) -> std::sync::Arc<Shown<R>> {
         self.fold.state().clone()
     }
 
-    /// Writes one event: when this returns, it is durable, applied, and queued for every linked host.
+    /// Writes one event. When this returns, it is durable, applied, and queued for every linked host.
     ///
-    /// Returns the entity that the event is about; for a fact it is new.
+    /// Returns the ID of the event's entity, which is new for a fact.
     ///
     /// # Errors
     ///
@@ -210,12 +211,12 @@ impl<R: Reducer> Device<R> {
         Ok(entities.into_iter().next().expect("every event is about one entity"))
     }
 
-    /// Writes events in their order, all or none, in one transaction.
+    /// Writes events in order, in one transaction: either all of them or none.
     ///
-    /// Whether the reducer can apply them shows when it does, and that is after they are durable: so nobody reads what
-    /// is not, and nobody who reads waits for the disk. If the reducer panics, they are taken back in a second
-    /// transaction before this returns, and the state is folded again. (Should the power fail between the two, they
-    /// stay, in quarantine, as if another device had written them.)
+    /// The events are applied after they are durable, so that nobody reads an event that is not durable, and readers never
+    /// wait for the disk. If the reducer panics, a second transaction removes the events before this returns, and the
+    /// state is folded again. (If the power fails between the two transactions, the events stay quarantined, as if another
+    /// device had written them.)
     ///
     /// # Errors
     ///
@@ -224,7 +225,7 @@ impl<R: Reducer> Device<R> {
         self.emit_by(|writer, clock| emit::write_events(writer, clock, now, events))
     }
 
-    /// Emits what `write` writes.
+    /// Emits the events that `write` writes.
     fn emit_by(
         &mut self,
         write: impl FnOnce(&mut LogWriter<'_>, Clock) -> Result<(Vec<EntityId>, Vec<Change>), EmitError>,
@@ -246,12 +247,12 @@ impl<R: Reducer> Device<R> {
         }
     }
 
-    /// Brings what is in memory up to date with the log, if a failure left it behind.
+    /// Brings memory up to date with the log after a failure.
     fn mend(&mut self) -> Result<(), LogError> {
         self.fold.mend(&mut self.log)
     }
 
-    /// Passes on the outcome of a change. After a failure, the state shows what is in the log, if that can be told now.
+    /// Returns the outcome of a change. After a failure, it first brings the state up to date with the log, if possible.
     fn checked<T, E: LogFailure>(&mut self, outcome: Result<T, E>) -> Result<T, E> {
         if outcome.as_ref().is_err_and(LogFailure::is_storage)
             && let Err(error) = self.mend()
@@ -261,11 +262,11 @@ impl<R: Reducer> Device<R> {
         outcome
     }
 
-    /// Lets `decide` look at the state and say what is to happen, and writes that, all or none. Nothing comes between.
+    /// Runs `decide` on the current state and atomically writes the events it returns.
     ///
     /// # Errors
     ///
-    /// What `decide` refuses with, or [`EmitError`]; nothing is stored then.
+    /// The error that `decide` returns, or [`EmitError`]; nothing is stored then.
     pub fn transact<E>(
         &mut self,
         now: Timestamp,
@@ -276,7 +277,7 @@ impl<R: Reducer> Device<R> {
         Ok(self.emit_all(now, &events)?)
     }
 
-    /// Links a host: everything that the device has, and will have, waits for it.
+    /// Links a host: queues everything that the device has, and everything it gets later, for that host.
     ///
     /// # Errors
     ///
@@ -286,28 +287,28 @@ impl<R: Reducer> Device<R> {
         self.log.link_host(label)
     }
 
-    /// Tells whether a linked host was read to its end at least once.
+    /// Returns whether everything at a linked host has been read at least once.
     pub fn is_first_synced(&self, link: u32) -> bool {
         let link = self.log.link(link);
         link.is_some_and(|link| link::decode_cursor(&link.cursor).is_ok_and(|cursor| cursor.caught_up))
     }
 
-    /// Lends the log to the session of a linked host.
+    /// Lends the log to a linked host's session.
     pub fn session_log(&mut self, link: u32) -> DeviceLink<'_, R> {
         DeviceLink::new(self, link)
     }
 
-    /// Returns what counts but is no event of this build.
+    /// Returns the messages that this build cannot apply.
     pub const fn unread(&self) -> &Unread {
         self.fold.unread()
     }
 
-    /// Returns how often the state has changed since the device was opened.
+    /// Returns the number of changes to the state since the device was opened.
     pub const fn version(&self) -> u64 {
         self.fold.version()
     }
 
-    /// Returns every message in the log, in the one order.
+    /// Returns every message in the log, in the total order.
     #[cfg(any(feature = "testing", all(test, feature = "derive")))]
     pub(crate) fn stored(&self) -> Result<Vec<crate::standard::Message>, LogError> {
         self.log.read(|reader| {
@@ -320,7 +321,7 @@ impl<R: Reducer> Device<R> {
         })
     }
 
-    /// Returns the identity of every message in the log, in the one order.
+    /// Returns the identity of every message in the log, in the total order.
     ///
     /// # Errors
     ///
@@ -331,7 +332,7 @@ impl<R: Reducer> Device<R> {
         Ok(hashes)
     }
 
-    /// Shows every message in the log to `look`, in the one order, also those that do not count any more.
+    /// Calls `look` with every message in the log, in the total order, including overwritten and deleted ones.
     ///
     /// # Errors
     ///

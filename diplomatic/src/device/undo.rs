@@ -1,4 +1,4 @@
-//! Taking back what this device did.
+//! Undo.
 
 use super::Device;
 use super::emit::{EmitError, write_events};
@@ -10,9 +10,9 @@ use crate::order::Position;
 use crate::reducer::{Meta, Reducer};
 use crate::standard::{EntityId, Timestamp};
 
-/// Events that can be taken back by other events.
+/// Events that other events can undo.
 pub trait Undo<S>: DiplomaticEvent {
-    /// Returns the events that take this one back, given the state before it; `None` if there are none.
+    /// Returns the events that undo this one, given the state before it; `None` if that is impossible.
     ///
     /// ```
     /// # use diplomatic::{DiplomaticEvent, EntityId, Meta, Undo};
@@ -45,28 +45,28 @@ pub trait Undo<S>: DiplomaticEvent {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UndoError {
-    /// This device emitted nothing that is not undone yet.
-    #[error("there is nothing left that this device did")]
+    /// This device has emitted nothing, or everything has been undone.
+    #[error("there is nothing left to undo that this device did")]
     Nothing,
-    /// Another event has taken its place since, perhaps from another device.
-    #[error("something newer has taken the place of what this device did last")]
+    /// Another event, perhaps from another device, has overwritten it.
+    #[error("something newer has overwritten what this device did last")]
     Overtaken {
-        /// What both are about.
+        /// The entity of both.
         entity: EntityId,
     },
     /// The event has no inverse.
-    #[error("what this device did last cannot be taken back")]
+    #[error("what this device did last cannot be undone")]
     Irreversible {
-        /// What it is about.
+        /// The event's entity.
         entity: EntityId,
     },
-    /// Compaction dropped messages that the state before the event is made of.
-    #[error("compaction dropped what there was before the last event of this device, so that it cannot be taken back")]
+    /// Compaction dropped messages that the state before the event depends on.
+    #[error("compaction dropped the state before the last event of this device, so the event cannot be undone")]
     BeforeHorizon {
-        /// From this position on, states are what they were.
+        /// States from this position on are available.
         horizon: Position,
     },
-    /// The inverse cannot be emitted.
+    /// The inverse could not be emitted.
     #[error(transparent)]
     Emit(#[from] EmitError),
 }
@@ -81,13 +81,13 @@ impl<R: Reducer> Device<R>
 where
     R::Event: Undo<R>,
 {
-    /// Takes back the last event that this device emitted and that is not undone yet, by emitting its
-    /// [inverse](Undo::inverse); returns what that is about. The state before the event is folded from the log.
+    /// Undoes the last event that this device emitted and has not undone yet, by emitting its [inverse](Undo::inverse).
+    /// Returns the entities of the inverse.
     ///
     /// # Errors
     ///
-    /// [`UndoError`], the reason why nothing was done. What is overtaken or irreversible is passed over from then on, so
-    /// that the next call takes back what came before it.
+    /// [`UndoError`]; nothing is stored then. If the event was overwritten or has no inverse, later calls skip it and undo
+    /// the event before it.
     pub fn undo(&mut self, now: Timestamp) -> Result<Vec<EntityId>, UndoError> {
         self.mend()?;
         let stored = self.log.read(|reader| reader.last_to_undo())?.ok_or(UndoError::Nothing)?;
@@ -109,7 +109,7 @@ where
         })?)
     }
 
-    /// Returns the events that take a message back.
+    /// Returns the events that undo a message.
     fn inverse_of(&self, stored: &StoredMessage) -> Result<Vec<R::Event>, UndoError> {
         let entity = stored.message.head().entity().clone();
         let counts = self.log.read(|reader| {
@@ -139,7 +139,7 @@ where
     }
 }
 
-/// The tombstones of registers that came with a delete do not stand in the way of undoing what those registers said.
+/// The tombstones of registers that came with a delete do not prevent undoing the registers' events.
 fn mark_tombstones_undone(writer: &mut LogWriter<'_>, delete: &StoredMessage) -> Result<(), LogError> {
     for (_, winner) in writer.registers_of(delete.message.head().entity())? {
         if let Winner { position, type_name: None } = winner

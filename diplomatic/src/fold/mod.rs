@@ -1,6 +1,6 @@
-//! From messages to a state: what each says, what it is to an app, and the [fold](compute).
+//! From messages to a state: their contents, their meaning to an app, and the [fold](compute).
 //!
-//! It knows nothing of where messages are kept.
+//! This module does not know where messages are stored.
 
 mod compute;
 mod reading;

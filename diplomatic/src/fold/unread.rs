@@ -1,4 +1,4 @@
-//! What is in the log but not in the state: messages that this build cannot apply.
+//! Messages that this build cannot apply: they are in the log, but not in the state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::order::Position;
 use crate::standard::{EntityId, Timestamp};
 
-/// Messages that this build cannot apply, and that would count if it could: they are kept, synced on, and applied by a
-/// build that can.
+/// The messages that this build cannot apply. They are kept, synced, and applied by a build that can.
 ///
-/// The entity's latest version that can be applied counts in their place.
+/// In their place, the entity's latest applicable message counts.
 #[derive(Debug, Clone, Default)]
 pub struct Unread {
     entries: BTreeMap<Position, UnreadEntry>,
@@ -33,7 +32,7 @@ pub(crate) struct UnreadEntry {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Why {
-    /// The type has this name; it is empty for a message without any type.
+    /// The type's name; empty for a message without a type.
     Unknown(String),
     Quarantined(Quarantined),
 }
@@ -42,19 +41,18 @@ enum Why {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Quarantined {
-    /// What it is about.
+    /// The entity.
     pub entity: EntityId,
-    /// When it happened.
+    /// When the change was made.
     pub changed: Timestamp,
     /// Why it could not be applied.
     pub reason: String,
-    /// Whether it was the reducer that could not.
+    /// Whether the reducer panicked.
     panicked: bool,
 }
 
 impl Unread {
-    /// Returns how many messages there are of each type that this build does not know; those without any type are
-    /// under "".
+    /// Returns the number of messages of each unknown type. Those without a type are under "".
     pub fn unknown(&self) -> impl Iterator<Item = (&str, u64)> {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for entry in self.entries.values() {

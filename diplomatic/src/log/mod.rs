@@ -146,18 +146,18 @@ impl Log {
     pub(crate) fn write_undoably<T, E: LogFailure>(
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
-    ) -> Result<(T, Undo), E> {
+    ) -> Result<(T, Rollback), E> {
         let Self { backing, access, database, is_suspect, vault, rng, links } = self;
         with_handle(backing, *access, database, is_suspect, |handle| {
             let transaction = begin_write(handle.writable()?)?;
-            let undo = Undo(transaction.ephemeral_savepoint().map_err(LogError::from)?);
+            let undo = Rollback(transaction.ephemeral_savepoint().map_err(LogError::from)?);
             let value = run(transaction, vault, &mut **rng, links, act)?;
             Ok((value, undo))
         })
     }
 
     /// Rolls the log back to before a transaction, which must be the last one, in another durable transaction.
-    pub(crate) fn undo(&mut self, Undo(savepoint): Undo) -> Result<(), LogError> {
+    pub(crate) fn undo(&mut self, Rollback(savepoint): Rollback) -> Result<(), LogError> {
         self.with_handle(|handle| {
             let mut transaction = begin_write(handle.writable()?)?;
             transaction.restore_savepoint(&savepoint)?;
@@ -235,7 +235,7 @@ fn run<T, E: LogFailure>(
 }
 
 /// How the log was before a transaction.
-pub(crate) struct Undo(Savepoint);
+pub(crate) struct Rollback(Savepoint);
 
 /// The error of an operation inside a transaction.
 pub(crate) trait LogFailure: From<LogError> {
