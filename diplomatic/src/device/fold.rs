@@ -120,7 +120,7 @@ impl<R: Reducer> Fold<R> {
         log: &mut Log,
         mut undo: Option<Rollback>,
     ) -> Result<Result<(), Panicked>, E> {
-        let Plan { new, rewind, unread, last, messages, unfit: _ } = plan;
+        let Plan { new, rewind, unread, last, messages, unfit: _, spoiled: _ } = plan;
         if messages == 0 {
             return Ok(Ok(()));
         }

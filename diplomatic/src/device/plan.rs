@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Range;
 
 use super::source::origin_of;
 use crate::event::{DiplomaticEvent, Draft, Shape, Target};
@@ -17,6 +18,8 @@ pub(super) struct Plan<E> {
     pub(super) new: Vec<NewVersion<E>>,
     /// Where to fold from again: the state as of this place or a later one is wrong. `None`: all go on top.
     pub(super) rewind: Option<Position>,
+    /// The places as of which kept states are not sound any more, though the state is right.
+    pub(super) spoiled: Vec<Range<Position>>,
     /// What changes of what cannot be applied; it is in the log already.
     pub(super) unread: Vec<(Position, Option<UnreadEntry>)>,
     /// The last of all new messages.
@@ -53,7 +56,7 @@ pub(super) fn plan_blindly<E>(writer: &mut LogWriter<'_>, changes: &[Change]) ->
     }
     let last = changes.iter().map(|change| change.position).max();
     let messages = changes.len() as u64;
-    Ok(Plan { new: Vec::new(), rewind: None, unread: Vec::new(), last, messages, unfit: None })
+    Ok(Plan { new: Vec::new(), rewind: None, spoiled: Vec::new(), unread: Vec::new(), last, messages, unfit: None })
 }
 
 /// Plans for new messages, inside the transaction that stores them, and drops the snapshots that they spoil.
@@ -68,6 +71,7 @@ pub(super) fn plan<R: Reducer>(
     let mut plan = Plan {
         new: Vec::with_capacity(changes.len()),
         rewind: None,
+        spoiled: Vec::new(),
         unread: Vec::new(),
         last: changes.iter().map(|change| change.position).max(),
         messages: changes.len() as u64,
@@ -79,6 +83,9 @@ pub(super) fn plan<R: Reducer>(
     plan.new.sort_unstable_by_key(|new| new.item.position);
     if let Some(rewind) = plan.rewind {
         writer.retain_snapshots(|at, _| *at < rewind)?;
+    }
+    if !plan.spoiled.is_empty() {
+        writer.retain_snapshots(|at, _| !plan.spoiled.iter().any(|spoiled| spoiled.contains(at)))?;
     }
     for (position, entry) in &plan.unread {
         match entry.as_ref().map(rmp_serde::to_vec_named) {
@@ -117,6 +124,22 @@ fn by_entity<E: DiplomaticEvent>(links: &[Link], changes: Vec<Change>) -> HashMa
 impl<E: DiplomaticEvent> Plan<E> {
     fn rewind_to(&mut self, position: Position) {
         self.rewind = Some(self.rewind.map_or(position, |rewind| rewind.min(position)));
+    }
+
+    /// Spoils the states in which a register still stood under another parent, when its tombstone goes on top because it
+    /// went with its last one: folded from such a state, the delete of the last parent would leave it there.
+    fn spoil_other_parents(&mut self, writer: &LogWriter<'_>, new: &Item<E>, old: &Position) -> Result<(), LogError> {
+        if !matches!(new.reading, Reading::SilentDelete) {
+            return Ok(());
+        }
+        let parent = parent_at(writer, old)?;
+        for version in writer.superseded_of(&new.entity)? {
+            if version < *old && parent_at(writer, &version)? != parent {
+                self.spoiled.push(version..*old);
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Takes up the new messages of one entity.
@@ -184,7 +207,10 @@ impl<E: DiplomaticEvent> Plan<E> {
             let old_one = Winner { position: old, type_name: old_type };
             if !replaces(writer, &new, &old_one)? {
                 self.rewind_to(start_of(entity));
-            } else if unread.has_panics_after(&old)
+            } else {
+                self.spoil_other_parents(writer, &new, &old)?;
+            }
+            if unread.has_panics_after(&old)
                 || unread.hides_in_window_of(&new.position)
                 || takes_others_along(writer, &new, &old)?
             {
@@ -263,6 +289,15 @@ fn takes_others_along<E>(writer: &LogWriter<'_>, new: &Item<E>, old: &Position) 
     }
     let registers = writer.registers_of(&new.entity)?;
     Ok(registers.iter().any(|(_, last)| last.type_name.is_some() && last.position > *old))
+}
+
+/// Returns the parent that a message names.
+fn parent_at(writer: &LogWriter<'_>, position: &Position) -> Result<Option<EntityId>, LogError> {
+    let message = writer.message(position)?;
+    Ok(message.and_then(|message| match Content::of(&message) {
+        Content::Typed { parent, .. } => parent,
+        _ => None,
+    }))
 }
 
 /// Returns a place before every message of the entity.
