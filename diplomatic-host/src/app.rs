@@ -11,8 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, spawn_blocking};
 
 use crate::budget::{Budget, Share};
+use crate::guard::Guard;
 use crate::live::Hub;
-use crate::{BagStore, Host, Limits, Notice, StoreFuture, Surroundings};
+use crate::{BagStore, Host, Limits, Metrics, Tls};
 
 /// Tells the time.
 pub(crate) type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -58,6 +59,9 @@ pub(crate) struct App {
     pub(crate) closing: Arc<watch::Sender<bool>>,
     /// A permit for every core that checks signatures.
     checks: Arc<Semaphore>,
+    pub(crate) tls: Option<Arc<Tls>>,
+    pub(crate) metrics: Metrics,
+    pub(crate) guard: Guard,
     clock: Clock,
     _following: Arc<Following>,
 }
@@ -73,9 +77,20 @@ impl Drop for Following {
 
 impl App {
     /// Starts to follow the store, on the tokio runtime that this is called in.
-    pub(crate) fn start(host: Arc<Host<dyn BagStore>>, limits: Limits, clock: Clock) -> Self {
+    pub(crate) fn start(
+        host: Arc<Host<dyn BagStore>>,
+        limits: Limits,
+        clock: Clock,
+        tls: Option<Arc<Tls>>,
+        metrics: Metrics,
+        guard: Guard,
+    ) -> Self {
         let outgoing = Budget::new(limits.outgoing_bounds());
         let hub = Hub::new(limits.sockets, Arc::clone(&outgoing));
+        guard.gate.on_block({
+            let hub = hub.clone();
+            move |key| hub.close(key)
+        });
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let following = tokio::spawn({
             let (hub, host) = (hub.clone(), Arc::clone(&host));
@@ -91,6 +106,9 @@ impl App {
             reads: Arc::new(Semaphore::new(READS)),
             closing: Arc::new(watch::Sender::new(false)),
             checks: Arc::new(Semaphore::new(cores.div_ceil(2))),
+            tls,
+            metrics,
+            guard,
             clock,
         }
     }
@@ -113,30 +131,24 @@ impl App {
 /// How many signatures are checked on the spot: to hand over so few would cost more.
 const FEW: usize = 4;
 
-/// Signatures are checked on a part of the cores, however many are to be checked.
-impl Surroundings for App {
-    fn check(&self, user: PublicKey, bags: Vec<Bag>) -> StoreFuture<'_, Vec<Result<VerifiedBag, InvalidSignature>>> {
-        Box::pin(async move {
-            if bags.len() <= FEW {
-                return Bag::verify_each(bags, &user);
-            }
-            let count = bags.len();
-            let permit = self.checks.clone().acquire_owned().await;
-            let checked = spawn_blocking(move || {
-                let _permit = permit;
-                Bag::verify_each(bags, &user)
-            });
-            // It fails only where the runtime is shut down, which nobody hears any more.
-            checked.await.unwrap_or_else(|_| vec![Err(InvalidSignature); count])
-        })
-    }
-
-    fn tell(&self, notice: Notice) {
-        self.hub.publish(notice);
-    }
-
-    fn largest_bag(&self) -> usize {
-        self.limits.body
+impl App {
+    /// Checks signatures on a part of the cores, however many are to be checked.
+    pub(crate) async fn check_signatures(
+        &self,
+        user: PublicKey,
+        bags: Vec<Bag>,
+    ) -> Vec<Result<VerifiedBag, InvalidSignature>> {
+        if bags.len() <= FEW {
+            return Bag::verify_each(bags, &user);
+        }
+        let count = bags.len();
+        let permit = self.checks.clone().acquire_owned().await;
+        let checked = spawn_blocking(move || {
+            let _permit = permit;
+            Bag::verify_each(bags, &user)
+        });
+        // It fails only where the runtime is shut down, which nobody hears any more.
+        checked.await.unwrap_or_else(|_| vec![Err(InvalidSignature); count])
     }
 }
 

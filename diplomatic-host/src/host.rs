@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use diplomatic::standard::calls::{AuthToken, Call};
-use diplomatic::standard::{Bag, InvalidSignature, PublicKey, Seq, Timestamp, VerifiedBag};
+use diplomatic::standard::{Bag, InvalidSignature, PublicKey, Seq, Status, Timestamp, VerifiedBag};
 
 use crate::calls::{self, Caller, Input};
 use crate::{BagStore, Incoming, Items, Notice, Refusal, Reply, Route, StoreFuture, Surroundings};
@@ -58,8 +58,9 @@ impl<S: BagStore + ?Sized> Host<S> {
     pub async fn handle(&self, received: Timestamp, route: Route, body: Vec<u8>) -> Reply {
         let (around, mut body) = (Alone::default(), body);
         let reply = self.handle_within(received, route, &mut body, &around).await;
-        let reply = reply.start(&self.store).await;
-        Reply { notices: around.into_notices(), ..reply }
+        let mut reply = reply.start(&self.store).await;
+        reply.notices = around.into_notices();
+        reply
     }
 
     /// Answers a request that came at `received`, with the help of what is around the host, while its body comes in.
@@ -104,8 +105,9 @@ impl<S: BagStore + ?Sized> Host<S> {
     ) -> Result<Items, Refusal> {
         let mut request = Input::new(body);
         let caller = Caller::read(&self.store, received, &mut request).await?;
+        around.let_in(caller.key, call).await?;
         match call {
-            Call::User => calls::user(&self.store, &caller, request.short(SHORT).await?).await,
+            Call::User => calls::user(&self.store, &caller, request.short(SHORT).await?, around).await,
             Call::Push => calls::push(&self.store, &caller, &mut request, around).await,
             Call::Peek => calls::peek(&caller, request.short(SHORT).await?),
             Call::Pull => calls::pull(&caller, &mut request).await,
@@ -129,11 +131,16 @@ impl Alone {
 }
 
 impl Surroundings for Alone {
-    fn check(&self, user: PublicKey, bags: Vec<Bag>) -> StoreFuture<'_, Vec<Result<VerifiedBag, InvalidSignature>>> {
-        Box::pin(async move { Bag::verify_each(bags, &user) })
+    fn check(&self, user: PublicKey, bags: Vec<Bag>) -> StoreFuture<'_, Vec<Result<VerifiedBag, Status>>> {
+        Box::pin(async move { with_status(Bag::verify_each(bags, &user)) })
     }
 
     fn tell(&self, notice: Notice) {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push(notice);
     }
+}
+
+/// Puts the status in place of each error.
+pub(crate) fn with_status(checked: Vec<Result<VerifiedBag, InvalidSignature>>) -> Vec<Result<VerifiedBag, Status>> {
+    checked.into_iter().map(|bag| bag.map_err(InvalidSignature::status)).collect()
 }

@@ -9,22 +9,47 @@
 #[cfg(test)]
 #[path = "../tests/support/account.rs"]
 mod account;
+#[cfg(unix)]
+mod admin;
+mod admission;
 mod app;
+pub mod backup;
 mod budget;
 mod calls;
+mod disk;
+mod guard;
+mod health;
 mod host;
+mod housekeeping;
 mod http;
 mod limits;
 mod live;
+mod metrics;
+mod policy;
+mod proxies;
+mod quotas;
+mod rates;
 mod refusal;
 mod reply;
 mod route;
 mod serve;
 mod store;
+mod tls;
 
+#[cfg(unix)]
+pub use admin::{Admin, AdminCommand, AdminSocket, BindError, UnknownCommand, socket_beside};
+pub use admission::{Admission, InviteCode, Ruling, Visitor};
 pub use calls::{Incoming, Items, Notice, Surroundings};
+pub use disk::Disk;
+pub use health::{Health, Stage};
 pub use host::Host;
+pub use http::serve_monitor;
 pub use limits::Limits;
+pub use metrics::Metrics;
+pub use policy::Policy;
+pub use proxies::{Network, NetworkError, Proxies};
+pub use quotas::Quotas;
+pub use rates::Rates;
 pub use refusal::Refusal;
 pub use reply::Reply;
 pub use route::Route;
@@ -33,3 +58,4 @@ pub use store::{
     Appended, BagStore, Change, Changes, Feed, LateStore, MemoryStore, OpenStoreError, Placed, Readiness, RedbOptions,
     RedbStore, StoreError, StoreFuture, Usage, WriteFault,
 };
+pub use tls::{Tls, TlsError};

@@ -43,7 +43,8 @@ pub struct Limits {
     /// How long a socket of the live channel lives; about a day by default, some longer than others. Clients connect
     /// again.
     pub socket_life: Duration,
-    /// How long requests that were accepted may take to finish at shutdown; 30 s by default.
+    /// How long requests that were accepted may take to finish at shutdown; 8 s by default, for containers are killed
+    /// after 10 s.
     pub grace: Duration,
 }
 
@@ -60,7 +61,7 @@ impl Default for Limits {
             rate: 1024,
             ping: Duration::from_secs(30),
             socket_life: Duration::from_secs(24 * 60 * 60),
-            grace: Duration::from_secs(30),
+            grace: Duration::from_secs(8),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a host answers: a head, then items that are read from the store as they are sent.
 
-use diplomatic::standard::calls::ResponseHead;
+use diplomatic::standard::calls::{Quota, ResponseHead};
 use diplomatic::standard::{Encode, Status, Timestamp};
 
 use crate::{BagStore, Items, Notice, Refusal, StoreError};
@@ -10,22 +10,26 @@ use crate::{BagStore, Items, Notice, Refusal, StoreError};
 pub struct Reply {
     pub(crate) received: Timestamp,
     /// `None` for the answer to a preflight, which is empty.
-    pub(crate) status: Option<Status>,
+    status: Option<Status>,
     /// The items, which follow the head.
     pub items: Items,
     /// What the request causes the user's open sockets to be sent, in this order; empty where the
     /// [`Surroundings`](crate::Surroundings) of the call took it.
     pub notices: Vec<Notice>,
+    /// Why the request was refused, in a word.
+    refused: Option<&'static str>,
+    stored: Quota,
+    traffic: Quota,
 }
 
 impl Reply {
     pub(crate) fn preflight(received: Timestamp) -> Self {
-        Self { received, status: None, items: Items::default(), notices: Vec::new() }
+        Self::bare(received, None, Items::default())
     }
 
     pub(crate) fn new(received: Timestamp, outcome: Result<Items, Refusal>) -> Self {
         match outcome {
-            Ok(items) => Self { received, status: Some(Status::SUCCESS), items, notices: Vec::new() },
+            Ok(items) => Self::bare(received, Some(Status::SUCCESS), items),
             Err(refusal) => Self::refused(received, &refusal),
         }
     }
@@ -33,7 +37,24 @@ impl Reply {
     /// Returns the reply to a request that is not carried out.
     pub fn refused(received: Timestamp, refusal: &Refusal) -> Self {
         tracing::debug!(refusal = refusal as &dyn std::error::Error, "refused a request");
-        Self { received, status: Some(refusal.status()), items: Items::default(), notices: Vec::new() }
+        let reply = Self::bare(received, Some(refusal.status()), Items::default());
+        Self { refused: Some(refusal.reason()), ..reply }
+    }
+
+    fn bare(received: Timestamp, status: Option<Status>, items: Items) -> Self {
+        let (stored, traffic) = (Quota::UNLIMITED, Quota::UNLIMITED);
+        Self { received, status, items, notices: Vec::new(), refused: None, stored, traffic }
+    }
+
+    /// Reports in the head how much the account may store and send, and how much of it is used.
+    #[must_use]
+    pub fn with_quotas(self, stored: Quota, traffic: Quota) -> Self {
+        Self { stored, traffic, ..self }
+    }
+
+    /// Returns why the request was refused, in a word, if it was.
+    pub(crate) const fn refusal(&self) -> Option<&'static str> {
+        self.refused
     }
 
     /// Reads the first of the items: should the store fail, the reply is still a refusal with a status.
@@ -51,7 +72,12 @@ impl Reply {
 
     /// Returns the encoded head, given the time at which it is sent.
     pub fn head(&self, sent: Timestamp) -> Vec<u8> {
-        let head = self.status.map(|status| ResponseHead::unlimited(status, self.received, sent));
+        let (stored, traffic) = (self.stored, self.traffic);
+        let head = self.status.map(|status| ResponseHead {
+            stored,
+            traffic,
+            ..ResponseHead::unlimited(status, self.received, sent)
+        });
         head.map(|head| head.to_bytes()).unwrap_or_default()
     }
 

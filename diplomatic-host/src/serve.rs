@@ -14,8 +14,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::app::{App, Clock, Seat};
 use crate::budget::Budget;
+use crate::guard::Guard;
 use crate::http::{self, Router};
-use crate::{BagStore, Host, Limits};
+use crate::{BagStore, Health, Host, Limits, Metrics, Policy, Proxies, Stage, Tls, housekeeping};
 
 /// A host on HTTP, with the live channel.
 ///
@@ -47,13 +48,25 @@ pub struct Server {
     host: Arc<Host<dyn BagStore>>,
     limits: Limits,
     clock: Clock,
+    tls: Option<Arc<Tls>>,
+    health: Health,
+    metrics: Metrics,
+    guard: Guard,
 }
 
 impl Server {
     /// Makes a server with the default limits and the system's clock. It takes a [`Host`], or an `Arc` of one that the
     /// caller wants to look into meanwhile.
     pub fn new<S: BagStore>(host: impl Into<Arc<Host<S>>>) -> Self {
-        Self { host: host.into() as Arc<Host<S>>, limits: Limits::default(), clock: Arc::new(system_time) }
+        Self {
+            host: host.into() as Arc<Host<S>>,
+            limits: Limits::default(),
+            clock: Arc::new(system_time),
+            tls: None,
+            health: Health::new(),
+            metrics: Metrics::new(),
+            guard: Guard::new(Policy::default()),
+        }
     }
 
     /// Sets the limits.
@@ -76,9 +89,45 @@ impl Server {
         http::router(self.start())
     }
 
+    /// Sets whom the server serves, and how much.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { guard: Guard::new(policy), ..self }
+    }
+
+    /// Serves HTTPS instead of HTTP.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(Arc::new(tls)), ..self }
+    }
+
+    /// Tells through `health` whether it serves.
+    #[must_use]
+    pub fn with_health(self, health: Health) -> Self {
+        Self { health, ..self }
+    }
+
+    /// Counts in `metrics`.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Returns who carries out the operator's commands on this server, while it serves. The policy has to be set before.
+    #[cfg(unix)]
+    pub fn admin(&self) -> crate::Admin {
+        crate::Admin {
+            host: Arc::clone(&self.host),
+            gate: Arc::clone(&self.guard.gate),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
     /// Serves the connections of `listener` until `shutdown` is ready, then finishes the requests that were accepted,
     /// for at most [`Limits::grace`].
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        let (health, tls) = (self.health.clone(), self.tls.clone());
+        health.watch(Arc::clone(&self.host));
         let app = self.start();
         let bounds = app.limits.connection_bounds();
         let count = bounds.total.min(Semaphore::MAX_PERMITS.min(u32::MAX as usize));
@@ -86,10 +135,15 @@ impl Server {
         let addresses = Budget::new(bounds);
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
+        let mut certificates = pin!(follow(tls));
+        let mut housekeeping = pin!(housekeeping::keep(&app));
+        health.enter(Stage::Ready);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                accepted = accept(&listener, &seats, &addresses) => match accepted {
+                () = &mut certificates => {}
+                () = &mut housekeeping => {}
+                accepted = accept(&listener, &seats, &addresses, &app.guard.proxies) => match accepted {
                     Ok(Some((seat, stream))) => {
                         connections.spawn(http::serve_connection(app.clone(), seat, stream));
                     }
@@ -100,6 +154,7 @@ impl Server {
             }
         }
         drop(listener);
+        health.enter(Stage::Stopping);
         app.closing.send_replace(true);
         let finished = async {
             while connections.join_next().await.is_some() {}
@@ -112,26 +167,35 @@ impl Server {
     }
 
     fn start(self) -> App {
-        App::start(self.host, self.limits, self.clock)
+        App::start(self.host, self.limits, self.clock, self.tls, self.metrics, self.guard)
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host: _, limits, clock: _ } = self;
+        let Self { host: _, limits, clock: _, tls: _, health: _, metrics: _, guard: _ } = self;
         f.debug_struct("Server").field("limits", limits).finish_non_exhaustive()
     }
 }
 
-/// Accepts a connection; `None` when its address has as many as it may have.
+/// Takes up new certificates; never ends.
+async fn follow(tls: Option<Arc<Tls>>) {
+    match tls {
+        Some(tls) => tls.follow_files().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Accepts a connection; `None` when its address has as many as it may have. A proxy stands for many addresses.
 async fn accept(
     listener: &TcpListener,
     seats: &Arc<Semaphore>,
     addresses: &Arc<Budget>,
+    proxies: &Proxies,
 ) -> io::Result<Option<(Seat, TcpStream)>> {
     let permit = seats.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    let mut of_address = addresses.share(None, Some(peer.ip()));
+    let mut of_address = addresses.share(None, (!proxies.trusts(peer.ip().to_canonical())).then(|| peer.ip()));
     Ok(of_address.try_grow(1).then(|| (Seat::new(peer.ip(), of_address, permit), stream)))
 }
 

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,18 +20,8 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use support::account::Account;
-use support::program::{Program, command, open_idle_sockets};
+use support::program::{Program, command, complaint, open_idle_sockets};
 use support::{Client, clock, soon};
-
-/// Runs the program where it must not start, and returns its one sentence.
-fn complaint(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    assert_eq!(status.code(), Some(1), "{}", String::from_utf8_lossy(&stderr));
-    assert!(stdout.is_empty());
-    let complaint = String::from_utf8(stderr).unwrap();
-    assert_eq!(complaint.lines().count(), 1, "{complaint}");
-    complaint
-}
 
 /// Pushes until the host is gone, and returns the seq of every bag that was acknowledged.
 async fn push_until_it_dies(address: SocketAddr, account: Arc<Account>, seed: u64) -> Vec<(u64, Signature)> {

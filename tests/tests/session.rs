@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diplomatic::Position;
 use diplomatic::standard::calls::{
-    Call, Notification, PeekItem, PeekRequest, PullItem, PushItem, PushOutcome, PushRequest, ResponseHead,
+    Call, Notification, PeekItem, PeekRequest, PullItem, PushItem, PushOutcome, PushRequest, Quota, ResponseHead,
 };
 use diplomatic::standard::{
     Bag, BagHead, Body, Decode, Encode, EntityId, HostKeys, Kdm, Label, Message, Reader, SealedBody, SealedHead, Seed,
@@ -402,6 +402,29 @@ fn host_that_keeps_losing_bags_is_not_filled_in_a_loop() {
     assert!(desk.session.status().start_overs <= 5, "{:?}", desk.session.status());
     desk.pass(Duration::from_secs(3600), true);
     assert_eq!(desk.phase(), Phase::CaughtUp);
+}
+
+#[test]
+fn a_full_account_is_shown_as_full_and_with_a_remedy() {
+    for (stored, traffic, refusal) in [
+        (Quota::new(100, 95), Quota::UNLIMITED, Refusal::OverQuota { limit: 100, used: 95 }),
+        (Quota::new(100, 95), Quota::new(50, 49), Refusal::OverQuota { limit: 100, used: 95 }),
+        (Quota::new(100, 95), Quota::new(50, 50), Refusal::OverTraffic { limit: 50 }),
+        (Quota::UNLIMITED, Quota::UNLIMITED, Refusal::Status(Status::STORAGE_ERROR)),
+    ] {
+        let mut desk = Desk::settled(Quirks::default());
+        desk.emit(10);
+        let (id, _) = desk.request(Call::Push);
+        let head = desk.head(Status::SUCCESS);
+        let head = ResponseHead { stored, traffic, ..ResponseHead::decode(&head).unwrap() };
+        let mut body = head.to_bytes();
+        PushItem { index: 0, outcome: PushOutcome::Refused(Status::STORAGE_ERROR) }.encode(&mut body);
+        desk.answer(id, &body);
+        assert!(desk.poll().is_empty());
+        let status = desk.session.status();
+        assert_eq!((status.pending, status.refused, status.refusal), (1, 1, Some(refusal)));
+        assert!(refusal.remedy().contains("host"));
+    }
 }
 
 #[test]

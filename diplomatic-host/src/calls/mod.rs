@@ -9,7 +9,8 @@ mod pull;
 mod push;
 mod user;
 
-use diplomatic::standard::{Bag, InvalidSignature, PublicKey, Seq, VerifiedBag};
+use diplomatic::standard::calls::Call;
+use diplomatic::standard::{Bag, PublicKey, Seq, Status, VerifiedBag};
 
 pub use answer::Items;
 pub(crate) use caller::Caller;
@@ -20,7 +21,7 @@ pub(crate) use pull::pull;
 pub(crate) use push::push;
 pub(crate) use user::user;
 
-use crate::StoreFuture;
+use crate::{Metrics, Refusal, StoreFuture};
 
 /// A frame for every open socket of a user. It tells of all the user's bags from one seq to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,11 +38,27 @@ pub struct Notice {
 
 /// What a call needs of the program around it.
 pub trait Surroundings: Send + Sync {
-    /// Checks the signatures of bags, wherever that holds up nobody else; each gets its own answer, in their order.
-    fn check(&self, user: PublicKey, bags: Vec<Bag>) -> StoreFuture<'_, Vec<Result<VerifiedBag, InvalidSignature>>>;
+    /// Checks the signatures of bags, wherever that holds up nobody else, and whether there is room for them; each gets
+    /// its own answer, in their order.
+    fn check(&self, user: PublicKey, bags: Vec<Bag>) -> StoreFuture<'_, Vec<Result<VerifiedBag, Status>>>;
 
     /// Takes a frame for the user's open sockets. It comes when the bags are durable, and not always in their order.
     fn tell(&self, notice: Notice);
+
+    /// Lets a caller in whose auth timestamp holds, or refuses its call.
+    fn let_in(&self, _user: PublicKey, _call: Call) -> StoreFuture<'_, Result<(), Refusal>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Decides whether a caller who has no account gets one.
+    fn admit(&self, _user: PublicKey) -> StoreFuture<'_, Result<(), Refusal>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Returns where writes are counted.
+    fn metrics(&self) -> Option<&Metrics> {
+        None
+    }
 
     /// Returns the size of the largest body of a bag that is stored.
     fn largest_bag(&self) -> usize {

@@ -5,7 +5,7 @@ use diplomatic::standard::{Bag, BagHead, Encode, PublicKey, SealedBody, Seq, Sta
 
 use super::input::{Input, Piece};
 use super::{Caller, Items, Notice, Surroundings};
-use crate::{Appended, BagStore, Placed, Refusal, StoreError};
+use crate::{Appended, BagStore, Metrics, Placed, Refusal, StoreError};
 
 /// How large a frame of the live channel gets: every socket that it is sent on has a copy for a moment.
 const FRAME: usize = 16 << 10;
@@ -70,13 +70,17 @@ impl<S: BagStore + ?Sized> Push<'_, S> {
             // There is no need to know.
             Some(_) => Vec::new(),
         };
-        let valid: Vec<bool> = checked.iter().map(Result::is_ok).collect();
+        let verdicts: Vec<Option<Status>> = checked.iter().map(|bag| bag.as_ref().err().copied()).collect();
         let bags: Vec<VerifiedBag> = checked.into_iter().flatten().collect();
         let heads: Vec<BagHead> = bags.iter().map(|bag| bag.as_bag().head.clone()).collect();
+        let writing = self.around.metrics().map(Metrics::start_write);
         let appended = match bags.len() {
             0 => Appended::whole(Vec::new()),
             _ => self.store.append(self.user, bags).await,
         };
+        if let Some(writing) = writing {
+            writing.finish(&appended, &verdicts);
+        }
         self.stored += appended.placed.len() as u64;
         if let Some(error) = appended.cut {
             if self.stored == 0 {
@@ -85,20 +89,24 @@ impl<S: BagStore + ?Sized> Push<'_, S> {
             self.cut = Some(error);
         }
         self.tell(heads, &inlined, &appended.placed);
-        self.answer(&refused, &valid, &appended.placed)
+        self.answer(&refused, &verdicts, &appended.placed)
     }
 
-    /// Answers for bags, given what was wrong with them from the start, whose signatures hold among the others, and
-    /// where the first of those lie.
-    fn answer(&mut self, refused: &[Option<Status>], valid: &[bool], placed: &[Placed]) -> Result<(), Refusal> {
+    /// Answers for bags, given what was wrong with them from the start, what was found wrong with the others, and where
+    /// the first of the rest lie.
+    fn answer(
+        &mut self,
+        refused: &[Option<Status>],
+        verdicts: &[Option<Status>],
+        placed: &[Placed],
+    ) -> Result<(), Refusal> {
         let cut = self.cut.as_ref().map_or(Status::STORAGE_ERROR, StoreError::status);
-        let mut valid = valid.iter();
+        let mut verdicts = verdicts.iter();
         let mut seqs = placed.iter().map(|placed| placed.seq());
         for refused in refused {
-            let outcome = match (refused, refused.is_none().then(|| valid.next()).flatten()) {
-                (Some(status), _) => PushOutcome::Refused(*status),
-                (None, Some(false)) => PushOutcome::Refused(Status::INVALID_SIGNATURE),
-                (None, Some(true)) => seqs.next().map_or(PushOutcome::Refused(cut), PushOutcome::Stored),
+            let outcome = match (refused, refused.is_none().then(|| verdicts.next()).flatten()) {
+                (Some(status), _) | (None, Some(Some(status))) => PushOutcome::Refused(*status),
+                (None, Some(None)) => seqs.next().map_or(PushOutcome::Refused(cut), PushOutcome::Stored),
                 (None, None) => PushOutcome::Refused(cut),
             };
             PushItem { index: self.count, outcome }.encode(&mut self.items);

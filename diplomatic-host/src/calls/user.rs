@@ -3,12 +3,18 @@
 use diplomatic::standard::Decode;
 use diplomatic::standard::calls::UserRequest;
 
-use super::{Caller, Items};
+use super::{Caller, Items, Surroundings};
 use crate::{BagStore, Refusal};
 
-pub(crate) async fn user<S: BagStore + ?Sized>(store: &S, caller: &Caller, request: &[u8]) -> Result<Items, Refusal> {
+pub(crate) async fn user<S: BagStore + ?Sized>(
+    store: &S,
+    caller: &Caller,
+    request: &[u8],
+    around: &dyn Surroundings,
+) -> Result<Items, Refusal> {
     UserRequest::decode(request)?;
     if !caller.is_registered() {
+        around.admit(caller.key).await?;
         store.register(caller.key).await?;
     }
     Ok(Items::default())

@@ -19,6 +19,7 @@ pub(super) struct Upload {
     share: Share,
     pace: Pace,
     ended: bool,
+    received: u64,
 }
 
 /// Keeps clients to [`Limits::rate`], but for pauses. Time that passes while nobody wants bytes does not count.
@@ -35,7 +36,12 @@ impl Upload {
         let share = app.bodies.share(None, address);
         let most = app.limits.idle;
         let pace = Pace { rate: app.limits.rate.max(1) as u64, most, left: most };
-        Self { stream: body.into_data_stream(), limits: (*app.limits).clone(), share, pace, ended: false }
+        Self { stream: body.into_data_stream(), limits: (*app.limits).clone(), share, pace, ended: false, received: 0 }
+    }
+
+    /// Returns how many bytes have come.
+    pub(super) const fn received(&self) -> u64 {
+        self.received
     }
 
     /// Reads what nobody wants and throws it away, for a while: most clients look for a response only when they have
@@ -63,6 +69,7 @@ impl Upload {
             return Ok(None);
         };
         let chunk = chunk.map_err(|_| Refusal::Incomplete)?;
+        self.received += chunk.len() as u64;
         self.pace.on_bytes(chunk.len() as u64, started.elapsed());
         self.share.grow(chunk.len(), self.limits.idle).await?;
         Ok(Some(chunk))

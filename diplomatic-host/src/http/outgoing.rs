@@ -32,7 +32,11 @@ impl Outgoing {
         }
         let (mut share, _reading) = match self.room().await {
             Ok(room) => room,
-            Err(refusal) => return Reply { notices: reply.notices, ..Reply::refused(reply.received, &refusal) },
+            Err(refusal) => {
+                let mut refused = Reply::refused(reply.received, &refusal);
+                refused.notices = reply.notices;
+                return refused;
+            }
         };
         let reply = reply.start(self.app.host.store()).await;
         share.settle(CHUNK, reply.items.at_hand());

@@ -12,32 +12,55 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::{Stream, StreamExt, stream};
 
+use super::around::Traffic;
 use super::outgoing::Outgoing;
-use crate::Reply;
 use crate::app::App;
 use crate::budget::Counted;
+use crate::{Metrics, Reply};
 
 /// Returns the response to a call or a preflight.
-pub(super) async fn respond(app: &App, reply: Reply, address: Option<IpAddr>) -> Response {
+pub(super) async fn respond(app: &App, reply: Reply, address: Option<IpAddr>, traffic: Option<Traffic>) -> Response {
     if reply.status().is_none() {
         return preflight();
     }
     let mut outgoing = Outgoing::new(app.clone(), reply.items.user(), address);
+    let was_refused = reply.refusal().is_some();
     let reply = outgoing.start(reply).await;
+    if let Some(reason) = reply.refusal().filter(|_| !was_refused) {
+        app.metrics.count_refusal(reason);
+    }
     let head = reply.head(app.now());
+    let sent = Sent { metrics: app.metrics.clone(), traffic };
+    sent.count(head.len());
     let body = match reply.items.as_whole() {
         Some(items) => {
+            sent.count(items.len());
             let whole = [&head, items].concat();
             Body::from(Counted::new(whole, outgoing.take_started()))
         }
         None => {
             let head = stream::once(async { Ok(Bytes::from(head)) });
-            Body::from_stream(head.chain(chunks(outgoing, reply)))
+            Body::from_stream(head.chain(chunks(outgoing, reply, sent)))
         }
     };
     let mut response = allow_any_origin(Response::new(body));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     response
+}
+
+/// Counts what is sent.
+struct Sent {
+    metrics: Metrics,
+    traffic: Option<Traffic>,
+}
+
+impl Sent {
+    fn count(&self, bytes: usize) {
+        self.metrics.count_sent(bytes as u64);
+        if let Some(traffic) = &self.traffic {
+            traffic.count(bytes as u64);
+        }
+    }
 }
 
 /// Returns an empty response with another status than 200.
@@ -64,9 +87,10 @@ fn preflight() -> Response {
 
 /// Reads items as the client takes them. A store that fails ends the stream with an error, which breaks the response
 /// off so that the client does not take a part for the whole.
-fn chunks(outgoing: Outgoing, reply: Reply) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::try_unfold((outgoing, reply), async |(mut outgoing, mut reply)| {
+fn chunks(outgoing: Outgoing, reply: Reply, sent: Sent) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::try_unfold((outgoing, reply, sent), async |(mut outgoing, mut reply, sent)| {
         let chunk = outgoing.next(&mut reply).await.map_err(io::Error::other)?;
-        Ok(chunk.map(|chunk| (chunk, (outgoing, reply))))
+        sent.count(chunk.as_ref().map_or(0, Bytes::len));
+        Ok(chunk.map(|chunk| (chunk, (outgoing, reply, sent))))
     })
 }

@@ -13,10 +13,12 @@ use axum::response::{IntoResponse, Response};
 use diplomatic::standard::{PublicKey, Seq, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 
+use super::around::Traffic;
 use super::respond::{allow_any_origin, refuse};
-use crate::Limits;
 use crate::app::{App, Seat};
 use crate::live::Subscription;
+use crate::metrics::Now;
+use crate::{Limits, Refusal};
 
 /// The largest message that a client may send; they have nothing to say.
 const INCOMING: usize = 4096;
@@ -26,8 +28,13 @@ const READ_BUFFER: usize = 512;
 /// Answers the upgrade: 401 unless the query's `t` lets the caller in.
 pub(super) async fn open(app: App, seat: Option<Seat>, received: Timestamp, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    let Some((user, last)) = admit(&app, received, parts.uri.query()).await else {
-        return refuse(StatusCode::UNAUTHORIZED);
+    let (user, last) = match admit(&app, received, parts.uri.query()).await {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            tracing::debug!(%refusal, "refused a socket");
+            app.metrics.count_refusal(refusal.reason());
+            return refuse(StatusCode::UNAUTHORIZED);
+        }
     };
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade
@@ -40,22 +47,29 @@ pub(super) async fn open(app: App, seat: Option<Seat>, received: Timestamp, requ
     };
     // Before the client hears that the channel is open: from then on it counts on every push being told.
     let Some(subscription) = app.hub.subscribe(user, last) else {
+        app.metrics.count_refusal("sockets");
         return refuse(StatusCode::TOO_MANY_REQUESTS);
     };
     allow_any_origin(upgrade.on_upgrade(async move |socket| {
-        run(&app, socket, subscription).await;
+        let _counted = app.metrics.hold(Now::Sockets);
+        let traffic = Traffic::new(app.clone(), user);
+        run(&app, socket, subscription, &traffic).await;
         drop(seat);
     }))
 }
 
-async fn admit(app: &App, now: Timestamp, query: Option<&str>) -> Option<(PublicKey, Seq)> {
-    let token = query?.split('&').find_map(|pair| pair.strip_prefix("t="))?;
-    let admitted = app.host.admit(now, token).await;
-    admitted.inspect_err(|refusal| tracing::debug!(%refusal, "refused a socket")).ok()
+async fn admit(app: &App, now: Timestamp, query: Option<&str>) -> Result<(PublicKey, Seq), Refusal> {
+    let token = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("t="));
+    let (user, last) = app.host.admit(now, token.ok_or(Refusal::NoToken)?).await?;
+    app.guard.gate.check(app.host.store(), &user).await?;
+    if !app.guard.meter.allows_key(&user) {
+        return Err(Refusal::TooMany);
+    }
+    Ok((user, last))
 }
 
 /// Sends what is published until one side has enough.
-async fn run(app: &App, mut socket: WebSocket, mut frames: Subscription) {
+async fn run(app: &App, mut socket: WebSocket, mut frames: Subscription, traffic: &Traffic) {
     let mut pings = interval_at(Instant::now() + app.limits.ping, app.limits.ping);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut unanswered = 0;
@@ -63,7 +77,11 @@ async fn run(app: &App, mut socket: WebSocket, mut frames: Subscription) {
     loop {
         let flow = tokio::select! {
             frame = frames.next() => match frame {
-                Some(frame) => send(&mut socket, &app.limits, Message::Binary(frame)).await,
+                Some(frame) => {
+                    app.metrics.count_sent(frame.len() as u64);
+                    traffic.count(frame.len() as u64);
+                    send(&mut socket, &app.limits, Message::Binary(frame)).await
+                }
                 None => close(&mut socket, &app.limits, close_code::AGAIN, "too slow").await,
             },
             message = socket.recv() => match message {

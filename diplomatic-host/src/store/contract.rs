@@ -270,6 +270,23 @@ macro_rules! bag_store_contract {
             }
 
             #[tokio::test]
+            async fn a_note_changes_only_from_what_it_is() {
+                let (store, _guard) = $make;
+                let note = |text: &str| Some(text.to_owned());
+                let swap = async |name: &str, old, new| store.swap_note(name.to_owned(), old, new).await.unwrap();
+                assert_eq!(store.notes(String::new()).await.unwrap(), []);
+                assert!(!swap("a/1", note("x"), note("y")).await);
+                assert!(swap("a/1", None, note("x")).await);
+                assert!(!swap("a/1", None, note("y")).await);
+                assert!(swap("a/2", None, note("y")).await);
+                assert!(swap("b/1", None, note("z")).await);
+                let found = store.notes("a/".to_owned()).await.unwrap();
+                assert_eq!(found, [("a/1".to_owned(), "x".to_owned()), ("a/2".to_owned(), "y".to_owned())]);
+                assert!(swap("a/1", note("x"), None).await);
+                assert_eq!(store.notes(String::new()).await.unwrap().len(), 2);
+            }
+
+            #[tokio::test]
             async fn accounts_are_listed_by_key_in_pages() {
                 let (store, _guard) = $make;
                 let mut keys: Vec<_> = (1..=5).map(|number| Account::new(number).key()).collect();

@@ -105,6 +105,23 @@ impl BagStore for LateStore {
         self.ask(|store| store.accounts(after, count))
     }
 
+    fn notes(&self, prefix: String) -> StoreFuture<'_, Result<Vec<(String, String)>, StoreError>> {
+        self.ask(|store| store.notes(prefix))
+    }
+
+    fn swap_note(
+        &self,
+        name: String,
+        old: Option<String>,
+        new: Option<String>,
+    ) -> StoreFuture<'_, Result<bool, StoreError>> {
+        self.ask(|store| store.swap_note(name, old, new))
+    }
+
+    fn compact(&self) -> StoreFuture<'_, Result<bool, StoreError>> {
+        self.ask(|store| store.compact())
+    }
+
     fn changes(&self) -> Changes {
         if let Some(store) = self.place.store.get() {
             return store.changes();

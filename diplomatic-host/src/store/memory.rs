@@ -51,6 +51,7 @@ pub enum WriteFault {
 #[derive(Debug, Clone, Default)]
 struct State {
     users: HashMap<PublicKey, Account>,
+    notes: BTreeMap<String, String>,
     faults: usize,
     fault: WriteFault,
 }
@@ -263,6 +264,29 @@ impl BagStore for MemoryStore {
         users.sort_unstable();
         users.truncate(count);
         Box::pin(ready(Ok(users)))
+    }
+
+    fn notes(&self, prefix: String) -> StoreFuture<'_, Result<Vec<(String, String)>, StoreError>> {
+        let state = self.state();
+        let notes = state.notes.range(prefix.clone()..).take_while(|(name, _)| name.starts_with(&prefix));
+        Box::pin(ready(Ok(notes.map(|(name, value)| (name.clone(), value.clone())).collect())))
+    }
+
+    fn swap_note(
+        &self,
+        name: String,
+        old: Option<String>,
+        new: Option<String>,
+    ) -> StoreFuture<'_, Result<bool, StoreError>> {
+        let mut state = self.state();
+        let fits = state.notes.get(&name) == old.as_ref();
+        if fits {
+            match new {
+                Some(new) => state.notes.insert(name, new),
+                None => state.notes.remove(&name),
+            };
+        }
+        Box::pin(ready(Ok(fits)))
     }
 
     fn changes(&self) -> Changes {

@@ -77,6 +77,23 @@ pub trait BagStore: fmt::Debug + Send + Sync + 'static {
     /// Lists registered users by key: at most `count` of those after `after`, or the first ones.
     fn accounts(&self, after: Option<PublicKey>, count: usize) -> StoreFuture<'_, Result<Vec<PublicKey>, StoreError>>;
 
+    /// Returns what is noted under the names that begin with `prefix`, by name: texts that the host keeps for itself.
+    fn notes(&self, prefix: String) -> StoreFuture<'_, Result<Vec<(String, String)>, StoreError>>;
+
+    /// Puts `new` in the place of the note under `name` if that is `old` now (`None` is no note), and tells whether it
+    /// was. The change is durable.
+    fn swap_note(
+        &self,
+        name: String,
+        old: Option<String>,
+        new: Option<String>,
+    ) -> StoreFuture<'_, Result<bool, StoreError>>;
+
+    /// Gives room that is not used back to the disk, and tells whether there was any. Everyone may have to wait meanwhile.
+    fn compact(&self) -> StoreFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async { Ok(false) })
+    }
+
     /// Returns the changes from now on, of whoever makes them: hints, which may come late, merged, or not at all.
     fn changes(&self) -> Changes;
 
@@ -207,6 +224,23 @@ impl<S: BagStore + ?Sized> BagStore for Arc<S> {
 
     fn accounts(&self, after: Option<PublicKey>, count: usize) -> StoreFuture<'_, Result<Vec<PublicKey>, StoreError>> {
         (**self).accounts(after, count)
+    }
+
+    fn notes(&self, prefix: String) -> StoreFuture<'_, Result<Vec<(String, String)>, StoreError>> {
+        (**self).notes(prefix)
+    }
+
+    fn swap_note(
+        &self,
+        name: String,
+        old: Option<String>,
+        new: Option<String>,
+    ) -> StoreFuture<'_, Result<bool, StoreError>> {
+        (**self).swap_note(name, old, new)
+    }
+
+    fn compact(&self) -> StoreFuture<'_, Result<bool, StoreError>> {
+        (**self).compact()
     }
 
     fn changes(&self) -> Changes {

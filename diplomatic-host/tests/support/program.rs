@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,7 +34,7 @@ impl Program {
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let Some(address) = line.trim_end().strip_prefix("diplomatic-host listening on http://") else {
+        let Some(address) = line.trim_end().split_once("://").map(|(_, address)| address) else {
             let mut complaint = String::new();
             child.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
             panic!("the program said {line:?} and {complaint:?}");
@@ -90,4 +90,14 @@ pub(crate) async fn open_idle_sockets(address: SocketAddr, count: usize) -> Vec<
         sockets.push(stream);
     }
     sockets
+}
+
+/// Runs the program where it must not start, and returns its one sentence.
+pub(crate) fn complaint(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    assert_eq!(status.code(), Some(1), "{}", String::from_utf8_lossy(&stderr));
+    assert!(stdout.is_empty());
+    let complaint = String::from_utf8(stderr).unwrap();
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    complaint
 }

@@ -65,6 +65,6 @@ pub use seal::{OpenBagError, OpenedHead};
 pub use seed::{Seed, SeedParseError};
 #[cfg(feature = "testing")]
 pub(crate) use signature::parse_hex;
-pub use signature::{InvalidSignature, PublicKey, Signature};
+pub use signature::{InvalidSignature, PublicKey, PublicKeyParseError, Signature};
 pub use status::Status;
 pub use time::{ClockOffset, Timestamp};

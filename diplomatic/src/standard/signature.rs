@@ -1,6 +1,7 @@
 //! Public keys and signatures.
 
 use std::fmt;
+use std::str::FromStr;
 
 use ed25519_dalek::{Verifier, VerifyingKey};
 
@@ -93,6 +94,21 @@ impl fmt::Display for PublicKey {
     }
 }
 
+/// A text is not a public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this is not a public key: write it in 64 hex digits")]
+pub struct PublicKeyParseError;
+
+/// Reads 64 hex digits, upper or lower case.
+impl FromStr for PublicKey {
+    type Err = PublicKeyParseError;
+
+    fn from_str(text: &str) -> Result<Self, PublicKeyParseError> {
+        let bytes = parse_hex(text).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or(PublicKeyParseError)
+    }
+}
+
 /// An Ed25519 signature.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signature([u8; 64]);
@@ -143,4 +159,20 @@ pub(crate) fn parse_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.chars().map(|digit| Some(digit.to_digit(16)? as u8)).collect::<Option<_>>()?;
     let (pairs, odd) = digits.as_chunks::<2>();
     odd.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_key_is_read_as_it_is_shown_and_nothing_else_is_one() {
+        let key = PublicKey::from_bytes(std::array::from_fn(|index| 7 * index as u8));
+        assert_eq!(key.to_string().parse(), Ok(key));
+        assert_eq!(key.to_string().to_uppercase().parse(), Ok(key));
+        let short = &key.to_string()[1..];
+        for text in ["", short, &format!("{short}g"), &format!("{key}00"), "é"] {
+            assert_eq!(text.parse::<PublicKey>(), Err(PublicKeyParseError), "{text}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::status::{Pause, Refusal};
 use super::stream::ResponseStream;
 use super::{PushLimits, SessionConfig};
 use crate::order::Position;
-use crate::standard::calls::{PushItem, PushOutcome};
+use crate::standard::calls::{PushItem, PushOutcome, ResponseHead};
 use crate::standard::{DecodeError, Signature};
 
 /// The most bytes that the answer for one bag takes: two varints and a status.
@@ -38,6 +38,7 @@ pub(super) struct Flight {
     pub(super) bytes: usize,
     /// Set when the response has ended, with what cut it short.
     pub(super) end: Option<Option<Pause>>,
+    pub(super) head: Option<ResponseHead>,
     pub(super) too_large: bool,
 }
 
@@ -132,6 +133,13 @@ impl Pushing {
         }
         flight.too_large = too_large;
         !too_large
+    }
+
+    /// Notes what the host says before it answers for each message.
+    pub(super) fn on_head(&mut self, head: ResponseHead) {
+        if let Some(flight) = &mut self.flight {
+            flight.head = Some(head);
+        }
     }
 
     pub(super) fn on_refused(&mut self, now: Duration, position: Position, refusal: Refusal, config: &SessionConfig) {

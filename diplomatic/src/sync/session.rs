@@ -358,6 +358,9 @@ impl Session {
                 return Err(if request.stream.is_empty() { Stop::Refused(head.status) } else { Stop::Garbled });
             }
             request.head = Some(head);
+            if matches!(request.purpose, Purpose::Push) {
+                self.pushing.on_head(head);
+            }
             self.has_heard = true;
             self.admission.corrected = false;
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::action::Failure;
+use crate::standard::calls::{Quota, ResponseHead};
 use crate::standard::{ClockOffset, Status};
 
 /// The status of sync with one host.
@@ -145,6 +146,9 @@ pub enum BlockCause {
     /// The host lists bags that this account did not sign.
     #[error("the host lists bags that this account did not sign")]
     ForeignBags,
+    /// The account may store no more on the host.
+    #[error("the account may store no more on the host")]
+    OverQuota,
     /// The host lost bags again soon after it was sent the whole history.
     #[error("the host keeps losing bags")]
     LosesBags,
@@ -162,6 +166,7 @@ impl BlockCause {
             Self::Denied(_) => "check the host's address and whatever guards the way to it",
             Self::Storage => "free some space on this device, and check that its files can be written",
             Self::ForeignBags => "check the host's label, and do not trust the host before its operator explains it",
+            Self::OverQuota => "ask the host's operator for more room, or add another host",
             Self::LosesBags => "ask the host's operator to check the host's storage, and add another host",
         }
     }
@@ -177,6 +182,44 @@ pub enum Refusal {
     /// The message is larger than the host accepts.
     #[error("the message is larger than what the host takes")]
     TooLarge,
+    /// The account has no room for the message: it may store no more than the host allows it.
+    #[error("the account has stored {used} of the {limit} bytes that the host allows it")]
+    OverQuota {
+        /// How many bytes the account may store.
+        limit: u64,
+        /// How many bytes it has stored.
+        used: u64,
+    },
+    /// The account has sent and fetched as much as the host allows it for now.
+    #[error("the account has used up the {limit} bytes of traffic that the host allows it")]
+    OverTraffic {
+        /// How many bytes the account may send and fetch.
+        limit: u64,
+    },
+}
+
+impl Refusal {
+    /// Returns why a host refused one message of a push, given what the head of its response says.
+    pub(super) fn of_message(status: Status, head: &ResponseHead) -> Self {
+        let of = |quota: Quota| quota.limit().zip(quota.used());
+        match (status, of(head.traffic), of(head.stored)) {
+            (Status::STORAGE_ERROR, Some((limit, used)), _) if used >= limit => Self::OverTraffic { limit },
+            (Status::STORAGE_ERROR, _, Some((limit, used))) => Self::OverQuota { limit, used },
+            _ => Self::Status(status),
+        }
+    }
+
+    /// Returns what the user can do about it.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Status(_) => "it is tried again now and then; add another host to be safe",
+            Self::TooLarge => "ask the host's operator to take larger messages, or add another host",
+            Self::OverQuota { .. } => "ask the host's operator for more room, or add another host",
+            Self::OverTraffic { .. } => {
+                "wait until the host counts anew, ask its operator for more, or add another host"
+            }
+        }
+    }
 }
 
 /// Why a session pauses.

@@ -204,6 +204,17 @@ impl Shared {
         self.dead.send_replace(true);
     }
 
+    /// Gives unused room back to the disk. Only the writer calls this; those who read wait.
+    fn compact(&self) -> Result<bool, StoreError> {
+        self.ensure_open()?;
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        let compacted = database.as_mut().ok_or(StoreError::Stopped)?.compact();
+        if compacted.is_err() {
+            self.broken.store(true, Ordering::Release);
+        }
+        compacted.map_err(|error| StoreError::Write(Arc::new(error)))
+    }
+
     /// Opens the database again if it broke. Only the writer calls this, so that no write is under way.
     fn ensure_open(&self) -> Result<(), StoreError> {
         if !self.broken.load(Ordering::Acquire) {
@@ -289,6 +300,27 @@ impl BagStore for RedbStore {
 
     fn accounts(&self, after: Option<PublicKey>, count: usize) -> StoreFuture<'_, Result<Vec<PublicKey>, StoreError>> {
         self.read(move |txn| reads::accounts(txn, after.as_ref(), count))
+    }
+
+    fn notes(&self, prefix: String) -> StoreFuture<'_, Result<Vec<(String, String)>, StoreError>> {
+        self.read(move |txn| reads::notes(txn, &prefix))
+    }
+
+    fn swap_note(
+        &self,
+        name: String,
+        old: Option<String>,
+        new: Option<String>,
+    ) -> StoreFuture<'_, Result<bool, StoreError>> {
+        self.write(|done| Job::SwapNote { name, old, new, done }, Err)
+    }
+
+    fn compact(&self) -> StoreFuture<'_, Result<bool, StoreError>> {
+        let (done, outcome) = oneshot::channel();
+        if let Some(tasks) = &self.tasks {
+            let _ = tasks.send(Task::Compact(done));
+        }
+        Box::pin(async move { outcome.await.unwrap_or(Err(StoreError::Stopped)) })
     }
 
     fn changes(&self) -> Changes {

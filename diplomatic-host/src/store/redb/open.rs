@@ -115,7 +115,10 @@ impl Medium {
         let mut builder = Builder::new();
         builder.set_cache_size(self.options.cache).set_check_integrity_on_open(check);
         match &self.kind {
-            Kind::File => builder.create(&self.path),
+            Kind::File => {
+                make_private(&self.path);
+                builder.create(&self.path)
+            }
             Kind::Backend(make) => builder.create_with_backend(Boxed(make())),
         }
     }
@@ -195,6 +198,17 @@ impl Medium {
         OpenStoreError::NotOurs { path: self.path.clone() }
     }
 }
+
+/// Makes an empty file that only its user may read, where there is none. A failure shows when the file is opened.
+#[cfg(unix)]
+fn make_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let _ = File::options().write(true).create_new(true).mode(0o600).open(path);
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &Path) {}
 
 /// A boxed backend, for redb takes one by its type.
 #[derive(Debug)]

@@ -19,12 +19,17 @@ pub(super) enum Job {
     Register { user: PublicKey, done: Sender<Result<(), StoreError>> },
     Append { user: PublicKey, bags: Vec<VerifiedBag>, done: Sender<Appended> },
     Delete { user: PublicKey, done: Sender<Result<bool, StoreError>> },
+    SwapNote { name: String, old: Option<String>, new: Option<String>, done: Sender<Result<bool, StoreError>> },
 }
+
+/// Whose turn it is when the host writes for itself.
+const HOST: &PublicKey = &PublicKey::from_bytes([0; 32]);
 
 impl Job {
     pub(super) const fn user(&self) -> &PublicKey {
         match self {
             Self::Register { user, .. } | Self::Append { user, .. } | Self::Delete { user, .. } => user,
+            Self::SwapNote { .. } => HOST,
         }
     }
 
@@ -36,7 +41,7 @@ impl Job {
                     |bag: &VerifiedBag| bag.as_bag().head.head.as_bytes().len() + bag.as_bag().body.as_bytes().len();
                 (bags.iter().map(size).sum(), bags.len().max(1))
             }
-            Self::Register { .. } | Self::Delete { .. } => (0, 1),
+            Self::Register { .. } | Self::Delete { .. } | Self::SwapNote { .. } => (0, 1),
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::ops::Bound;
 
-use redb::ReadTransaction;
+use redb::{ReadTransaction, TableError};
 
 use diplomatic::standard::calls::PeekItem;
 use diplomatic::standard::{BagHead, Decode, PublicKey, SealedBody, Seq};
 
 use super::reading;
-use super::tables::{Account, BODIES, HEADS, USERS, bag_key, seq_of_key};
+use super::tables::{Account, BODIES, HEADS, NOTES, USERS, bag_key, seq_of_key};
 use crate::store::{StoreError, Usage};
 
 pub(super) fn last(txn: &ReadTransaction, user: &PublicKey) -> Result<Option<Seq>, StoreError> {
@@ -75,6 +75,24 @@ fn account(txn: &ReadTransaction, user: &PublicKey) -> Result<Option<Account>, S
     let users = txn.open_table(USERS).map_err(reading)?;
     let account = users.get(user.as_bytes()).map_err(reading)?;
     Ok(account.map(|account| Account::from_bytes(account.value())))
+}
+
+pub(super) fn notes(txn: &ReadTransaction, prefix: &str) -> Result<Vec<(String, String)>, StoreError> {
+    let mut notes = Vec::new();
+    let table = match txn.open_table(NOTES) {
+        Ok(table) => table,
+        // The first write of this version makes it.
+        Err(TableError::TableDoesNotExist(_)) => return Ok(notes),
+        Err(error) => return Err(reading(error)),
+    };
+    for entry in table.range(prefix..).map_err(reading)? {
+        let (name, value) = entry.map_err(reading)?;
+        if !name.value().starts_with(prefix) {
+            break;
+        }
+        notes.push((name.value().to_owned(), value.value().to_owned()));
+    }
+    Ok(notes)
 }
 
 pub(super) fn accounts(

@@ -32,6 +32,9 @@ pub(super) const BODIES: TableDefinition<'_, &[u8; 40], &[u8]> = TableDefinition
 /// short.
 pub(super) const SEQS: TableDefinition<'_, &[u8; 48], &[u8; 8]> = TableDefinition::new("seqs-2");
 
+/// Key: a name. Value: a text that the host keeps for itself.
+pub(super) const NOTES: TableDefinition<'_, &str, &str> = TableDefinition::new("notes-1");
+
 /// What is kept of each user: last seq (u64 BE) ++ bags (u64 BE) ++ bytes (u64 BE).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Account {
@@ -99,6 +102,7 @@ pub(super) struct Tables<'txn> {
     heads: Table<'txn, &'static [u8; 40], &'static [u8]>,
     bodies: Table<'txn, &'static [u8; 40], &'static [u8]>,
     seqs: Table<'txn, &'static [u8; 48], &'static [u8; 8]>,
+    notes: Table<'txn, &'static str, &'static str>,
     changed: bool,
 }
 
@@ -109,6 +113,7 @@ impl<'txn> Tables<'txn> {
             heads: txn.open_table(HEADS).map_err(writing)?,
             bodies: txn.open_table(BODIES).map_err(writing)?,
             seqs: txn.open_table(SEQS).map_err(writing)?,
+            notes: txn.open_table(NOTES).map_err(writing)?,
             changed: false,
         })
     }
@@ -212,6 +217,20 @@ impl<'txn> Tables<'txn> {
         let known = self.users.remove(user.as_bytes()).map_err(writing)?.is_some();
         self.changed |= known;
         Ok(known)
+    }
+
+    /// Replaces a note if it is `old` now, and tells whether it was.
+    pub(super) fn swap_note(&mut self, name: &str, old: Option<&str>, new: Option<&str>) -> Result<bool, StoreError> {
+        let found = self.notes.get(name).map_err(reading)?.map(|note| note.value().to_owned());
+        if found.as_deref() != old {
+            return Ok(false);
+        }
+        match new {
+            Some(new) => drop(self.notes.insert(name, new).map_err(writing)?),
+            None => drop(self.notes.remove(name).map_err(writing)?),
+        }
+        self.changed = true;
+        Ok(true)
     }
 
     fn account(&self, user: &PublicKey) -> Result<Option<Account>, StoreError> {

@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot::Sender;
+
 use super::open::Medium;
 use super::queue::{Job, Queue};
 use super::tables::Tables;
@@ -17,6 +19,8 @@ use crate::store::{Appended, Change, Placed, StoreError};
 #[derive(Debug)]
 pub(super) enum Task {
     Write(Job),
+    /// Gives unused room back to the disk.
+    Compact(Sender<Result<bool, StoreError>>),
     /// A reader met an I/O error, after which the database refuses everything until it is opened again.
     Reopen,
 }
@@ -26,6 +30,7 @@ enum Outcome {
     Registered,
     Appended(Appended),
     Deleted(bool),
+    Swapped(bool),
 }
 
 /// The longest time for which writes are refused after one failed.
@@ -64,6 +69,7 @@ fn gather(shared: &Shared, queue: &mut Queue, tasks: &Receiver<Task>) -> bool {
         };
         match task {
             Task::Write(job) => queue.push(job),
+            Task::Compact(done) => drop(done.send(shared.compact())),
             Task::Reopen => {
                 shared.asked.store(false, Ordering::Release);
                 reopen(shared);
@@ -181,6 +187,9 @@ impl Job {
             Self::Register { user, .. } => tables.register(user).map(|()| Outcome::Registered),
             Self::Append { user, bags, .. } => tables.append(user, bags).map(Outcome::Appended),
             Self::Delete { user, .. } => tables.delete(user).map(Outcome::Deleted),
+            Self::SwapNote { name, old, new, .. } => {
+                tables.swap_note(name, old.as_deref(), new.as_deref()).map(Outcome::Swapped)
+            }
         }
     }
 
@@ -202,6 +211,7 @@ impl Job {
                 feed.report(Change::Deleted { user });
                 let _ = done.send(Ok(known));
             }
+            (Self::SwapNote { done, .. }, Outcome::Swapped(swapped)) => drop(done.send(Ok(swapped))),
             (job, _) => job.fail(&StoreError::Stopped),
         }
     }
@@ -210,7 +220,7 @@ impl Job {
         match self {
             Self::Register { done, .. } => drop(done.send(Err(error.clone()))),
             Self::Append { done, .. } => drop(done.send(Appended::nothing(error.clone()))),
-            Self::Delete { done, .. } => drop(done.send(Err(error.clone()))),
+            Self::Delete { done, .. } | Self::SwapNote { done, .. } => drop(done.send(Err(error.clone()))),
         }
     }
 }

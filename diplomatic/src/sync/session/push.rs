@@ -60,7 +60,8 @@ impl Session {
                 outcome: None,
                 seen: false,
             });
-            pushing.flight = Some(Flight { bags: pushed.collect(), bytes: bytes.len(), end: None, too_large: false });
+            pushing.flight =
+                Some(Flight { bags: pushed.collect(), bytes: bytes.len(), end: None, head: None, too_large: false });
             self.request(now, Call::Push, Purpose::Push, |body| body.extend_from_slice(&bytes));
             break;
         }
@@ -77,7 +78,8 @@ impl Session {
             match pushed.outcome {
                 None => unanswered = true,
                 Some(PushOutcome::Refused(status)) => {
-                    let refusal = Refusal::Status(status);
+                    let refusal =
+                        flight.head.map_or(Refusal::Status(status), |head| Refusal::of_message(status, &head));
                     self.pushing.on_refused(now.elapsed, pushed.position, refusal, &self.config);
                 }
                 Some(PushOutcome::Stored(seq)) => {
@@ -120,11 +122,12 @@ impl Session {
             pushing.gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
             self.reading.peek_wanted = true;
         } else if pushing.refused.len() >= MAX_REFUSED {
-            let status = match pushing.last_refusal {
-                Some(Refusal::Status(status)) => status,
-                _ => Status::INVALID_REQUEST,
+            let cause = match pushing.last_refusal {
+                Some(Refusal::Status(status)) => BlockCause::Refused(status),
+                Some(Refusal::OverQuota { .. } | Refusal::OverTraffic { .. }) => BlockCause::OverQuota,
+                Some(Refusal::TooLarge) | None => BlockCause::Refused(Status::INVALID_REQUEST),
             };
-            let pause = Pause::Blocked(BlockCause::Refused(status));
+            let pause = Pause::Blocked(cause);
             pushing.gate.shut_until(now.elapsed, pushing.refused_until, pause);
         }
     }
