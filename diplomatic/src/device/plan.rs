@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::source::origin_of;
 use crate::event::{DiplomaticEvent, Draft, Shape, Target};
-use crate::fold::{Item, Reading, Unread, UnreadEntry, delete_is_event, event_type};
+use crate::fold::{Item, Reading, Unread, UnreadEntry, delete_is_event, event_type, weight};
 use crate::log::{Change, Link, LogError, LogWriter, Winner};
 use crate::order::Position;
 use crate::reducer::Reducer;
@@ -107,7 +107,8 @@ fn by_entity<E: DiplomaticEvent>(links: &[Link], changes: Vec<Change>) -> HashMa
     for Change { position, message, origin, previous } in changes {
         let entity = message.head().entity().clone();
         let origin = origin_of(links, origin);
-        let item = Item { position, entity: entity.clone(), origin, reading: Reading::of(&message) };
+        let item =
+            Item { position, entity: entity.clone(), origin, reading: Reading::of(&message), weight: weight(&message) };
         match entities.entry(entity) {
             Entry::Occupied(mut arrivals) => arrivals.get_mut().items.push(item),
             Entry::Vacant(vacant) => {

@@ -1,7 +1,7 @@
 //! A device's log as a fold reads it.
 
 use crate::event::DiplomaticEvent;
-use crate::fold::{Item, Kept, Reading, Source};
+use crate::fold::{Item, Kept, Reading, Source, weight};
 use crate::log::{A_FILE, Link, Log, LogError, StoredMessage, THIS_DEVICE};
 use crate::order::Position;
 use crate::reducer::Origin;
@@ -32,7 +32,13 @@ impl<'a> LogSource<'a> {
     fn read<E: DiplomaticEvent>(&self, stored: StoredMessage) -> Item<E> {
         let StoredMessage { position, message, origin } = stored;
         let entity = message.head().entity().clone();
-        Item { position, entity, origin: origin_of(self.log.links(), origin), reading: Reading::of(&message) }
+        Item {
+            position,
+            entity,
+            origin: origin_of(self.log.links(), origin),
+            reading: Reading::of(&message),
+            weight: weight(&message),
+        }
     }
 }
 

@@ -26,10 +26,17 @@ pub(crate) use unread::window;
 pub use unread::{Quarantined, Unread};
 
 use crate::reducer::{Meta, Reducer};
+use crate::standard::Message;
 
 /// Applies an event. The error is what a reducer that panicked said; the state is broken then.
 pub(crate) fn apply<R: Reducer>(state: &mut R, event: &R::Event, meta: &Meta) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(|| state.apply(event, meta))).map_err(|panic| panic_text("the reducer", &*panic))
+}
+
+/// Returns about how many bytes a message takes when it is read.
+pub(crate) fn weight(message: &Message) -> usize {
+    const FIXED: usize = 256;
+    FIXED + message.body().map_or(0, <[u8]>::len)
 }
 
 pub(crate) fn panic_text(who: &str, panic: &(dyn Any + Send)) -> String {

@@ -11,6 +11,8 @@ pub(crate) struct Item<E> {
     pub(crate) entity: EntityId,
     pub(crate) origin: Origin,
     pub(crate) reading: Reading<E>,
+    /// About how many bytes it takes.
+    pub(crate) weight: usize,
 }
 
 impl<E> Item<E> {
@@ -18,7 +20,7 @@ impl<E> Item<E> {
     pub(crate) fn unread(&self) -> Option<UnreadEntry> {
         match &self.reading {
             Reading::Event { .. } | Reading::Delete { .. } | Reading::SilentDelete => None,
-            Reading::Unknown { type_name } => Some(UnreadEntry::unknown(type_name.clone())),
+            Reading::Unknown { type_name } => Some(UnreadEntry::unknown(self.entity.clone(), type_name.clone())),
             Reading::Unfit { reason } => {
                 Some(UnreadEntry::unfit(self.entity.clone(), self.position.changed, reason.clone()))
             }

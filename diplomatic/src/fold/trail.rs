@@ -11,6 +11,9 @@ use crate::reducer::Reducer;
 /// How many messages are remembered before the state is serialized anew.
 const LONGEST: usize = 1 << 16;
 
+/// How many bytes they may take about.
+const HEAVIEST: usize = 8 << 20;
+
 /// After so many panics of one fold, the state is not restored after each any more, but checked after several.
 const RESTORED_EACH: usize = 8;
 
@@ -33,6 +36,8 @@ pub(super) struct Trail<R: Reducer> {
     base: Option<Arc<Vec<u8>>>,
     /// What was tried since, also what the reducer panicked over.
     items: Vec<Item<R::Event>>,
+    /// About how many bytes those take.
+    bytes: usize,
     /// Whether those are all that were.
     is_whole: bool,
     /// The messages over which the reducer panicked on this way.
@@ -57,6 +62,7 @@ impl<R: Reducer> Trail<R> {
             state,
             base,
             items: Vec::new(),
+            bytes: 0,
             is_whole: true,
             panics: BTreeSet::new(),
             doubtful: Vec::new(),
@@ -69,7 +75,7 @@ impl<R: Reducer> Trail<R> {
     /// Begins a new way from a checkpoint. What the reducer panicked over on the way before is remembered.
     pub(super) fn begin(&mut self, start: Option<(Checkpoint, R)>) {
         (self.base, self.state) = start.map_or_else(Default::default, |(start, state)| (Some(start.state), state));
-        self.items.clear();
+        self.clear();
         self.is_whole = true;
         self.doubtful.clear();
     }
@@ -84,14 +90,20 @@ impl<R: Reducer> Trail<R> {
         self.doubtful.clear();
     }
 
+    fn clear(&mut self) {
+        self.items.clear();
+        self.bytes = 0;
+    }
+
     /// Tells whether the state should be checked in before more is tried.
     pub(super) const fn is_full(&self) -> bool {
-        self.items.len() >= LONGEST
+        self.items.len() >= LONGEST || self.bytes >= HEAVIEST
     }
 
     /// Remembers what is tried.
     pub(super) fn push(&mut self, item: Item<R::Event>) {
         if self.is_whole {
+            self.bytes += item.weight;
             self.items.push(item);
         }
     }
@@ -138,7 +150,7 @@ impl<R: Reducer> Trail<R> {
             && rmp_serde::to_vec_named(&clean).is_ok_and(|clean| clean == found)
         {
             self.base = Some(found.into());
-            self.items.clear();
+            self.clear();
             return Verdict::Sound;
         }
         self.is_wary = true;
@@ -149,6 +161,7 @@ impl<R: Reducer> Trail<R> {
         };
         let Some(base) = base else { return Verdict::Lost(doubtful) };
         self.state = base;
+        self.bytes = 0;
         Verdict::Spoiled(doubtful, std::mem::take(&mut self.items))
     }
 
@@ -161,7 +174,7 @@ impl<R: Reducer> Trail<R> {
             self.base.clone_from(&state);
         }
         if state.is_some() || !self.is_whole {
-            self.items.clear();
+            self.clear();
         }
         state
     }

@@ -1,6 +1,6 @@
 //! Messages that this build cannot apply: they are in the log, but not in the state.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,10 @@ pub(crate) struct UnreadEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Why {
     /// The type's name; empty for a message without a type.
-    Unknown(String),
+    Unknown {
+        type_name: String,
+        entity: EntityId,
+    },
     Quarantined(Quarantined),
 }
 
@@ -55,9 +58,9 @@ impl Unread {
     /// Returns the number of messages of each unknown type. Those without a type are under "".
     pub fn unknown(&self) -> impl Iterator<Item = (&str, u64)> {
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-        for entry in self.entries.values() {
-            if let Why::Unknown(name) = &entry.why {
-                *counts.entry(name).or_default() += 1;
+        for entry in self.latest() {
+            if let Why::Unknown { type_name, .. } = &entry.why {
+                *counts.entry(type_name).or_default() += 1;
             }
         }
         counts.into_iter()
@@ -65,10 +68,18 @@ impl Unread {
 
     /// Returns the messages of known types that could not be applied.
     pub fn quarantined(&self) -> impl Iterator<Item = &Quarantined> {
-        self.entries.values().filter_map(|entry| match &entry.why {
+        self.latest().into_iter().filter_map(|entry| match &entry.why {
             Why::Quarantined(quarantined) => Some(quarantined),
-            Why::Unknown(_) => None,
+            Why::Unknown { .. } => None,
         })
+    }
+
+    /// Returns the latest version of each entity, which is the one that would count.
+    fn latest(&self) -> Vec<&UnreadEntry> {
+        let mut seen = HashSet::with_capacity(self.entries.len());
+        let mut latest: Vec<_> = self.entries.values().rev().filter(|entry| seen.insert(entry.entity())).collect();
+        latest.reverse();
+        latest
     }
 }
 
@@ -82,8 +93,14 @@ impl Eq for Unread {}
 
 impl UnreadEntry {
     /// A message of a type that this build does not know.
-    pub(crate) const fn unknown(type_name: String) -> Self {
-        Self { why: Why::Unknown(type_name), stand_in: None }
+    pub(crate) const fn unknown(entity: EntityId, type_name: String) -> Self {
+        Self { why: Why::Unknown { type_name, entity }, stand_in: None }
+    }
+
+    const fn entity(&self) -> &EntityId {
+        match &self.why {
+            Why::Unknown { entity, .. } | Why::Quarantined(Quarantined { entity, .. }) => entity,
+        }
     }
 
     /// A message whose payload does not fit its variant.

@@ -10,7 +10,7 @@ use super::entries::{Entries, Entry};
 use super::fetch::{Fetched, Vaults};
 use super::{Damage, Replay, ReplayError};
 use crate::event::DiplomaticEvent;
-use crate::fold::{Reading, Unread, UnreadEntry};
+use crate::fold::{Reading, Unread, UnreadEntry, weight};
 use crate::order::Position;
 use crate::reducer::{Meta, Origin};
 use crate::standard::{EntityId, Message};
@@ -88,13 +88,19 @@ pub(super) struct ReadEntry<E> {
     pub(super) position: Position,
     pub(super) entity: EntityId,
     pub(super) reading: Reading<E>,
+    pub(super) weight: usize,
 }
 
 /// Decodes a message as an event. This part of the work runs on several threads.
 pub(super) fn read_entry<E: DiplomaticEvent>(entry: &Entry, message: Fetched) -> Result<ReadEntry<E>, Damage> {
     let message = message?;
     let reading = Reading::of(&message);
-    Ok(ReadEntry { position: entry.position(), entity: message.head().entity().clone(), reading })
+    Ok(ReadEntry {
+        position: entry.position(),
+        entity: message.head().entity().clone(),
+        reading,
+        weight: weight(&message),
+    })
 }
 
 /// An event of an export file.
@@ -132,13 +138,13 @@ impl<'a, F: Read + Seek, E: DiplomaticEvent> Events<'a, F, E> {
     }
 
     fn replayed(&mut self, place: usize, read: ReadEntry<E>) -> Option<Replayed<E>> {
-        let ReadEntry { position, entity, reading } = read;
+        let ReadEntry { position, entity, reading, weight: _ } = read;
         let (event, event_type) = match reading {
             Reading::Event { event, event_type } => (event, event_type),
             Reading::Delete { event } => (event, ""),
             Reading::SilentDelete => return None,
             Reading::Unknown { type_name } => {
-                self.unread.note(position, UnreadEntry::unknown(type_name));
+                self.unread.note(position, UnreadEntry::unknown(entity, type_name));
                 return None;
             }
             Reading::Unfit { reason } => {

@@ -52,8 +52,8 @@ impl<F: Read + Seek> FileSource<'_, F> {
         batch
             .into_iter()
             .map(|(_, read)| {
-                let ReadEntry { position, entity, reading } = read.map_err(ReplayError::Damaged)?;
-                Ok(Item { position, entity, origin: Origin::File, reading })
+                let ReadEntry { position, entity, reading, weight } = read.map_err(ReplayError::Damaged)?;
+                Ok(Item { position, entity, origin: Origin::File, reading, weight })
             })
             .collect()
     }

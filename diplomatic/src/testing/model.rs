@@ -66,7 +66,7 @@ fn is_readable<E: DiplomaticEvent>(message: &Message) -> bool {
 pub(super) fn apply<R: Reducer>(state: &mut R, message: &Message, origin: &Origin) -> Result<(), Panicked> {
     let position = place(message);
     let entity = message.head().entity().clone();
-    let item = Item { position, entity, origin: origin.clone(), reading: Reading::<R::Event>::of(message) };
+    let item = Item { position, entity, origin: origin.clone(), reading: Reading::<R::Event>::of(message), weight: 0 };
     let Some((event, meta)) = item.event() else { return Ok(()) };
     fold::apply(state, event, &meta).map_err(|reason| Panicked { position, reason })
 }
@@ -146,7 +146,7 @@ fn unread<E: DiplomaticEvent>(
             unread.note(position, panicked(reason));
         } else if counts.is_none_or(|counts| position > counts) {
             let entry = match (Reading::<E>::of(message), aside.get(&position)) {
-                (Reading::Unknown { type_name }, _) => UnreadEntry::unknown(type_name),
+                (Reading::Unknown { type_name }, _) => UnreadEntry::unknown(entity, type_name),
                 (Reading::Unfit { reason }, _) => UnreadEntry::unfit(entity, position.changed, reason),
                 (_, Some(reason)) => panicked(reason),
                 _ => continue,
