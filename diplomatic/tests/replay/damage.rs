@@ -92,7 +92,7 @@ fn a_damaged_head_is_located_by_item_and_bytes() {
     let mut replay = recover(&damaged).unwrap();
     let item = replay.damage().places().iter().find(|damage| damage.item == Some(12)).unwrap().clone();
     assert_eq!(item.bytes, items[12].0 as u64..items[13].0 as u64);
-    assert!(item.to_string().contains("item 12: the head does not decrypt"), "{item}");
+    assert!(item.to_string().contains("item 12: the head cannot be decrypted"), "{item}");
     assert_eq!(read(&mut replay), without(&messages, &[12]));
 }
 
@@ -182,7 +182,7 @@ fn bytes_after_the_end_are_noticed_and_cost_nothing() {
     let mut file = file(&messages);
     file.extend_from_slice(b"and more");
     let error = open(&file).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("8 bytes follow"), "{error}");
+    assert!(error.to_string().contains("8 bytes after the end"), "{error}");
     let mut replay = recover(&file).unwrap();
     assert_eq!(replay.damage().places()[0].cause, DamageCause::Surplus { surplus: 8 });
     assert_eq!(read(&mut replay), hashes(&messages));

@@ -36,7 +36,7 @@ fn what_has_no_name_or_too_long_a_one_is_refused_with_the_mend() {
     let refusal = decide(vec![], Command::AddList { name: String::new() }).unwrap_err();
     assert_eq!(refusal.to_string(), "a list needs a name: write at least one letter");
     let refusal = decide(vec![], add(&"ä".repeat(1_001))).unwrap_err();
-    assert_eq!(refusal.to_string(), "an item has 1001 characters, and at most 1000 fit: shorten it");
+    assert_eq!(refusal.to_string(), "an item has 1001 characters, but at most 1000 are allowed: shorten it");
     assert!(decide(vec![], add(&"ä".repeat(1_000))).is_ok());
     let notes = Command::Note { item: first(), notes: "x".repeat(50_001) };
     assert!(matches!(decide(vec![added("milk")], notes), Err(Refusal::TooLong { most: 50_000, .. })));
