@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::plan::{Known, NewVersion, Plan, plan};
+use super::plan::{Known, NewVersion, Plan, plan, write_unread};
 use super::shown::Shown;
 use super::source::LogSource;
 use crate::event::DiplomaticEvent;
@@ -292,12 +292,7 @@ impl<R: Reducer> Fold<R> {
         }
         let Self { unread, spoiled, fingerprint, .. } = &*self;
         log.write(|writer| {
-            for (position, entry) in unread.unsaved() {
-                match entry.map(rmp_serde::to_vec_named) {
-                    Some(Ok(why)) => writer.put_unapplied(position, fingerprint, &why)?,
-                    _ => writer.remove_unapplied(position)?,
-                }
-            }
+            write_unread(writer, fingerprint, unread.unsaved())?;
             if let Some(spoiled) = spoiled {
                 writer.retain_snapshots(|at, _| at < spoiled)?;
             }

@@ -313,10 +313,7 @@ impl<R: Reducer> Device<R> {
     pub(crate) fn stored(&self) -> Result<Vec<crate::standard::Message>, LogError> {
         self.log.read(|reader| {
             let mut messages = Vec::new();
-            reader.each_after(None, true, |stored| {
-                messages.push(stored.message);
-                Ok::<_, LogError>(())
-            })?;
+            reader.each(|stored| messages.push(stored.message))?;
             Ok(messages)
         })
     }
@@ -338,11 +335,6 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`].
     pub fn each_message(&self, mut look: impl FnMut(&Message)) -> Result<(), LogError> {
-        self.log.read(|reader| {
-            reader.each_after(None, true, |stored| {
-                look(&stored.message);
-                Ok(())
-            })
-        })
+        self.log.read(|reader| reader.each(|stored| look(&stored.message)))
     }
 }

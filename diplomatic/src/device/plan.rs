@@ -87,13 +87,23 @@ pub(super) fn plan<R: Reducer>(
     if !plan.spoiled.is_empty() {
         writer.retain_snapshots(|at, _| !plan.spoiled.iter().any(|spoiled| spoiled.contains(at)))?;
     }
-    for (position, entry) in &plan.unread {
-        match entry.as_ref().map(rmp_serde::to_vec_named) {
-            Some(Ok(why)) => writer.put_unapplied(position, known.fingerprint, &why)?,
+    write_unread(writer, known.fingerprint, plan.unread.iter().map(|(position, entry)| (position, entry.as_ref())))?;
+    Ok(plan)
+}
+
+/// Writes down what changes of what the fold with this fingerprint cannot apply.
+pub(super) fn write_unread<'a>(
+    writer: &mut LogWriter<'_>,
+    fingerprint: &[u8; 32],
+    changes: impl IntoIterator<Item = (&'a Position, Option<&'a UnreadEntry>)>,
+) -> Result<(), LogError> {
+    for (position, entry) in changes {
+        match entry.map(rmp_serde::to_vec_named) {
+            Some(Ok(why)) => writer.put_unapplied(position, fingerprint, &why)?,
             _ => writer.remove_unapplied(position)?,
         }
     }
-    Ok(plan)
+    Ok(())
 }
 
 /// New messages of one entity, in total order, and what counted for the log before.

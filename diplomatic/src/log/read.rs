@@ -97,30 +97,11 @@ impl<'t> LogReader<'t> {
         self.open_message(&key, sealed.value()).map(Some)
     }
 
-    /// Hands on every message after `after`, in the total order; those that do not count only if `all` is set.
-    pub(crate) fn each_after<E: From<LogError>>(
-        &self,
-        after: Option<&Position>,
-        all: bool,
-        mut act: impl FnMut(StoredMessage) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let superseded = self.transaction.open_table(tables::SUPERSEDED).map_err(LogError::from)?;
-        let start = after.map(|after| after.to_bytes());
-        let range = || (start.as_ref().map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
-        let mut dead = superseded.range::<&[u8; 48]>(range()).map_err(LogError::from)?;
-        let mut next_dead =
-            || -> Result<Option<[u8; 48]>, LogError> { Ok(dead.next().transpose()?.map(|(key, _)| *key.value())) };
-        // Both tables are in the same order, so that one pass over each tells which messages count.
-        let mut dead_key = if all { None } else { next_dead()? };
-        for row in self.messages.range::<&[u8; 48]>(range()).map_err(LogError::from)? {
-            let (key, sealed) = row.map_err(LogError::from)?;
-            let key = key.value();
-            while dead_key.as_ref().is_some_and(|dead| dead < key) {
-                dead_key = next_dead()?;
-            }
-            if dead_key.as_ref() != Some(key) {
-                act(self.open_message(key, sealed.value())?)?;
-            }
+    /// Hands on every message, in the total order, also those that do not count.
+    pub(crate) fn each(&self, mut act: impl FnMut(StoredMessage)) -> Result<(), LogError> {
+        for row in self.messages.iter()? {
+            let (key, sealed) = row?;
+            act(self.open_message(key.value(), sealed.value())?);
         }
         Ok(())
     }
