@@ -20,7 +20,7 @@ pub enum Admission {
     /// Everyone.
     #[default]
     Open,
-    /// The first account that comes to an empty host, and then nobody else.
+    /// The first account that ever comes to a host, and then nobody else.
     Closed,
     /// Nobody else.
     AllowList,
@@ -92,8 +92,11 @@ pub enum Ruling {
 const ACCESS: &str = "access/";
 /// `invite/HASH` is `until MS` for an open invite and `used KEY` for one that was brought.
 const INVITES: &str = "invite/";
-/// The key of the account that came first to a closed host.
+/// The key of the account that came first, or [`GONE`]. Once the note is there it stays: a host that was ever somebody's
+/// is nobody else's, whatever becomes of the accounts.
 const FIRST: &str = "first";
+/// Stands for a first account that is deleted, or that is not known any more.
+const GONE: &str = "gone";
 
 /// How long after somebody opened an invite's link a client at the same address may register.
 pub(crate) const DOOR: Duration = Duration::from_secs(10 * 60);
@@ -110,6 +113,8 @@ pub(crate) struct Gate {
     doors: Mutex<HashMap<IpAddr, Door>>,
     /// Whether the rulings were read from the store.
     loaded: AtomicBool,
+    /// Whether the note of the first account is there for sure.
+    claimed: AtomicBool,
     /// Hears of every key that is blocked.
     on_block: OnceLock<Box<dyn Fn(PublicKey) + Send + Sync>>,
     /// Held while rulings go from the store to here or from here to the store: what was read must not undo what was
@@ -165,18 +170,51 @@ impl Gate {
         visitor: &Visitor,
     ) -> Result<(), Refusal> {
         self.check(store, key).await?;
+        if !self.lets_in(store, now, key, visitor).await? {
+            return Err(Refusal::NotAdmitted);
+        }
+        // Whoever is let in, and however: after that nobody is the first.
+        self.claim(store, &key.to_string()).await?;
+        Ok(())
+    }
+
+    async fn lets_in(
+        &self,
+        store: &(impl BagStore + ?Sized),
+        now: Timestamp,
+        key: &PublicKey,
+        visitor: &Visitor,
+    ) -> Result<bool, StoreError> {
         if self.admission == Admission::Open || self.ruling(key) == Some(Ruling::Allowed) {
-            return Ok(());
+            return Ok(true);
         }
         for code in visitor.invite.clone().into_iter().chain(self.door(now, visitor)) {
             if redeem(store, now, key, &code).await? {
-                return Ok(());
+                return Ok(true);
             }
         }
-        if self.admission == Admission::Closed && is_first(store, key).await? {
-            return Ok(());
+        Ok(self.admission == Admission::Closed && self.is_first(store, key).await?)
+    }
+
+    /// Tells whether a key is that of the first account: one alone, even if many come at once.
+    async fn is_first(&self, store: &(impl BagStore + ?Sized), key: &PublicKey) -> Result<bool, StoreError> {
+        let key = key.to_string();
+        if let Some(first) = note(store, FIRST).await? {
+            return Ok(first == key);
         }
-        Err(Refusal::NotAdmitted)
+        // Accounts from a time when nobody noted who was first.
+        let claimant = if store.accounts(None, 1).await?.is_empty() { key.as_str() } else { GONE };
+        self.claim(store, claimant).await?;
+        Ok(note(store, FIRST).await? == Some(key))
+    }
+
+    /// Notes whose host this is, unless that is noted.
+    async fn claim(&self, store: &(impl BagStore + ?Sized), claimant: &str) -> Result<(), StoreError> {
+        if !self.claimed.load(Ordering::Acquire) {
+            store.swap_note(FIRST.to_owned(), None, Some(claimant.to_owned())).await?;
+            self.claimed.store(true, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Tells whether an invite can still be used, and remembers for a while that it was opened from this address: most
@@ -257,7 +295,8 @@ impl Gate {
         set(store, code.note(), Some(Invite::Open(until).to_text())).await
     }
 
-    /// Forgets why a key was let in, after its account was deleted: it has to be let in anew. A block stays.
+    /// Forgets why a key was let in, before its account is deleted: it has to be let in anew. A block stays, and so does
+    /// that the host was claimed.
     pub(crate) async fn forget(&self, store: &(impl BagStore + ?Sized), key: &PublicKey) -> Result<(), StoreError> {
         if self.ruling(key) == Some(Ruling::Allowed) {
             self.rule(store, key, None).await?;
@@ -268,7 +307,8 @@ impl Gate {
                 set(store, name, None).await?;
             }
         }
-        store.swap_note(FIRST.to_owned(), Some(key.to_string()), None).await.map(drop)
+        store.swap_note(FIRST.to_owned(), Some(key.to_string()), Some(GONE.to_owned())).await?;
+        self.claim(store, GONE).await
     }
 }
 
@@ -292,18 +332,6 @@ async fn redeem(
             _ => return Ok(false),
         }
     }
-}
-
-/// Lets in the first account of an empty host, and it alone, even if many come at once.
-async fn is_first(store: &(impl BagStore + ?Sized), key: &PublicKey) -> Result<bool, StoreError> {
-    if let Some(first) = note(store, FIRST).await? {
-        return Ok(first == key.to_string());
-    }
-    if !store.accounts(None, 1).await?.is_empty() {
-        return Ok(false);
-    }
-    let won = store.swap_note(FIRST.to_owned(), None, Some(key.to_string())).await?;
-    Ok(won || note(store, FIRST).await? == Some(key.to_string()))
 }
 
 async fn invite(store: &(impl BagStore + ?Sized), code: &InviteCode) -> Result<Option<Invite>, StoreError> {

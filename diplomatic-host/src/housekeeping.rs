@@ -17,8 +17,13 @@ const SHARE: u32 = 20;
 /// How many accounts are counted at a time.
 const PAGE: usize = 256;
 
-/// Measures the room on the disk, counts accounts, and takes up what other processes on the store decided. Never ends.
+/// Measures the room on the disk, counts accounts, notes traffic, and takes up what other processes on the store decided.
+/// Never ends.
 pub(crate) async fn keep(app: &App) {
+    tokio::join!(look(app), app.guard.ledger.traffic.keep(app.host.store(), || app.now()));
+}
+
+async fn look(app: &App) {
     loop {
         let started = Instant::now();
         if let Some(free) = app.guard.disk.as_ref().and_then(crate::Disk::free) {

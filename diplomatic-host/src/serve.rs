@@ -16,7 +16,10 @@ use crate::app::{App, Clock, Seat};
 use crate::budget::Budget;
 use crate::guard::Guard;
 use crate::http::{self, Router};
-use crate::{BagStore, Health, Host, Limits, Metrics, Policy, Proxies, Stage, Tls, housekeeping};
+use crate::{BagStore, Health, Host, Limits, Metrics, Policy, Proxies, Stage, StoreError, Tls, housekeeping};
+
+/// How long noting what was counted may take at the end.
+const LAST_NOTES: Duration = Duration::from_secs(1);
 
 /// A host on HTTP, with the live channel.
 ///
@@ -119,6 +122,7 @@ impl Server {
         crate::Admin {
             host: Arc::clone(&self.host),
             gate: Arc::clone(&self.guard.gate),
+            ledger: Arc::clone(&self.guard.ledger),
             clock: Arc::clone(&self.clock),
         }
     }
@@ -163,6 +167,13 @@ impl Server {
         };
         if timeout(app.limits.grace, finished).await.is_err() {
             tracing::warn!("closed connections that did not finish in time");
+        }
+        let noting = app.guard.ledger.traffic.note_all(app.host.store(), app.now());
+        match timeout(LAST_NOTES, noting).await {
+            // A store that never opened has nothing to be noted.
+            Ok(Ok(()) | Err(StoreError::Starting)) => {}
+            Ok(Err(error)) => tracing::warn!(error = &error as &dyn std::error::Error, "could not note traffic"),
+            Err(_) => tracing::warn!("there was no time to note the traffic of every account"),
         }
     }
 

@@ -18,6 +18,7 @@ use super::{AdminCommand, AdminSocket};
 use crate::admission::{Gate, InviteCode, Ruling};
 use crate::app::Clock;
 use crate::backup::{self, BackupError, Scope};
+use crate::quotas::Ledger;
 use crate::{BagStore, Host, StoreError};
 
 /// How many accounts are listed at a time.
@@ -31,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Admin {
     pub(crate) host: Arc<Host<dyn BagStore>>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) clock: Clock,
 }
 
@@ -192,7 +194,9 @@ impl Admin {
         let store = self.host.store();
         // First, so that the account does not come back by what let it in before.
         self.gate.forget(store, &key).await?;
-        match store.delete(key).await? {
+        let deleted = store.delete(key).await?;
+        self.ledger.forget(store, (self.clock)(), key).await?;
+        match deleted {
             true => Ok(format!("{key} is deleted\n")),
             false => Err(Failure::NoAccount(key)),
         }

@@ -32,7 +32,7 @@ impl<'app> Around<'app> {
         let traffic = Traffic { app: self.app.clone(), user };
         traffic.count(received);
         let stored = self.app.guard.ledger.stored(self.app.host.store(), user).await.unwrap_or(Quota::UNLIMITED);
-        let sent = self.app.guard.ledger.traffic(self.app.now(), &user);
+        let sent = self.app.guard.ledger.traffic.quota(self.app.now(), &user);
         (reply.with_quotas(stored, sent), Some(traffic))
     }
 }
@@ -50,7 +50,7 @@ impl Traffic {
     }
 
     pub(super) fn count(&self, bytes: u64) {
-        self.app.guard.ledger.count_traffic(self.app.now(), self.user, bytes);
+        self.app.guard.ledger.traffic.count(self.app.now(), self.user, bytes);
     }
 }
 
@@ -63,10 +63,8 @@ impl Surroundings for Around<'_> {
             let mut checked = with_status(self.app.check_signatures(user, bags).await);
             self.app.metrics.observe_verification(started.elapsed());
             let ledger = &self.app.guard.ledger;
-            if ledger.is_over_traffic(self.app.now(), &user) || !self.app.guard.has_room() {
-                checked.iter_mut().filter(|bag| bag.is_ok()).for_each(|bag| *bag = Err(Status::STORAGE_ERROR));
-            }
-            let underway = ledger.fit(self.app.host.store(), user, &mut checked).await;
+            let full = ledger.traffic.is_over(self.app.now(), &user) || !self.app.guard.has_room();
+            let underway = ledger.fit(self.app.host.store(), user, &mut checked, full).await;
             *self.underway.lock().unwrap_or_else(PoisonError::into_inner) = underway;
             checked
         })
@@ -83,10 +81,11 @@ impl Surroundings for Around<'_> {
             if !guard.meter.allows_key(&user) {
                 return Err(Refusal::TooMany);
             }
+            guard.ledger.traffic.recall(self.app.host.store(), self.app.now(), user).await?;
             let _ = self.caller.set(user);
             match call {
                 Call::Push if !guard.has_room() => Err(Refusal::NoRoom),
-                Call::Peek | Call::Pull if guard.ledger.is_over_traffic(self.app.now(), &user) => {
+                Call::Peek | Call::Pull if guard.ledger.traffic.is_over(self.app.now(), &user) => {
                     Err(Refusal::OverTraffic)
                 }
                 _ => Ok(()),

@@ -250,6 +250,12 @@ macro_rules! bag_store_contract {
                     append(&store, &account, bags.clone()).await;
                     assert_eq!(store.usage(account.key()).await.unwrap(), Some(Usage { bags: 5, bytes }));
                 }
+                let signatures: Vec<_> = bags.iter().rev().map(|bag| bag.as_bag().head.signature).collect();
+                let sizes = store.sizes(account.key(), signatures.clone()).await.unwrap();
+                assert!(sizes.into_iter().eq(bags.iter().rev().map(|bag| Some(size(bag) as u64))));
+                let other = append(&store, &Account::new(2), Account::new(2).verified(1, 10)).await;
+                assert_eq!(other, new([1]));
+                assert_eq!(store.sizes(Account::new(2).key(), signatures).await.unwrap(), [None; 5]);
             }
 
             #[tokio::test]

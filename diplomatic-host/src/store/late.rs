@@ -4,7 +4,7 @@ use std::future::ready;
 use std::sync::{Arc, OnceLock};
 
 use diplomatic::standard::calls::PeekItem;
-use diplomatic::standard::{PublicKey, SealedBody, Seq, VerifiedBag};
+use diplomatic::standard::{PublicKey, SealedBody, Seq, Signature, VerifiedBag};
 use tokio::sync::watch;
 
 use super::{Appended, BagStore, Changes, Readiness, StoreError, StoreFuture, Usage};
@@ -95,6 +95,14 @@ impl BagStore for LateStore {
 
     fn usage(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Usage>, StoreError>> {
         self.ask(|store| store.usage(user))
+    }
+
+    fn sizes(
+        &self,
+        user: PublicKey,
+        signatures: Vec<Signature>,
+    ) -> StoreFuture<'_, Result<Vec<Option<u64>>, StoreError>> {
+        self.ask(|store| store.sizes(user, signatures))
     }
 
     fn delete(&self, user: PublicKey) -> StoreFuture<'_, Result<bool, StoreError>> {

@@ -161,9 +161,12 @@ impl Account {
     }
 
     fn usage(&self) -> Usage {
-        let size = |bag: &Bag| (bag.head.to_bytes().len() + bag.body.as_bytes().len()) as u64;
         Usage { bags: self.bags.len() as u64, bytes: self.bags.values().map(size).sum() }
     }
+}
+
+fn size(bag: &Bag) -> u64 {
+    (bag.head.to_bytes().len() + bag.body.as_bytes().len()) as u64
 }
 
 impl MemoryStore {
@@ -251,6 +254,18 @@ impl BagStore for MemoryStore {
     fn usage(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Usage>, StoreError>> {
         let usage = self.state().users.get(&user).map(Account::usage);
         Box::pin(ready(Ok(usage)))
+    }
+
+    fn sizes(
+        &self,
+        user: PublicKey,
+        signatures: Vec<Signature>,
+    ) -> StoreFuture<'_, Result<Vec<Option<u64>>, StoreError>> {
+        let state = self.state();
+        let account = state.users.get(&user);
+        let bag = |signature| account.and_then(|account| account.bags.get(account.seqs.get(signature)?));
+        let sizes = signatures.iter().map(|signature| bag(signature).map(size)).collect();
+        Box::pin(ready(Ok(sizes)))
     }
 
     fn delete(&self, user: PublicKey) -> StoreFuture<'_, Result<bool, StoreError>> {

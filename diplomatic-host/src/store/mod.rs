@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use diplomatic::standard::calls::PeekItem;
-use diplomatic::standard::{PublicKey, SealedBody, Seq, VerifiedBag};
+use diplomatic::standard::{PublicKey, SealedBody, Seq, Signature, VerifiedBag};
 
 pub use self::redb::{RedbOptions, RedbStore};
 pub use changes::{Change, Changes, Feed};
@@ -70,6 +70,14 @@ pub trait BagStore: fmt::Debug + Send + Sync + 'static {
 
     /// Returns how much the user has stored, or `None` for a user who is not registered.
     fn usage(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Usage>, StoreError>>;
+
+    /// Returns how many bytes the user's bags with these signatures take, as [`usage`](Self::usage) counts them; `None`
+    /// where there is no such bag.
+    fn sizes(
+        &self,
+        user: PublicKey,
+        signatures: Vec<Signature>,
+    ) -> StoreFuture<'_, Result<Vec<Option<u64>>, StoreError>>;
 
     /// Deletes a user with all bags, and tells whether there was one. The deletion is durable.
     fn delete(&self, user: PublicKey) -> StoreFuture<'_, Result<bool, StoreError>>;
@@ -216,6 +224,14 @@ impl<S: BagStore + ?Sized> BagStore for Arc<S> {
 
     fn usage(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Usage>, StoreError>> {
         (**self).usage(user)
+    }
+
+    fn sizes(
+        &self,
+        user: PublicKey,
+        signatures: Vec<Signature>,
+    ) -> StoreFuture<'_, Result<Vec<Option<u64>>, StoreError>> {
+        (**self).sizes(user, signatures)
     }
 
     fn delete(&self, user: PublicKey) -> StoreFuture<'_, Result<bool, StoreError>> {

@@ -25,7 +25,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase};
 use tokio::sync::{oneshot, watch};
 
 use diplomatic::standard::calls::PeekItem;
-use diplomatic::standard::{PublicKey, SealedBody, Seq, VerifiedBag};
+use diplomatic::standard::{PublicKey, SealedBody, Seq, Signature, VerifiedBag};
 
 pub use self::open::RedbOptions;
 
@@ -292,6 +292,14 @@ impl BagStore for RedbStore {
 
     fn usage(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Usage>, StoreError>> {
         self.read(move |txn| reads::usage(txn, &user))
+    }
+
+    fn sizes(
+        &self,
+        user: PublicKey,
+        signatures: Vec<Signature>,
+    ) -> StoreFuture<'_, Result<Vec<Option<u64>>, StoreError>> {
+        self.read(move |txn| reads::sizes(txn, &user, &signatures))
     }
 
     fn delete(&self, user: PublicKey) -> StoreFuture<'_, Result<bool, StoreError>> {

@@ -5,10 +5,10 @@ use std::ops::Bound;
 use redb::{ReadTransaction, TableError};
 
 use diplomatic::standard::calls::PeekItem;
-use diplomatic::standard::{BagHead, Decode, PublicKey, SealedBody, Seq};
+use diplomatic::standard::{BagHead, Decode, PublicKey, SealedBody, Seq, Signature};
 
 use super::reading;
-use super::tables::{Account, BODIES, HEADS, NOTES, USERS, bag_key, seq_of_key};
+use super::tables::{Account, BODIES, HEADS, NOTES, SEQS, USERS, bag_key, seq_from, seq_of_key, signature_key};
 use crate::store::{StoreError, Usage};
 
 pub(super) fn last(txn: &ReadTransaction, user: &PublicKey) -> Result<Option<Seq>, StoreError> {
@@ -65,6 +65,23 @@ pub(super) fn bodies(
         }
     }
     Ok(bodies)
+}
+
+pub(super) fn sizes(
+    txn: &ReadTransaction,
+    user: &PublicKey,
+    signatures: &[Signature],
+) -> Result<Vec<Option<u64>>, StoreError> {
+    let seqs = txn.open_table(SEQS).map_err(reading)?;
+    let (heads, bodies) = (txn.open_table(HEADS).map_err(reading)?, txn.open_table(BODIES).map_err(reading)?);
+    let size = |signature: &Signature| {
+        let Some(seq) = seqs.get(&signature_key(user, signature)).map_err(reading)? else { return Ok(None) };
+        let key = bag_key(user, seq_from(*seq.value()));
+        let head = heads.get(&key).map_err(reading)?.map_or(0, |head| head.value().len());
+        let body = bodies.get(&key).map_err(reading)?.map_or(0, |body| body.value().len());
+        Ok(Some((head + body) as u64))
+    };
+    signatures.iter().map(size).collect()
 }
 
 pub(super) fn usage(txn: &ReadTransaction, user: &PublicKey) -> Result<Option<Usage>, StoreError> {

@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test, or no benchmark")]
 #![cfg(unix)]
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod closed;
+mod quotas;
+mod unfinished;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -436,7 +441,8 @@ async fn a_backup_whose_host_is_killed_leaves_the_last_one_as_it_was() {
     let begun = Instant::now();
     let part = || {
         fs::read_dir(site.folder.path()).unwrap().flatten().any(|entry| {
-            entry.file_name().to_string_lossy().starts_with(".backup-") && entry.metadata().is_ok_and(|it| it.len() > 0)
+            entry.file_name().to_string_lossy().starts_with(".diplomatic-host-backup-")
+                && entry.metadata().is_ok_and(|it| it.len() > 0)
         })
     };
     while !part() && backup.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(20) {

@@ -1,14 +1,16 @@
 //! Gives the operator's commands to a running host, and keeps what it answers.
 
-use std::fs::File;
+mod save;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use diplomatic_host::backup::{self, BackupError, Written};
+use diplomatic_host::backup::{self, BackupError};
 use diplomatic_host::{AdminCommand, OpenStoreError, RedbStore};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
+use self::save::save;
 use crate::command::{Operate, Running, Traffic};
 
 /// Why a command came to nothing. Each message says it whole, for it is all that is printed.
@@ -96,23 +98,6 @@ async fn without_host(running: &Running, traffic: &Traffic<'_>, error: OperateEr
     let restored = restored.map_err(|source| OperateError::Backup { path: (*file).to_owned(), source })?;
     print(&format!("{restored}\n"));
     Ok(())
-}
-
-/// Keeps a backup under its name only when it is whole and on the disk.
-async fn save(path: &Path, input: &mut (impl tokio::io::AsyncRead + Unpin)) -> Result<Written, OperateError> {
-    let failed = |source| OperateError::File { path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // For its user alone, and gone again unless it is kept.
-    let part = tempfile::Builder::new().prefix(".backup-").tempfile_in(folder).map_err(failed)?;
-    let mut file = tokio::fs::File::from_std(part.as_file().try_clone().map_err(failed)?);
-    tokio::io::copy(input, &mut file).await.map_err(failed)?;
-    file.flush().await.map_err(failed)?;
-    file.sync_all().await.map_err(failed)?;
-    let written = backup::verify(open(part.path()).await?).await;
-    let written = written.map_err(|source| OperateError::NotWhole { path: path.to_owned(), source })?;
-    part.persist(path).map_err(|error| failed(error.error))?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
-    Ok(written)
 }
 
 async fn open(path: &Path) -> Result<BufReader<tokio::fs::File>, OperateError> {
