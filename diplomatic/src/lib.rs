@@ -160,6 +160,8 @@ pub mod standard;
 pub mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "replay")]
+mod witness;
 #[cfg(feature = "words")]
 mod words;
 
@@ -282,6 +284,16 @@ pub mod clock {
     #[cfg(feature = "client")]
     pub use crate::client::ClockTrouble;
     pub use crate::device::Ahead;
+}
+
+/// The account's other devices, and what is missing of them.
+///
+/// Devices tell one another what they have emitted, by messages that apps do not see. So a device knows when a host
+/// withholds something, whatever the host says.
+#[cfg(feature = "store")]
+pub mod peers {
+    pub use crate::device::{Fork, Peer, Peers};
+    pub use crate::witness::DeviceId;
 }
 
 /// Handles that notify of changes to the state and to the sync status.

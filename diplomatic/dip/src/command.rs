@@ -52,7 +52,10 @@ Environment:
   DIP_SEED        the seed (64 hex digits or 24 words), unless one is stored
   DIP_PASSPHRASE  the passphrase of the stored seed, instead of a prompt
   DIP_HOST        the address of the only host to sync with, under the label
-                  `host`, instead of the hosts that were added";
+                  `host`, instead of the hosts that were added
+  DIP_WITNESSES   after how many seconds without writing other devices are told
+                  what this one has written (default: 5), or `off`: then they
+                  cannot know when a host withholds some of it";
 
 fn after_help() -> String {
     format!("{ENVIRONMENT}\n\n{EXIT_CODES}")
@@ -74,7 +77,7 @@ pub(crate) enum Command {
     Sync(SyncArgs),
     /// Shows the state of this device and what it knows about its hosts, without contacting them.
     Status,
-    /// Prints every message, in the total order that all devices share.
+    /// Prints the messages of apps, in the total order that all devices share.
     Log(LogArgs),
     /// Writes one message with the text from standard input.
     Cat(CatArgs),

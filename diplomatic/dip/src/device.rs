@@ -14,6 +14,7 @@ use crate::check::check_account;
 use crate::failure::Failure;
 use crate::hosts::{self, Host, Hosts};
 use crate::output::Output;
+use crate::peers;
 use crate::progress::Meter;
 use crate::shown::Shown;
 
@@ -109,6 +110,13 @@ impl Place {
     fn config(&self) -> DeviceConfig {
         let mut config = DeviceConfig::default();
         config.lock_wait = self.wait;
+        match std::env::var("DIP_WITNESSES").as_deref() {
+            Ok("off") => config.witness_after = None,
+            Ok(seconds) => {
+                config.witness_after = seconds.parse().map(Duration::from_secs).ok().or(config.witness_after);
+            }
+            Err(_) => {}
+        }
         config
     }
 
@@ -240,6 +248,7 @@ pub(crate) fn line(host: &HostReport) -> String {
 pub(crate) fn tell_troubles(status: &SyncStatus, output: Output) {
     let troubled = |host: &&HostReport| !host.is_caught_up() || host.status.clock_offset.is_some();
     status.hosts().iter().filter(troubled).for_each(|host| output.tell(format_args!("{}.", line(host))));
+    peers::troubles(status.peers()).for_each(|trouble| output.tell(format_args!("{trouble}.")));
     for trouble in status.clock_troubles() {
         output.tell(format_args!("Clock: {}: {}.", Shown(&trouble.to_string()), trouble.remedy()));
     }

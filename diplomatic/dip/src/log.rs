@@ -33,6 +33,9 @@ pub(crate) struct LogArgs {
     /// Prints only messages from this time on: 2026-11-23, 2026-11-23T18:30:00Z, or a time ago, such as 2h or 3d.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
+    /// Prints also the messages in which devices tell each other what they have written.
+    #[arg(long)]
+    all: bool,
     /// Syncs and prints new messages until Ctrl-C. A change made earlier on another device is printed when it arrives.
     #[arg(long)]
     follow: bool,
@@ -68,7 +71,11 @@ fn print(device: &Device<Raw>, wanted: &LogArgs, output: Output) -> Result<(), F
     }
     let mut after = wanted.start();
     loop {
-        let page = device.history(after.as_ref(), PAGE)?;
+        let page = if wanted.all {
+            device.full_history(after.as_ref(), PAGE)?
+        } else {
+            device.history(after.as_ref(), PAGE)?
+        };
         let Some(last) = page.last() else { return out.flush() };
         after = Some(last.position);
         show(page, wanted, &mut out, output)?;
@@ -119,7 +126,8 @@ async fn print_new(
 ) -> Result<(), Failure> {
     let mut after = wanted.start();
     loop {
-        let mut page = client.history(after, PAGE).await?;
+        let page = if wanted.all { client.full_history(after, PAGE).await } else { client.history(after, PAGE).await };
+        let mut page = page?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.position);
         page.retain(|entry| printed.insert(entry.position.hash));

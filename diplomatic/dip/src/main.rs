@@ -17,6 +17,7 @@ mod log;
 mod manual;
 mod output;
 mod payload;
+mod peers;
 mod progress;
 mod replay;
 mod seed;

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::device::Place;
 use crate::failure::Failure;
 use crate::hosts::Host;
+use crate::peers;
 use crate::shown::{Bytes, Count, Shown};
 use crate::time::now;
 
@@ -22,6 +23,14 @@ struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<Kept>,
     hosts: Vec<Known>,
+    /// The account's other devices, as far as they have told of themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    devices: Vec<peers::Known>,
+    /// How many messages of them are missing.
+    missing: u64,
+    /// What is wrong with them, in one sentence each.
+    #[serde(skip)]
+    troubles: Vec<String>,
     /// What is dated further ahead than the clock follows.
     #[serde(skip_serializing_if = "Option::is_none")]
     ahead: Option<DatedAhead>,
@@ -55,6 +64,7 @@ struct Known {
     seq: u64,
     pending: u64,
     skipped: u64,
+    withheld: u64,
 }
 
 pub(crate) fn run(place: &Place) -> Result<(), Failure> {
@@ -63,7 +73,7 @@ pub(crate) fn run(place: &Place) -> Result<(), Failure> {
     if place.output.is_json {
         return place.output.result(&status, "");
     }
-    let Status { fingerprint, store, kept, hosts, ahead } = &status;
+    let Status { fingerprint, store, kept, hosts, devices, missing: _, troubles, ahead } = &status;
     let mut out = place.output.lines();
     out.text(format_args!("Fingerprint: {fingerprint}"))?;
     let path = store.display().to_string();
@@ -74,6 +84,8 @@ pub(crate) fn run(place: &Place) -> Result<(), Failure> {
         None => out.text(format_args!("Store: {} (not there yet)", Shown(&path)))?,
     }
     hosts.iter().try_for_each(|known| out.text(known.line()))?;
+    devices.iter().try_for_each(|device| out.text(format_args!("Device {device}")))?;
+    troubles.iter().try_for_each(|trouble| out.text(trouble))?;
     if let Some(DatedAhead { sentence, .. }) = ahead {
         out.text(format_args!("Clock: {}", Shown(sentence)))?;
     }
@@ -88,14 +100,14 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
     let mut device = match place.open_reader(seed) {
         Ok(device) => device,
         Err(Failure::NoStore { .. }) => {
-            let unknown = |host| Known { host, synced: false, seq: 0, pending: 0, skipped: 0 };
+            let unknown = |host| Known { host, synced: false, seq: 0, pending: 0, skipped: 0, withheld: 0 };
             let hosts = hosts.into_iter().map(unknown).collect();
-            return Ok(Status { fingerprint, store, kept: None, hosts, ahead: None });
+            let (devices, troubles) = (Vec::new(), Vec::new());
+            return Ok(Status { fingerprint, store, kept: None, hosts, devices, missing: 0, troubles, ahead: None });
         }
         Err(failure) => return Err(failure),
     };
-    let mut messages = 0;
-    device.each_message(|_| messages += 1)?;
+    let messages = device.message_count()?;
     let bytes = fs::metadata(&store).map_or(0, |file| file.len());
     let hosts = hosts.into_iter().map(|host| known(&device, host)).collect::<Result<_, _>>()?;
     let ahead = device.ahead(now())?.map(|ahead| DatedAhead {
@@ -104,22 +116,25 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
         worst_origin: ahead.origin.to_string(),
         sentence: format!("{ahead}: {}", ahead.remedy()),
     });
-    Ok(Status { fingerprint, store, kept: Some(Kept { messages, bytes }), hosts, ahead })
+    let peers = device.peers()?;
+    let troubles = peers::troubles(&peers).collect();
+    let (devices, missing, kept) = (peers::Known::all(&peers), peers.missing(), Some(Kept { messages, bytes }));
+    Ok(Status { fingerprint, store, kept, hosts, devices, missing, troubles, ahead })
 }
 
 fn known(device: &Device<Raw>, host: Host) -> Result<Known, Failure> {
     Ok(match device.host_progress(&host.label())? {
-        Some(HostProgress { cursor, pending, skipped, .. }) => {
-            Known { host, synced: cursor.caught_up, seq: cursor.seq.number(), pending, skipped }
+        Some(HostProgress { cursor, pending, skipped, withheld, .. }) => {
+            Known { host, synced: cursor.caught_up, seq: cursor.seq.number(), pending, skipped, withheld }
         }
         // Everything is to be sent to a host that this device has not met yet.
-        None => Known { host, synced: false, seq: 0, pending: device.messages()?.len() as u64, skipped: 0 },
+        None => Known { host, synced: false, seq: 0, pending: device.message_count()?, skipped: 0, withheld: 0 },
     })
 }
 
 impl Known {
     fn line(&self) -> String {
-        let Self { host: Host { label, address }, synced, seq, pending, skipped } = self;
+        let Self { host: Host { label, address }, synced, seq, pending, skipped, withheld } = self;
         let read = match (synced, seq) {
             (true, seq) => format!("read to its end, up to bag {seq}"),
             (false, 0) => "not reached yet".to_owned(),
@@ -134,6 +149,10 @@ impl Known {
             0 => String::new(),
             skipped => format!("; {} could not be read", Count(*skipped, "bag")),
         };
-        format!("Host {} at {}: {read}; {pending}{skipped}", Shown(label), Shown(address))
+        let withheld = match withheld {
+            0 => String::new(),
+            withheld => format!("; {} withheld", Count(*withheld, "message")),
+        };
+        format!("Host {} at {}: {read}; {pending}{skipped}{withheld}", Shown(label), Shown(address))
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::device::{self, Place, line};
 use crate::failure::Failure;
+use crate::peers;
 use crate::shown::Shown;
 
 #[derive(Debug, Args)]
@@ -25,6 +26,7 @@ struct Report<'a> {
     pending: u64,
     refused: u64,
     skipped: u64,
+    withheld: u64,
     clock_offset_ms: Option<i64>,
 }
 
@@ -38,7 +40,8 @@ pub(crate) async fn run(place: &Place, arguments: &SyncArgs) -> Result<(), Failu
     client.close().await;
     let status = synced?;
     print(place, &status)?;
-    let missed: Vec<String> = status.hosts().iter().filter(|host| !host.is_caught_up()).map(line).collect();
+    let missed = status.hosts().iter().filter(|host| !host.is_caught_up()).map(line);
+    let missed: Vec<String> = missed.chain(peers::missing(status.peers())).collect();
     if missed.is_empty() { Ok(()) } else { Err(Failure::NotInSync { hosts: missed.join("; ") }) }
 }
 
@@ -46,6 +49,8 @@ fn print(place: &Place, status: &SyncStatus) -> Result<(), Failure> {
     #[derive(Serialize)]
     struct Reports<'a> {
         hosts: Vec<Report<'a>>,
+        /// How many messages of other devices are missing.
+        missing: u64,
         /// What is wrong with a clock, and what to do about it.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         clock: Vec<String>,
@@ -54,7 +59,7 @@ fn print(place: &Place, status: &SyncStatus) -> Result<(), Failure> {
         status.clock_troubles().iter().map(|trouble| format!("{trouble}: {}", trouble.remedy())).collect();
     if place.output.is_json {
         let hosts = status.hosts().iter().map(report).collect();
-        return place.output.result(&Reports { hosts, clock }, "");
+        return place.output.result(&Reports { hosts, missing: status.peers().missing(), clock }, "");
     }
     let mut out = place.output.lines();
     // The error names the others.
@@ -72,6 +77,7 @@ fn report(host: &HostReport) -> Report<'_> {
         pending: host.status.pending,
         refused: host.status.refused,
         skipped: host.status.skipped,
+        withheld: host.status.withheld,
         clock_offset_ms: host.status.clock_offset.map(|offset| offset.as_millis()),
     }
 }

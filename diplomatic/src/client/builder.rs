@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand::rngs::StdRng;
 use tokio::task::JoinSet;
@@ -137,6 +137,14 @@ impl<R: Reducer> ClientBuilder<R> {
     #[must_use]
     pub fn session_config(mut self, config: SessionConfig) -> Self {
         self.session = config;
+        self
+    }
+
+    /// Switches off that this device tells the others what it has emitted (see [`peers`](crate::peers)), or sets after how
+    /// long a pause it does. By default it does after five seconds.
+    #[must_use]
+    pub const fn witness_after(mut self, quiet: Option<Duration>) -> Self {
+        self.device.witness_after = quiet;
         self
     }
 

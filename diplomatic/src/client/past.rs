@@ -102,6 +102,20 @@ impl<R: Reducer> Client<R> {
         self.shared.with_device(move |device| device.history(after.as_ref(), limit)).await?
     }
 
+    /// Returns up to `limit` entries like [`history`](Self::history), including the messages that the framework writes
+    /// itself.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn full_history(
+        &self,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
+        self.shared.with_device(move |device| device.full_history(after.as_ref(), limit)).await?
+    }
+
     /// Returns the state as it is without the messages after `time`. It folds the log from the start.
     ///
     /// ```

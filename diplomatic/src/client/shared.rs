@@ -61,7 +61,7 @@ impl<R: Reducer> Shared<R> {
             is_offline: AtomicBool::new(false),
         };
         if let Some(device) = shared.device.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            shared.refresh_ahead(device);
+            shared.refresh(device);
         }
         shared
     }
@@ -85,7 +85,7 @@ impl<R: Reducer> Shared<R> {
             let mut slot = shared.device.lock().unwrap_or_else(PoisonError::into_inner);
             let device = slot.as_mut().ok_or(LogError::Closed)?;
             let outcome = act(device);
-            shared.refresh_ahead(device);
+            shared.refresh(device);
             let version = device.version();
             shared.version.send_if_modified(|last| std::mem::replace(last, version) != version);
             Ok(outcome)
@@ -164,13 +164,17 @@ impl<R: Reducer> Shared<R> {
             && let Ok(mut slot) = self.device.try_lock()
             && let Some(device) = slot.as_mut()
         {
-            self.refresh_ahead(device);
+            self.refresh(device);
         }
         self.status.borrow().clone()
     }
 
-    /// Publishes which messages are dated too far ahead by now.
-    fn refresh_ahead(&self, device: &mut Device<R>) {
+    /// Publishes which messages are dated too far ahead by now, and what is missing of other devices.
+    fn refresh(&self, device: &mut Device<R>) {
+        match device.peers_now() {
+            Ok(peers) => drop(self.status.send_if_modified(|status| status.update_peers(peers))),
+            Err(error) => tracing::debug!(%error, "what is missing of other devices could not be read"),
+        }
         match device.ahead(self.now()) {
             Ok(ahead) => drop(self.status.send_if_modified(|status| status.update_ahead(ahead))),
             Err(error) => tracing::debug!(%error, "what is dated too far ahead could not be counted"),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::address::Address;
 use super::clock::ClockTrouble;
-use crate::device::Ahead;
+use crate::device::{Ahead, Peers};
 use crate::standard::Label;
 use crate::sync::{HostStatus, Phase};
 
@@ -29,11 +29,12 @@ use crate::sync::{HostStatus, Phase};
 pub struct SyncStatus {
     hosts: Vec<HostReport>,
     ahead: Option<Ahead>,
+    peers: Peers,
 }
 
 impl SyncStatus {
-    pub(super) const fn new(hosts: Vec<HostReport>) -> Self {
-        Self { hosts, ahead: None }
+    pub(super) fn new(hosts: Vec<HostReport>) -> Self {
+        Self { hosts, ahead: None, peers: Peers::default() }
     }
 
     /// Returns the status of each host, in the order in which they were added.
@@ -56,6 +57,20 @@ impl SyncStatus {
         self.ahead.as_ref()
     }
 
+    /// Returns what is known of the account's other devices, and what is missing of them.
+    pub const fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// Takes what is known of other devices, and returns whether it has changed.
+    pub(super) fn update_peers(&mut self, peers: &Peers) -> bool {
+        let differs = self.peers != *peers;
+        if differs {
+            self.peers = peers.clone();
+        }
+        differs
+    }
+
     /// Updates the messages dated too far in the future, and returns whether they changed by more than the passage of
     /// time.
     pub(super) fn update_ahead(&mut self, ahead: Option<Ahead>) -> bool {
@@ -69,7 +84,7 @@ impl SyncStatus {
 
     /// Returns whether this device and every host have everything of each other, as far as is known.
     pub fn is_caught_up(&self) -> bool {
-        self.hosts.iter().all(HostReport::is_caught_up)
+        self.peers.is_complete() && self.hosts.iter().all(HostReport::is_caught_up)
     }
 
     /// Returns the number of messages that wait to be sent to the host that lacks most.
@@ -174,6 +189,9 @@ impl fmt::Display for HostReport {
             0 => {}
             1 => f.write_str("; 1 change waits to be sent")?,
             pending => write!(f, "; {pending} changes wait to be sent")?,
+        }
+        if let Some(cause) = status.withholding() {
+            write!(f, "; {cause}: {}", cause.remedy())?;
         }
         if let Some(offset) = status.clock_offset {
             let seconds = offset.as_millis() / 1000;

@@ -66,6 +66,9 @@ impl<R: Reducer> Device<R> {
             Keep::Latest => self.drop_superseded(Timestamp::MAX)?,
             Keep::Since(time) => self.drop_superseded(time)?,
         };
+        if dropped > 0 {
+            self.log.write(|writer| writer.note_dropped_names())?;
+        }
         let freed = self.log.shrink()?;
         Ok(Compacted { dropped, bytes_freed: freed.unwrap_or_default(), is_busy: freed.is_none() })
     }
@@ -84,15 +87,16 @@ impl<R: Reducer> Device<R> {
                     if let Some(successor) = self.successor(reader, &position)?
                         && successor.changed <= until
                     {
-                        droppable.push((position, successor));
+                        droppable.push((position, successor, reader.is_own_kind(&position.to_bytes())?));
                     }
                 }
                 Ok(droppable)
             })?;
             dropped += self.log.write(|writer| {
                 let mut dropped = 0;
-                for (position, successor) in &droppable {
-                    dropped += u64::from(writer.forget(position, successor)?);
+                for (position, successor, is_own_kind) in &droppable {
+                    let is_dropped = writer.forget(position, successor)?;
+                    dropped += u64::from(is_dropped && !is_own_kind);
                 }
                 Ok::<_, LogError>(dropped)
             })?;

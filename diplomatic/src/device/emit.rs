@@ -117,7 +117,7 @@ fn check_not_derived<E: DiplomaticEvent>(writer: &LogWriter<'_>, entity: &Entity
 }
 
 /// Events that are emitted together.
-struct Emission {
+pub(super) struct Emission {
     clock: Clock,
     now: Timestamp,
     /// The latest time that the clock follows.
@@ -130,10 +130,20 @@ struct Emission {
 }
 
 impl Emission {
-    fn new(clock: Clock, now: Timestamp, events: usize) -> Self {
+    pub(super) fn new(clock: Clock, now: Timestamp, events: usize) -> Self {
         let now = now.min(Timestamp::MAX);
         let (bound, changes) = (clock.bound(now), Vec::with_capacity(events));
         Self { clock, now, bound, latest: None, has_beyond: None, changes }
+    }
+
+    /// Writes a message of the framework's own.
+    pub(super) fn write_own_kind(
+        &mut self,
+        writer: &mut LogWriter<'_>,
+        entity: EntityId,
+        body: Vec<u8>,
+    ) -> Result<(), EmitError> {
+        self.insert(writer, Some(entity), Body::new(body), Timestamp::EPOCH).map(drop)
     }
 
     /// Deletes the entity, then its registers: the state right before the delete still has all of it.
@@ -206,6 +216,7 @@ impl Emission {
         let change = writer.insert(message, THIS_DEVICE)?;
         debug_assert!(change.is_some(), "the clock gave {position:?} twice");
         self.changes.extend(change);
+        writer.note_emitted(&position, self.now)?;
         Ok(Inserted { entity, changed: tick.changed })
     }
 

@@ -112,7 +112,24 @@ impl<R: Reducer> Device<R> {
     /// [`LogError`].
     pub fn history(&self, after: Option<&Position>, limit: usize) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
         self.log.read(|reader| {
-            let messages = reader.page_after(after, limit)?;
+            let messages = reader.page_after(after, limit, false)?;
+            messages.into_iter().map(|stored| self.entry(reader, stored)).collect()
+        })
+    }
+
+    /// Returns up to `limit` entries like [`history`](Self::history), including the messages that the framework writes
+    /// itself. For tools that read [any message](crate::raw).
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn full_history(
+        &self,
+        after: Option<&Position>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
+        self.log.read(|reader| {
+            let messages = reader.page_after(after, limit, true)?;
             messages.into_iter().map(|stored| self.entry(reader, stored)).collect()
         })
     }
@@ -123,10 +140,10 @@ impl<R: Reducer> Device<R> {
         stored: StoredMessage,
     ) -> Result<HistoryEntry<R::Event>, LogError> {
         let StoredMessage { position, message, origin } = stored;
-        let (what, event_type) = match Reading::<R::Event>::of(&message) {
+        let (what, event_type) = match Reading::<R::Event>::of_any_kind(&message) {
             Reading::Event { event, event_type } => (Happened::Event(event), event_type),
             Reading::Delete { event } => (Happened::Event(event), ""),
-            Reading::SilentDelete => (Happened::Deleted, ""),
+            Reading::SilentDelete | Reading::OwnKind => (Happened::Deleted, ""),
             Reading::Unknown { type_name } => (Happened::Unknown { type_name }, ""),
             Reading::Unfit { reason } => (Happened::Unreadable { reason }, ""),
         };

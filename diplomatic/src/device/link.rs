@@ -4,8 +4,8 @@ use super::Device;
 use crate::log::{LogError, QueueLimits};
 use crate::order::Position;
 use crate::reducer::Reducer;
-use crate::standard::{Bag, Decode, Encode, Head, Message, Seq};
-use crate::sync::{Cursor, Outgoing, PushLimits, Received, Skipped, SyncLog};
+use crate::standard::{Bag, Decode, Encode, Head, Message, Seq, Timestamp};
+use crate::sync::{Cursor, Drained, Outgoing, PushLimits, Received, Skipped, SyncLog};
 
 /// A device's log, lent to one host's session.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
                 }
             }
             writer.dequeue(number, &known)?;
+            writer.note_listed(number, &known)?;
             skipped
                 .iter()
                 .try_for_each(|skipped| writer.put_skipped(number, skipped.seq.number(), &skipped.to_note()))?;
@@ -90,7 +91,11 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
 
     fn pending(&self) -> Result<u64, LogError> {
         let link = self.link;
-        self.device.log.read(|reader| reader.queue_len(link))
+        self.device.log.read(|reader| reader.pending(link))
+    }
+
+    fn on_drained(&mut self, now: Timestamp) -> Result<Drained, LogError> {
+        self.device.on_drained(self.link, now)
     }
 
     fn skipped(&self) -> Result<Vec<Skipped>, LogError> {

@@ -16,12 +16,14 @@ mod import;
 mod index;
 mod link;
 mod mentions;
+mod peers;
 mod plan;
 mod reader;
 mod shown;
 mod source;
 mod undo;
 mod verify;
+mod witness;
 
 use std::time::Duration;
 
@@ -40,6 +42,7 @@ pub(crate) use import::Import;
 pub use import::{ImportError, ImportReport};
 pub use index::{Page, PageStart, Query};
 pub use link::DeviceLink;
+pub use peers::{Fork, Peer, Peers};
 use rand_core::CryptoRng;
 pub use reader::{DeviceReader, HostProgress};
 #[cfg(feature = "client")]
@@ -95,6 +98,9 @@ pub struct Device<R: Reducer> {
     clock: Clock,
     /// What was counted beyond the clock's bound.
     counted: Option<Counted>,
+    witness_after: Option<Duration>,
+    /// What is known of other devices, as of a version of the log's.
+    peers: Option<(u64, Peers)>,
 }
 
 /// Settings of a [`Device`].
@@ -117,11 +123,20 @@ pub struct DeviceConfig {
     /// How long opening waits for another process that writes to the log, before it fails with
     /// [`OpenLogError::InUse`].
     pub lock_wait: Duration,
+    /// How long this device must have emitted nothing before it tells the others what it has emitted, in a small message
+    /// that apps do not see (see [`peers`](crate::peers)). `None`: it never tells, and others cannot know when a host
+    /// withholds its messages.
+    pub witness_after: Option<Duration>,
 }
 
 impl Default for DeviceConfig {
     fn default() -> Self {
-        Self { clock: Clock::default(), snapshot_events: 2_000, lock_wait: Duration::from_secs(10) }
+        Self {
+            clock: Clock::default(),
+            snapshot_events: 2_000,
+            lock_wait: Duration::from_secs(10),
+            witness_after: Some(Duration::from_secs(5)),
+        }
     }
 }
 
@@ -180,8 +195,10 @@ impl<R: Reducer> Device<R> {
     ) -> Result<Self, OpenLogError> {
         let access = Access { kind, wait: config.lock_wait };
         let mut log = Log::open(backing, access, seed, rng)?;
+        log.make_witnesses(config.witness_after.is_some());
         let fold = Fold::open(&mut log, config.snapshot_events).map_err(|error| log.open_error(error))?;
-        Ok(Self { log, fold, clock: config.clock, counted: None })
+        let DeviceConfig { clock, witness_after, .. } = config;
+        Ok(Self { log, fold, clock, counted: None, witness_after, peers: None })
     }
 
     /// Shows the state to `look`, which may call this again.
@@ -296,6 +313,15 @@ impl<R: Reducer> Device<R> {
     /// Lends the log to a linked host's session.
     pub fn session_log(&mut self, link: u32) -> DeviceLink<'_, R> {
         DeviceLink::new(self, link)
+    }
+
+    /// Returns the number of messages in the log, but for those that the framework writes itself.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn message_count(&self) -> Result<u64, LogError> {
+        self.log.read(|reader| reader.message_count())
     }
 
     /// Returns the messages that this build cannot apply.

@@ -11,6 +11,7 @@ use crate::log::{Change, Link, LogError, LogWriter, Winner};
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Content, EntityId, HeadHash, Timestamp};
+use crate::witness::{is_own_type, kind};
 
 /// What new messages mean for a state.
 pub(super) struct Plan<E> {
@@ -63,8 +64,9 @@ pub(super) fn plan_blindly<E>(writer: &mut LogWriter<'_>, changes: &[Change]) ->
 pub(super) fn plan<R: Reducer>(
     writer: &mut LogWriter<'_>,
     known: &Known<'_>,
-    changes: Vec<Change>,
+    mut changes: Vec<Change>,
 ) -> Result<Plan<R::Event>, LogError> {
+    changes.retain(|change| !is_without_effect(change));
     if R::IS_EMPTY {
         return plan_blindly(writer, &changes);
     }
@@ -89,6 +91,12 @@ pub(super) fn plan<R: Reducer>(
     }
     write_unread(writer, known.fingerprint, plan.unread.iter().map(|(position, entry)| (position, entry.as_ref())))?;
     Ok(plan)
+}
+
+/// Tells whether a new message is the framework's own, and takes the place of nothing else.
+fn is_without_effect(change: &Change) -> bool {
+    let previous = change.previous.as_ref().and_then(|previous| previous.type_name.as_deref());
+    kind(&change.message).is_some() && previous.is_none_or(is_own_type)
 }
 
 /// Writes down what changes of what the fold with this fingerprint cannot apply.
@@ -249,7 +257,7 @@ fn replaces<E: DiplomaticEvent>(writer: &LogWriter<'_>, new: &Item<E>, old: &Win
             Shape::Register => same_register(writer, event, new, old)?,
             _ => false,
         },
-        Reading::SilentDelete => went_with_its_parent::<E>(writer, &new.entity, old)?,
+        Reading::SilentDelete | Reading::OwnKind => went_with_its_parent::<E>(writer, &new.entity, old)?,
         Reading::Event { .. } | Reading::Unknown { .. } | Reading::Unfit { .. } => false,
     })
 }

@@ -49,6 +49,8 @@ pub struct HostProgress {
     pub pending: u64,
     /// The number of its bags that could not be read.
     pub skipped: u64,
+    /// The number of messages that it has, by the word of the devices that sent them there, and withholds.
+    pub withheld: u64,
 }
 
 impl<R: Reducer> DeviceReader<R> {
@@ -121,12 +123,14 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`].
     pub fn host_progress(&self, label: &Label) -> Result<Option<HostProgress>, LogError> {
+        let peers = self.peers()?;
         self.log.read(|reader| {
             let Some(link) = reader.links()?.into_iter().find(|link| *link.label == *label) else { return Ok(None) };
             Ok(Some(HostProgress {
                 cursor: decode_cursor(&link.cursor)?,
-                pending: reader.queue_len(link.number)?,
+                pending: reader.pending(link.number)?,
                 skipped: reader.skipped(link.number)?.len() as u64,
+                withheld: peers.withheld(link.number),
             }))
         })
     }

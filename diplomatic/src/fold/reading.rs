@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::panic_text;
 use crate::event::{DecodeEventError, DiplomaticEvent, EventType, Shape, Stored};
 use crate::standard::{Content, EntityId, Message};
+use crate::witness::kind;
 
 /// What a message is to an event enum.
 pub(crate) enum Reading<E> {
@@ -17,6 +18,8 @@ pub(crate) enum Reading<E> {
     },
     /// A delete that no event stands for: that of a register or singleton, or any if the enum has no such variant.
     SilentDelete,
+    /// A message of the framework's own.
+    OwnKind,
     Unknown {
         type_name: String,
     },
@@ -27,6 +30,14 @@ pub(crate) enum Reading<E> {
 
 impl<E: DiplomaticEvent> Reading<E> {
     pub(crate) fn of(message: &Message) -> Self {
+        if kind(message).is_some() {
+            return Self::OwnKind;
+        }
+        Self::of_any_kind(message)
+    }
+
+    /// Reads a message as if the framework had none of its own.
+    pub(crate) fn of_any_kind(message: &Message) -> Self {
         if E::READS_ALL {
             return Self::of_any(message);
         }

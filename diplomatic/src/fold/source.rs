@@ -19,7 +19,7 @@ impl<E> Item<E> {
     /// Returns what the message is instead of something to apply; `None` if it can be.
     pub(crate) fn unread(&self) -> Option<UnreadEntry> {
         match &self.reading {
-            Reading::Event { .. } | Reading::Delete { .. } | Reading::SilentDelete => None,
+            Reading::Event { .. } | Reading::Delete { .. } | Reading::SilentDelete | Reading::OwnKind => None,
             Reading::Unknown { type_name } => Some(UnreadEntry::unknown(self.entity.clone(), type_name.clone())),
             Reading::Unfit { reason } => {
                 Some(UnreadEntry::unfit(self.entity.clone(), self.position.changed, reason.clone()))

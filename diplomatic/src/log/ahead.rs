@@ -27,23 +27,29 @@ impl LogReader<'_> {
         Ok(Some(Extent { messages: self.messages.len()?, last: Position::from_bytes(last.value()) }))
     }
 
-    /// Counts the messages after `time`, and returns the first of them. Opens none.
+    /// Counts the messages of apps after `time`, and returns the first of them. Opens none.
     pub(crate) fn count_after(&self, time: Timestamp) -> Result<Option<(u64, Position)>, LogError> {
         let mut found: Option<(u64, Position)> = None;
         for row in self.messages.range::<&[u8; 48]>(after(&end_of(time)))? {
             let (key, _) = row?;
+            if self.is_own_kind(key.value())? {
+                continue;
+            }
             let (count, _) = found.get_or_insert_with(|| (0, Position::from_bytes(key.value())));
             *count += 1;
         }
         Ok(found)
     }
 
-    /// Returns the last message after `time` that came from elsewhere, or else the last of all: what this device wrote
+    /// Returns the last message of an app after `time` that came from elsewhere, or else the last of all: what this device wrote
     /// there may only follow what it had seen.
     pub(crate) fn last_brought_after(&self, time: Timestamp) -> Result<Option<StoredMessage>, LogError> {
         let mut last = None;
         for row in self.messages.range::<&[u8; 48]>(after(&end_of(time)))?.rev().take(MOST_PASSED_OVER) {
             let (key, sealed) = row?;
+            if self.is_own_kind(key.value())? {
+                continue;
+            }
             let stored = self.open_message(key.value(), sealed.value())?;
             if stored.origin != THIS_DEVICE {
                 return Ok(Some(stored));

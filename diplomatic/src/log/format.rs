@@ -10,7 +10,7 @@ use super::vault::Vault;
 use crate::standard::Seed;
 
 /// The format of the files that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// What a `check` value holds: that it opens shows that the seed is the right one.
 const CHECK: &[u8] = b"diplomatic log";
@@ -86,6 +86,12 @@ pub(super) fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoR
 pub(super) fn create_new_tables(transaction: &WriteTransaction) -> Result<(), LogError> {
     transaction.open_table(tables::DROPPED)?;
     transaction.open_table(tables::UNAPPLIED)?;
+    transaction.open_table(tables::OWN_KIND)?;
+    transaction.open_table(tables::EMITTED)?;
+    transaction.open_table(tables::HELD)?;
+    transaction.open_table(tables::PEERS)?;
+    transaction.open_table(tables::WITNESSES)?;
+    transaction.open_table(tables::ABSENT)?;
     Ok(())
 }
 

@@ -13,6 +13,7 @@ use super::vault::{EntityKey, Vault};
 use super::write::LogWriter;
 use crate::order::Position;
 use crate::standard::{Content, Encode, EntityBody, EntityId, Message, Timestamp};
+use crate::witness::kind;
 
 /// What entities are listed by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,9 +60,12 @@ fn row(start: [u8; 17], time: Timestamp, entity: &EntityKey) -> Row {
     row
 }
 
-/// Returns the rows of a message that counts; a delete has none.
+/// Returns the rows of a message that counts; a delete has none, nor has what apps do not see.
 pub(super) fn rows(vault: &Vault, message: &Message) -> Vec<Row> {
     let Content::Typed { type_name, .. } = Content::of(message) else { return Vec::new() };
+    if kind(message).is_some() {
+        return Vec::new();
+    }
     let head = message.head();
     let entity = head.entity();
     let body = message.body().filter(|_| entity.singleton_type().is_none());

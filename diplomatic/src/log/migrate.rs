@@ -1,5 +1,8 @@
 //! From each format of the file to the next.
 //!
+//! Format 2 remembers the positions that compaction dropped, and the messages that the app's fold could not apply. Format
+//! 3 has what the witnesses of devices say.
+//!
 //! A file goes through all the migrations that it needs in one transaction, so that it never has a format in between.
 //!
 //! To change the format: add a table to [`tables`], raise [`FORMAT`](super::format::FORMAT), add a migration here, and
@@ -20,17 +23,12 @@ pub(super) fn migrate(database: &Database, from: u32, vault: &Vault, rng: &mut d
         return Ok(());
     }
     let transaction = begin_write(database)?;
+    create_new_tables(&transaction)?;
     if from < 2 {
-        migration_001_remember_what_was_dropped(&transaction)?;
         migration_001_attach_registers_to_their_current_parents(&transaction, vault, rng)?;
     }
     put_format(&transaction)?;
     Ok(transaction.commit()?)
-}
-
-/// Format 2 remembers the positions that compaction dropped, and the messages that the app's fold could not apply.
-fn migration_001_remember_what_was_dropped(transaction: &WriteTransaction) -> Result<(), LogError> {
-    create_new_tables(transaction)
 }
 
 /// Format 2 has registers under their current parents, and not under those that they had first.
@@ -39,7 +37,7 @@ fn migration_001_attach_registers_to_their_current_parents(
     vault: &Vault,
     rng: &mut dyn CryptoRng,
 ) -> Result<(), LogError> {
-    LogWriter::new(transaction, vault, rng, &[])?.attach_all()
+    LogWriter::new(transaction, vault, rng, &[], false)?.attach_all()
 }
 
 #[cfg(test)]
@@ -71,7 +69,7 @@ mod tests {
         let key = |parent: &EntityId| register_key(&vault.entity_key(parent), &vault.entity_key(&register));
         let transaction = database.begin_write().expect("memory does not fail");
         {
-            let mut writer = LogWriter::new(&transaction, &vault, &mut rng, &[]).expect("the tables are there");
+            let mut writer = LogWriter::new(&transaction, &vault, &mut rng, &[], false).expect("the tables are there");
             for message in [placed(&old, 1), placed(&new, 2)] {
                 writer.insert(message, THIS_DEVICE).expect("memory does not fail");
             }
@@ -90,7 +88,7 @@ mod tests {
             identify(&database.begin_read().expect("memory does not fail"), &seed).expect("memory does not fail");
         assert!(matches!(is_current, Identity::Log { format: FORMAT, .. }));
         let transaction = database.begin_write().expect("memory does not fail");
-        let writer = LogWriter::new(&transaction, &vault, &mut rng, &[]).expect("the tables are there");
+        let writer = LogWriter::new(&transaction, &vault, &mut rng, &[], false).expect("the tables are there");
         let of = |parent| writer.registers_of(parent).expect("memory does not fail").len();
         assert_eq!((of(&old), of(&new)), (0, 1));
     }

@@ -19,6 +19,7 @@ mod link;
 mod memory;
 mod migrate;
 mod overlay;
+mod peers;
 mod read;
 mod rows;
 mod stump;
@@ -27,6 +28,7 @@ mod vault;
 mod verify;
 mod versions;
 mod view;
+mod witnesses;
 mod write;
 
 use std::cell::{Cell, RefCell};
@@ -47,6 +49,7 @@ use vault::Vault;
 #[cfg(test)]
 pub(crate) use disk::Disk;
 pub(crate) use index::{Bucket, Order, Place};
+pub(crate) use peers::{Absent, PeerRecord, Waiting};
 pub(crate) use read::{LogReader, QueueLimits, StoredMessage};
 pub(crate) use rows::{Link, Winner};
 pub(crate) use verify::FileCheck;
@@ -74,6 +77,9 @@ pub(crate) struct Log {
     vault: Arc<Vault>,
     rng: Box<dyn CryptoRng + Send>,
     links: Vec<Link>,
+    makes_witnesses: bool,
+    /// How often what is known of other devices has changed.
+    peers_version: u64,
 }
 
 impl Log {
@@ -86,7 +92,9 @@ impl Log {
     ) -> Result<Self, OpenLogError> {
         let (database, vault) = backing.open_log(access, seed, &mut *rng)?;
         let (database, is_suspect) = (RefCell::new(Some(database)), Cell::new(false));
-        let mut log = Self { backing, access, database, is_suspect, vault: Arc::new(vault), rng, links: Vec::new() };
+        let (vault, links) = (Arc::new(vault), Vec::new());
+        let mut log =
+            Self { backing, access, database, is_suspect, vault, rng, links, makes_witnesses: false, peers_version: 0 };
         log.links = match log.read(|reader| reader.links()) {
             Ok(links) => links,
             Err(error) => return Err(log.open_error(error)),
@@ -107,6 +115,16 @@ impl Log {
         self.links.iter().find(|link| link.number == number)
     }
 
+    /// From now on, this device makes witnesses of what it emits, or none.
+    pub(crate) const fn make_witnesses(&mut self, makes_witnesses: bool) {
+        self.makes_witnesses = makes_witnesses;
+    }
+
+    /// Returns a number that differs when what is known of other devices may have changed.
+    pub(crate) const fn peers_version(&self) -> u64 {
+        self.peers_version
+    }
+
     /// Returns whether the storage has failed, so that the log may hold more than is known about it.
     pub(crate) const fn is_suspect(&self) -> bool {
         self.is_suspect.get()
@@ -115,6 +133,7 @@ impl Log {
     /// Reloads what is kept in memory.
     pub(crate) fn recover(&mut self) -> Result<(), LogError> {
         self.links = self.read(|reader| reader.links())?;
+        self.peers_version += 1;
         self.is_suspect.set(false);
         Ok(())
     }
@@ -136,9 +155,10 @@ impl Log {
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Self { backing, access, database, is_suspect, vault, rng, links } = self;
+        let Self { backing, access, database, is_suspect, vault, rng, links, makes_witnesses, peers_version } = self;
         with_handle(backing, *access, database, is_suspect, |handle| {
-            run(begin_write(handle.writable()?)?, vault, &mut **rng, links, act)
+            let transaction = begin_write(handle.writable()?)?;
+            run(transaction, vault, &mut **rng, links, *makes_witnesses, peers_version, act)
         })
     }
 
@@ -147,11 +167,11 @@ impl Log {
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<(T, Rollback), E> {
-        let Self { backing, access, database, is_suspect, vault, rng, links } = self;
+        let Self { backing, access, database, is_suspect, vault, rng, links, makes_witnesses, peers_version } = self;
         with_handle(backing, *access, database, is_suspect, |handle| {
             let transaction = begin_write(handle.writable()?)?;
             let undo = Rollback(transaction.ephemeral_savepoint().map_err(LogError::from)?);
-            let value = run(transaction, vault, &mut **rng, links, act)?;
+            let value = run(transaction, vault, &mut **rng, links, *makes_witnesses, peers_version, act)?;
             Ok((value, undo))
         })
     }
@@ -227,9 +247,14 @@ fn run<T, E: LogFailure>(
     vault: &Vault,
     rng: &mut dyn CryptoRng,
     links: &[Link],
+    makes_witnesses: bool,
+    peers_version: &mut u64,
     act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let value = act(&mut LogWriter::new(&transaction, vault, rng, links)?)?;
+    let mut writer = LogWriter::new(&transaction, vault, rng, links, makes_witnesses)?;
+    let value = act(&mut writer)?;
+    *peers_version += u64::from(writer.are_peers_changed);
+    drop(writer);
     transaction.commit().map_err(LogError::from)?;
     Ok(value)
 }

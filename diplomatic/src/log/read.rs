@@ -20,6 +20,8 @@ pub(crate) struct LogReader<'t> {
     pub(super) vault: &'t Vault,
     pub(super) messages: ReadOnlyTable<&'static [u8; 48], &'static [u8]>,
     dropped: ReadOnlyTable<&'static [u8; 48], ()>,
+    /// None if it is empty, as in every log of a single device without hosts.
+    own_kind: Option<ReadOnlyTable<&'static [u8; 48], ()>>,
 }
 
 /// A message as the log has it.
@@ -57,7 +59,10 @@ pub(crate) struct Snapshot {
 impl<'t> LogReader<'t> {
     pub(super) fn new(transaction: &'t ReadTransaction, vault: &'t Vault) -> Result<Self, LogError> {
         let messages = transaction.open_table(tables::MESSAGES)?;
-        Ok(Self { transaction, vault, messages, dropped: transaction.open_table(tables::DROPPED)? })
+        let dropped = transaction.open_table(tables::DROPPED)?;
+        let own_kind = transaction.open_table(tables::OWN_KIND)?;
+        let own_kind = (!own_kind.is_empty()?).then_some(own_kind);
+        Ok(Self { transaction, vault, messages, dropped, own_kind })
     }
 
     pub(crate) fn contains(&self, position: &Position) -> Result<bool, LogError> {
@@ -106,15 +111,41 @@ impl<'t> LogReader<'t> {
         Ok(())
     }
 
-    /// Returns up to `limit` messages after `after`, in the total order.
-    pub(crate) fn page_after(&self, after: Option<&Position>, limit: usize) -> Result<Vec<StoredMessage>, LogError> {
+    /// Returns up to `limit` messages after `after`, in the total order; those of the framework only if `is_full`.
+    pub(crate) fn page_after(
+        &self,
+        after: Option<&Position>,
+        limit: usize,
+        is_full: bool,
+    ) -> Result<Vec<StoredMessage>, LogError> {
         let start = after.map(|after| after.to_bytes());
         let start = start.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let rows = self.messages.range::<&[u8; 48]>((start, Bound::Unbounded))?.take(limit);
-        rows.map(|row| {
-            row.map_err(LogError::from).and_then(|(key, sealed)| self.open_message(key.value(), sealed.value()))
-        })
-        .collect()
+        let mut page = Vec::new();
+        for row in self.messages.range::<&[u8; 48]>((start, Bound::Unbounded))? {
+            if page.len() >= limit {
+                break;
+            }
+            let (key, sealed) = row?;
+            check_order(page.last().map(|last: &StoredMessage| &last.position).or(after), key.value())?;
+            if is_full || !self.is_own_kind(key.value())? {
+                page.push(self.open_message(key.value(), sealed.value())?);
+            }
+        }
+        Ok(page)
+    }
+
+    /// Tells whether a message is the framework's own.
+    pub(crate) fn is_own_kind(&self, key: &[u8; 48]) -> Result<bool, LogError> {
+        match &self.own_kind {
+            Some(own_kind) => Ok(own_kind.get(key)?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// Returns how many messages there are, but for the framework's own.
+    pub(crate) fn message_count(&self) -> Result<u64, LogError> {
+        let own_kind = self.own_kind.as_ref().map_or(Ok(0), ReadableTableMetadata::len)?;
+        Ok(self.messages.len()?.saturating_sub(own_kind))
     }
 
     /// Tells whether an event was undone, or undid another.
@@ -127,7 +158,7 @@ impl<'t> LogReader<'t> {
         let undone = self.transaction.open_table(tables::UNDONE)?;
         for row in self.messages.iter()?.rev() {
             let (key, sealed) = row?;
-            if undone.get(key.value())?.is_some() {
+            if undone.get(key.value())?.is_some() || self.is_own_kind(key.value())? {
                 continue;
             }
             let stored = self.open_message(key.value(), sealed.value())?;
@@ -201,7 +232,9 @@ impl<'t> LogReader<'t> {
         let start = start.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut positions = Vec::new();
         for row in table.range::<&[u8; 48]>((start, Bound::Unbounded))?.take(limit) {
-            let position = Position::from_bytes(row?.0.value());
+            let key = row?.0;
+            check_order(positions.last().or(after), key.value())?;
+            let position = Position::from_bytes(key.value());
             if position.changed > until {
                 break;
             }
@@ -234,6 +267,25 @@ impl<'t> LogReader<'t> {
     /// Returns how many messages wait for a link's host.
     pub(crate) fn queue_len(&self, link: u32) -> Result<u64, LogError> {
         Ok(self.queue(link)?.len()?)
+    }
+
+    /// Returns how many messages wait for a link's host, but for the framework's own.
+    pub(crate) fn pending(&self, link: u32) -> Result<u64, LogError> {
+        let queue = self.queue(link)?;
+        let len = queue.len()?;
+        let Some(own_kind) = &self.own_kind else { return Ok(len) };
+        // The shorter of the two is gone through.
+        let mut both = 0;
+        if len <= own_kind.len()? {
+            for row in queue.iter()? {
+                both += u64::from(own_kind.get(row?.0.value())?.is_some());
+            }
+        } else {
+            for row in own_kind.iter()? {
+                both += u64::from(queue.get(row?.0.value())?.is_some());
+            }
+        }
+        Ok(len - both)
     }
 
     /// Tells whether a message waits for a link's host.
@@ -322,6 +374,12 @@ impl<'t> LogReader<'t> {
         let table = self.transaction.open_table(tables::SNAPSHOTS)?;
         Ok(table.last()?.map_or(0, |(key, _)| split_snapshot_key(key.value()).1))
     }
+}
+
+/// Refuses a row that does not come after the one before. In a damaged file the rows after a place need not be after it,
+/// and whoever reads page by page would never come to an end.
+pub(super) fn check_order(before: Option<&Position>, key: &[u8; 48]) -> Result<(), LogError> {
+    if before.is_some_and(|before| before.to_bytes() >= *key) { Err(LogError::Damaged) } else { Ok(()) }
 }
 
 fn bag_size(bag: &Bag) -> usize {

@@ -6,7 +6,10 @@ use redb::TableDefinition;
 ///
 /// ```text
 /// format: u32, big-endian · salt: bytes(32) · check: sealed · index: 1, if there is one ·
-/// horizon: position from which on the state is what it was before compaction, if any was dropped
+/// horizon: position from which on the state is what it was before compaction, if any was dropped ·
+/// device: bytes(16), this device's ID, from the first time that it is needed ·
+/// dropped-news: 1, if a witness has to tell of what compaction dropped ·
+/// odd-witnesses: u64, big-endian, how many witnesses made no sense
 /// ```
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
 
@@ -53,6 +56,29 @@ pub(super) const SNAPSHOTS: TableDefinition<'_, &[u8; 56], &[u8]> = TableDefinit
 /// The messages that the app's last fold could not apply, and that would count if it could. Key: position. Value:
 /// bytes(32) fingerprint of the fold · why.
 pub(super) const UNAPPLIED: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("unapplied-1");
+
+/// The framework's own messages, which apps do not see. Key: position. Value: none.
+pub(super) const OWN_KIND: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("own-kind-1");
+
+/// What this device has emitted since its last witness. Key: number (8, big-endian), counted up. Value, not sealed:
+/// position (48) · the device's time (8, big-endian).
+pub(super) const EMITTED: TableDefinition<'_, u64, &[u8; 56]> = TableDefinition::new("emitted-1");
+
+/// The framework's own messages that a host gets once it has everything else. Key: link (4, big-endian) · position (48).
+/// Value: none.
+pub(super) const HELD: TableDefinition<'_, &[u8; 52], ()> = TableDefinition::new("held-1");
+
+/// What is known of each device, this one included. Key: device ID. Value: [`PeerRecord`](super::peers::PeerRecord) in
+/// MessagePack.
+pub(super) const PEERS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("peers-1");
+
+/// The witnesses of each device. Key: device ID (16) · n (8, big-endian). Value:
+/// [`WitnessRow`](super::peers::WitnessRow) in MessagePack.
+pub(super) const WITNESSES: TableDefinition<'_, &[u8; 24], &[u8]> = TableDefinition::new("witnesses-1");
+
+/// Messages that a witness names and that are not here. Key: position. Value: [`Absent`](super::peers::Absent) in
+/// MessagePack.
+pub(super) const ABSENT: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("absent-1");
 
 /// Returns the name of the table of messages that wait for the host of a link.
 ///

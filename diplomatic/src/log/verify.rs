@@ -13,6 +13,7 @@ use super::vault::EntityKey;
 use super::{Log, tables};
 use crate::order::Position;
 use crate::standard::{Bag, Content, Decode, EntityId, HostKeys, Label, OpenBagError};
+use crate::witness::kind;
 
 /// The result of checking every value of a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -118,6 +119,7 @@ impl LogReader<'_> {
         }
         self.verify_snapshots(&mut report)?;
         self.verify_dropped(&mut report)?;
+        self.verify_witnesses(&mut report)?;
         Ok(report)
     }
 
@@ -312,6 +314,45 @@ impl LogReader<'_> {
                 report.add("unapplied-1", key.value(), StoreProblemKind::Stray);
             } else if self.vault.open("unapplied-1", key.value(), sealed.value()).is_err() {
                 report.add("unapplied-1", key.value(), StoreProblemKind::Unreadable);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks what devices say of each other: that each message of the framework's own is there, and that what is absent is.
+    fn verify_witnesses(&self, report: &mut StoreReport) -> Result<(), LogError> {
+        for row in self.transaction.open_table(tables::OWN_KIND)?.iter()? {
+            let key = row?.0;
+            let stored = self.message(&Position::from_bytes(key.value())).ok().flatten();
+            if stored.is_none_or(|stored| kind(&stored.message).is_none()) {
+                report.add("own-kind-1", key.value(), StoreProblemKind::Stray);
+            }
+        }
+        for row in self.transaction.open_table(tables::HELD)?.iter()? {
+            let key = row?.0;
+            let (_, position) = key.value().split_last_chunk::<48>().expect("a key of this table has 52 bytes");
+            if self.messages.get(position)?.is_none() {
+                report.add("held-1", key.value(), StoreProblemKind::Stray);
+            }
+        }
+        for row in self.transaction.open_table(tables::PEERS)?.iter()? {
+            let (key, sealed) = row?;
+            if self.vault.open("peers-1", key.value(), sealed.value()).is_err() {
+                report.add("peers-1", key.value(), StoreProblemKind::Unreadable);
+            }
+        }
+        for row in self.transaction.open_table(tables::WITNESSES)?.iter()? {
+            let (key, sealed) = row?;
+            if self.vault.open("witnesses-1", key.value(), sealed.value()).is_err() {
+                report.add("witnesses-1", key.value(), StoreProblemKind::Unreadable);
+            }
+        }
+        for row in self.transaction.open_table(tables::ABSENT)?.iter()? {
+            let (key, sealed) = row?;
+            if self.messages.get(key.value())?.is_some() {
+                report.add("absent-1", key.value(), StoreProblemKind::Stray);
+            } else if self.vault.open("absent-1", key.value(), sealed.value()).is_err() {
+                report.add("absent-1", key.value(), StoreProblemKind::Unreadable);
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use redb::{ReadableTable, TableError};
 
 use super::error::LogError;
-use super::read::{LogReader, StoredMessage};
+use super::read::{LogReader, StoredMessage, check_order};
 use super::rows::{overwritten_key, split_overwritten_key};
 use super::tables;
 use super::write::LogWriter;
@@ -38,7 +38,7 @@ impl LogReader<'_> {
         let mut next_superseded = || Ok::<_, LogError>(superseded.next().transpose()?.map(|(key, _)| *key.value()));
         // Both tables are in the same order, so that one pass over each tells which messages are superseded.
         let mut passed = next_superseded()?;
-        let mut page = Vec::new();
+        let mut page: Vec<StoredMessage> = Vec::new();
         let mut bytes = 0;
         for row in self.messages.range::<&[u8; 48]>((start, end))? {
             if page.len() >= limit || bytes >= PAGE_BYTES {
@@ -46,6 +46,7 @@ impl LogReader<'_> {
             }
             let (key, sealed) = row?;
             let key = key.value();
+            check_order(page.last().map(|last| &last.position).or(after), key)?;
             while passed.as_ref().is_some_and(|passed| passed < key) {
                 passed = next_superseded()?;
             }

@@ -1,7 +1,7 @@
 //! Writing to the log, inside one transaction.
 
 use rand_core::CryptoRng;
-use redb::{ReadableTable, Table, TableHandle, WriteTransaction};
+use redb::{ReadableTable, ReadableTableMetadata, Table, TableHandle, WriteTransaction};
 
 use super::error::LogError;
 use super::rows::{
@@ -12,6 +12,7 @@ use super::vault::{EntityKey, Vault};
 use super::{THIS_DEVICE, tables};
 use crate::order::{Position, Tick};
 use crate::standard::{Bag, Content, Decode, Encode, EntityId, Label, Message, Timestamp};
+use crate::witness::kind;
 
 type Keyed<'t, const N: usize> = Table<'t, &'static [u8; N], &'static [u8]>;
 
@@ -21,7 +22,7 @@ pub(crate) struct LogWriter<'t> {
     pub(super) vault: &'t Vault,
     rng: &'t mut dyn CryptoRng,
     links: &'t [Link],
-    messages: Keyed<'t, 48>,
+    pub(super) messages: Keyed<'t, 48>,
     pub(super) entities: Keyed<'t, 32>,
     superseded: Table<'t, &'static [u8; 48], ()>,
     pub(super) overwritten: Table<'t, &'static [u8; 80], ()>,
@@ -30,7 +31,17 @@ pub(crate) struct LogWriter<'t> {
     has_index: bool,
     /// One for each link, in their order.
     queues: Vec<Keyed<'t, 48>>,
+    /// Whether this device makes witnesses of what it emits.
+    pub(super) are_witnesses_made: bool,
+    /// What no witness covers yet, and the number of the next; opened when it is first needed.
+    pub(super) emitted: Option<Emitted<'t>>,
+    /// Whether a witness names anything that is not here.
+    pub(super) has_absent: bool,
+    /// Whether what is known of other devices has changed.
+    pub(super) are_peers_changed: bool,
 }
+
+type Emitted<'t> = (Table<'t, u64, &'static [u8; 56]>, u64);
 
 /// A message that is new in the log.
 #[derive(Debug)]
@@ -49,12 +60,14 @@ impl<'t> LogWriter<'t> {
         vault: &'t Vault,
         rng: &'t mut dyn CryptoRng,
         links: &'t [Link],
+        are_witnesses_made: bool,
     ) -> Result<Self, LogError> {
         let queues = links
             .iter()
             .map(|link| Ok(transaction.open_table(tables::queue(&tables::queue_name(link.number)))?))
             .collect::<Result<_, LogError>>()?;
         let has_index = transaction.open_table(tables::META)?.get("index")?.is_some();
+        let has_absent = !transaction.open_table(tables::ABSENT)?.is_empty()?;
         Ok(Self {
             transaction,
             vault,
@@ -68,6 +81,10 @@ impl<'t> LogWriter<'t> {
             registers: transaction.open_table(tables::REGISTERS)?,
             has_index,
             queues,
+            are_witnesses_made,
+            emitted: None,
+            has_absent,
+            are_peers_changed: false,
         })
     }
 
@@ -85,18 +102,36 @@ impl<'t> LogWriter<'t> {
     pub(crate) fn insert(&mut self, message: Message, origin: u32) -> Result<Option<Change>, LogError> {
         let position = Position::of(message.head());
         let key = position.to_bytes();
-        if self.messages.get(&key)?.is_some() || self.dropped.get(&key)?.is_some() {
+        if self.knows(&key)? {
             return Ok(None);
         }
         let value = self.vault.seal(self.messages.name(), &key, &encode_message(origin, &message), self.rng);
         self.messages.insert(&key, value.as_slice())?;
-        for (link, queue) in self.links.iter().zip(&mut self.queues) {
-            if origin == THIS_DEVICE || link.number != origin {
-                queue.insert(&key, [].as_slice())?;
+        if self.has_absent {
+            self.no_longer_absent(&key)?;
+        }
+        match kind(&message) {
+            // A host gets these once it has everything else.
+            Some(kind) => self.take_own_kind(kind, &message, position, origin)?,
+            None => {
+                for (link, queue) in self.links.iter().zip(&mut self.queues) {
+                    if origin == THIS_DEVICE || link.number != origin {
+                        queue.insert(&key, [].as_slice())?;
+                    }
+                }
             }
         }
         let previous = self.settle(&message, position)?;
         Ok(Some(Change { position, message, origin, previous }))
+    }
+
+    /// Tells whether a message is here, or was and compaction dropped it.
+    pub(super) fn knows(&self, key: &[u8; 48]) -> Result<bool, LogError> {
+        Ok(self.messages.get(key)?.is_some() || self.was_dropped(key)?)
+    }
+
+    pub(super) fn was_dropped(&self, key: &[u8; 48]) -> Result<bool, LogError> {
+        Ok(self.dropped.get(key)?.is_some())
     }
 
     /// Decides which message of the entity counts now, and returns what counted before.
@@ -237,9 +272,20 @@ impl<'t> LogWriter<'t> {
         link: u32,
         positions: impl IntoIterator<Item = &'p Position>,
     ) -> Result<(), LogError> {
-        let Some(queue) = self.queue_of(link) else { return Ok(()) };
         for position in positions {
-            queue.remove(&position.to_bytes())?;
+            let key = position.to_bytes();
+            let Some(queue) = self.queue_of(link) else { return Ok(()) };
+            if queue.remove(&key)?.is_none() && self.is_own_kind(position)? {
+                self.no_longer_held(link, &key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues a message for a link's host.
+    pub(super) fn queue_one(&mut self, link: u32, key: &[u8; 48]) -> Result<(), LogError> {
+        if let Some(queue) = self.queue_of(link) {
+            queue.insert(key, [].as_slice())?;
         }
         Ok(())
     }
@@ -267,14 +313,12 @@ impl<'t> LogWriter<'t> {
                 return Ok(false);
             }
         }
+        if self.is_own_kind(position)? {
+            return self.forget_own_kind(position);
+        }
         let Some(message) = self.message(position)? else { return Ok(false) };
         let entity_key = self.vault.entity_key(message.head().entity());
-        self.messages.remove(&key)?;
-        self.superseded.remove(&key)?;
-        self.overwritten.remove(&overwritten_key(&entity_key, &key))?;
-        self.transaction.open_table(tables::UNDONE)?.remove(&key)?;
-        self.transaction.open_table(tables::UNAPPLIED)?.remove(&key)?;
-        self.dropped.insert(&key, ())?;
+        self.drop_message(&key, &overwritten_key(&entity_key, &key))?;
         let mut meta = self.transaction.open_table(tables::META)?;
         let successor = successor.to_bytes();
         let is_later = meta.get("horizon")?.is_none_or(|horizon| *horizon.value() < successor[..]);
@@ -282,6 +326,16 @@ impl<'t> LogWriter<'t> {
             meta.insert("horizon", successor.as_slice())?;
         }
         Ok(true)
+    }
+
+    pub(super) fn drop_message(&mut self, key: &[u8; 48], overwritten: &[u8; 80]) -> Result<(), LogError> {
+        self.messages.remove(key)?;
+        self.superseded.remove(key)?;
+        self.overwritten.remove(overwritten)?;
+        self.transaction.open_table(tables::UNDONE)?.remove(key)?;
+        self.transaction.open_table(tables::UNAPPLIED)?.remove(key)?;
+        self.dropped.insert(key, ())?;
+        Ok(())
     }
 
     /// Notes that an event is not to be undone (again).
@@ -299,10 +353,12 @@ impl<'t> LogWriter<'t> {
         Ok(())
     }
 
-    /// Queues every message of the log for a link.
+    /// Queues every message of the log for a link; those of the framework come after the others.
     pub(crate) fn queue_all(&mut self, link: u32) -> Result<(), LogError> {
         let name = tables::queue_name(link);
         let index = self.links.iter().position(|other| other.number == link);
+        let own_kind = self.transaction.open_table(tables::OWN_KIND)?;
+        let mut held = Vec::new();
         let mut new;
         let queue = match index {
             Some(index) => &mut self.queues[index],
@@ -313,12 +369,16 @@ impl<'t> LogWriter<'t> {
         };
         for row in self.messages.iter()? {
             let (key, _) = row?;
+            if own_kind.get(key.value())?.is_some() {
+                held.push(*key.value());
+                continue;
+            }
             // A bag that is kept already stays as it is: it may be on its way.
             if queue.get(key.value())?.is_none() {
                 queue.insert(key.value(), [].as_slice())?;
             }
         }
-        Ok(())
+        held.iter().try_for_each(|key| self.hold(link, key))
     }
 
     /// Notes a bag that could not be read.

@@ -142,7 +142,7 @@ impl<'a, F: Read + Seek, E: DiplomaticEvent> Events<'a, F, E> {
         let (event, event_type) = match reading {
             Reading::Event { event, event_type } => (event, event_type),
             Reading::Delete { event } => (event, ""),
-            Reading::SilentDelete => return None,
+            Reading::SilentDelete | Reading::OwnKind => return None,
             Reading::Unknown { type_name } => {
                 self.unread.note(position, UnreadEntry::unknown(entity, type_name));
                 return None;

@@ -1,7 +1,11 @@
 //! The interface between the sync engine and a device's log.
 
+use std::time::Duration;
+
 use crate::order::Position;
-use crate::standard::{Bag, BagHead, Decode, DecodeError, Encode, Head, Message, OpenBagError, Reader, Seq, Signature};
+use crate::standard::{
+    Bag, BagHead, Decode, DecodeError, Encode, Head, Message, OpenBagError, Reader, Seq, Signature, Timestamp,
+};
 #[cfg(feature = "store")]
 use crate::standard::{InvalidSignature, Status, put_varbytes};
 
@@ -46,8 +50,26 @@ pub trait SyncLog {
     /// Returns how many messages are queued for this host.
     fn pending(&self) -> Result<u64, Self::Error>;
 
+    /// Call this when everything at the host has been read and nothing is queued for it any more. The log may queue what it
+    /// holds back until then: what devices say of each other (see [`peers`](crate::peers)).
+    fn on_drained(&mut self, now: Timestamp) -> Result<Drained, Self::Error> {
+        let _ = now;
+        Ok(Drained::default())
+    }
+
     /// Returns the skipped bags of this host that could be fetched again.
     fn skipped(&self) -> Result<Vec<Skipped>, Self::Error>;
+}
+
+/// What a log has for a host that has everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Drained {
+    /// Whether something was queued.
+    pub queued: bool,
+    /// After how long there will be something if nothing happens before; `None` if there will not.
+    pub again_in: Option<Duration>,
+    /// How many messages the host has, by the word of the devices that sent them there, and does not list.
+    pub withheld: u64,
 }
 
 /// How far a host has been read, and how to recognise later that it is still the same host.

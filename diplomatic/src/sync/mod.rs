@@ -25,6 +25,7 @@ mod settling;
 mod status;
 mod stream;
 mod window;
+mod witnessing;
 
 #[cfg(feature = "store")]
 pub(crate) use random::Random;
@@ -35,6 +36,6 @@ pub(crate) use stream::ResponseStream;
 
 pub use action::{Action, Failure, LiveEvent, RequestId};
 pub use config::{Now, SessionConfig};
-pub use log::{Arrival, Cursor, Mark, Outgoing, PushLimits, Received, Skipped, SyncLog};
+pub use log::{Arrival, Cursor, Drained, Mark, Outgoing, PushLimits, Received, Skipped, SyncLog};
 pub use session::Session;
 pub use status::{BlockCause, HostStatus, Live, Phase, Refusal, SyncProgress, Trouble};

@@ -84,6 +84,11 @@ impl Pushing {
         self.flight.is_none() && (!self.is_due || !self.gate.is_open(now))
     }
 
+    /// Tells whether the host has everything, and could take more.
+    pub(super) fn is_drained(&self, now: Duration) -> bool {
+        self.flight.is_none() && !self.is_due && self.refused.is_empty() && self.gate.is_open(now)
+    }
+
     pub(super) fn on_pending(&mut self) {
         self.is_due_again = self.is_due;
         self.is_due = true;

@@ -4,6 +4,7 @@ mod listen;
 mod push;
 mod read;
 mod settle;
+mod witness;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::reading::{Pull, ReadingState};
 use super::settling::{Settling, Unsettled};
 use super::status::{BlockCause, HostStatus, Pause, Phase, Trouble};
 use super::stream::ResponseStream;
+use super::witnessing::Witnessing;
 use super::{Cursor, Now, SessionConfig, SyncLog};
 use crate::standard::calls::{Call, ResponseHead};
 use crate::standard::{DecodeError, Encode, HostKeys, Status};
@@ -60,6 +62,7 @@ pub struct Session {
     pub(super) reading: ReadingState,
     pub(super) pushing: Pushing,
     pub(super) settling: Settling,
+    pub(super) witnessing: Witnessing,
     pub(super) channel: Channel,
     pub(super) admission: Admission,
     pub(super) recount: bool,
@@ -128,6 +131,7 @@ impl Session {
             storage: Gate::new(),
             reading: ReadingState::default(),
             settling: Settling::default(),
+            witnessing: Witnessing::default(),
             admission: Admission::default(),
             recount: true,
             has_heard: false,
@@ -169,7 +173,11 @@ impl Session {
             .min();
         let timers = self.reading_timers().into_iter().chain(self.push_timers()).chain(self.channel_timers());
         // What was due at the last poll and is not done waits for something else.
-        timers.chain([self.settling_timer(), requests]).flatten().filter(|at| *at > self.polled).min()
+        timers
+            .chain([self.settling_timer(), self.witnessing.again_at, requests])
+            .flatten()
+            .filter(|at| *at > self.polled)
+            .min()
     }
 
     /// Returns whether to read more of a response. Otherwise, leave the bytes unread.
@@ -291,6 +299,7 @@ impl Session {
         if self.recount {
             self.status.pending = log.pending()?;
             self.recount = false;
+            self.witnessing.is_asked = true;
             if self.status.pending > self.pushing.refused() {
                 self.pushing.on_pending();
             }
@@ -307,6 +316,7 @@ impl Session {
         if self.is_reading_idle() {
             self.request_unsettled(now, log)?;
             self.request_push(now, log)?;
+            self.request_held(now, log)?;
             self.open_channel(now);
         }
         Ok(())
@@ -452,6 +462,7 @@ impl Session {
         self.status.refused = self.pushing.refused();
         self.status.refusal = self.pushing.last_refusal();
         self.status.skipped = self.settling.skipped();
+        self.status.withheld = self.witnessing.withheld;
         self.status.clock_offset = self.clock.worth_telling();
     }
 
@@ -470,7 +481,7 @@ impl Session {
             () if !self.cursor.is_some_and(|cursor| cursor.caught_up) => Phase::FirstSync(progress),
             () if progress.done < progress.total => Phase::CatchingUp(progress),
             () if !self.reading.has_caught_up() => Phase::Connecting,
-            () if self.status.pending == self.pushing.refused() => Phase::CaughtUp,
+            () if self.status.pending <= self.pushing.refused() => Phase::CaughtUp,
             () => match self.pushing.gate.shut() {
                 Some((until, pause)) => pausing(pause, self.pushing.gate.failures(), until),
                 None => Phase::Pushing,

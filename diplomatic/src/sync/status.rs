@@ -24,11 +24,23 @@ pub struct HostStatus {
     pub refusal: Option<Refusal>,
     /// How many of the host's bags could not be read and were skipped.
     pub skipped: u64,
+    /// How many messages the host has, by the word of the devices that sent them there, and withholds.
+    pub withheld: u64,
     /// How far the host's clock is ahead of the device's, if they differ by more than five seconds. Sync uses the host's
     /// time, but the device's clock is probably wrong.
     pub clock_offset: Option<ClockOffset>,
     /// How often the host turned out to have lost bags in this session and was sent the whole history again.
     pub start_overs: u32,
+}
+
+impl HostStatus {
+    /// Returns what is wrong with the host though it can be used; `None` if nothing is.
+    pub const fn withholding(&self) -> Option<BlockCause> {
+        match self.withheld {
+            0 => None,
+            messages => Some(BlockCause::Withholds { messages }),
+        }
+    }
 }
 
 /// What a session is doing.
@@ -152,6 +164,12 @@ pub enum BlockCause {
     /// The host lost bags again soon after it was sent the whole history.
     #[error("the host keeps losing bags")]
     LosesBags,
+    /// The host withholds messages that other devices stored there. Reading and pushing go on.
+    #[error("the host withholds {messages} message{} that another device stored there", if *.messages == 1 { "" } else { "s" })]
+    Withholds {
+        /// How many.
+        messages: u64,
+    },
 }
 
 impl BlockCause {
@@ -167,6 +185,7 @@ impl BlockCause {
             Self::Storage => "free some space on this device, and check that its files can be written",
             Self::ForeignBags => "check the host's label, and do not trust the host before its operator explains it",
             Self::OverQuota => "ask the host's operator for more room, or add another host",
+            Self::Withholds { .. } => "sync the device that has them, or add another host",
             Self::LosesBags => "ask the host's operator to check the host's storage, and add another host",
         }
     }

@@ -13,6 +13,10 @@ use crate::todo::{Event, added, at, open, seed};
 /// A file of format 1, which was linked with `home`, has snapshots and lists, and was closed properly.
 pub(crate) const FORMAT_1: &[u8] = include_bytes!("fixtures/format-1.pages");
 
+/// A file of format 2, which was linked with `home`, compacted, has snapshots, lists and sealed bags that wait, and was
+/// closed properly.
+const FORMAT_2: &[u8] = include_bytes!("fixtures/format-2.pages");
+
 /// Writes a fixture out as a file: it is the file's length (8, big-endian), and each page of 4096 bytes that is not
 /// empty after its number (4, big-endian).
 pub(crate) fn unpack(fixture: &[u8], path: &Path) {
@@ -50,6 +54,31 @@ fn a_file_of_format_1_opens_with_all_that_it_held() {
     device.emit(at(9), &Event::Renamed { todo: milk, title: "rice milk".into() }).unwrap();
     device.emit(at(10), &added("bread")).unwrap();
     assert_eq!(device.history(None, 100).unwrap().len(), 11);
+}
+
+#[test]
+fn a_file_of_format_2_opens_with_all_that_it_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("todo.redb");
+    unpack(FORMAT_2, &path);
+    for _ in 0..2 {
+        let mut device = open(&Backing::file(&path));
+        device.read(|todos| {
+            let titles: Vec<_> = todos.items.values().map(|(title, done)| (title.as_str(), *done)).collect();
+            assert_eq!(titles, [("soy milk", false)]);
+            assert_eq!(todos.notes[&EntityId::new(b"shopping", at(7))], "for Sunday");
+            assert_eq!(todos.status, "at home");
+        });
+        assert_eq!(device.message_count().unwrap(), 5);
+        assert!(device.horizon().unwrap().is_some());
+        assert_eq!(device.list(&Query::of_type("todo.added"), None).unwrap().entries.len(), 1);
+        let home = device.link_host(&Label::new("home")).unwrap();
+        assert_eq!(device.session_log(home).pending().unwrap(), 2);
+        assert_eq!(device.verify(&seed(), |_| ()).unwrap().problems, []);
+    }
+    let mut device = open(&Backing::file(&path));
+    device.emit(at(10), &added("bread")).unwrap();
+    assert_eq!(device.history(None, 100).unwrap().len(), 6);
 }
 
 #[test]

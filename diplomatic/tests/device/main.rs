@@ -17,3 +17,4 @@ mod processes;
 mod raw;
 mod reads;
 mod todo;
+mod witness;

@@ -33,6 +33,12 @@ pub trait DeviceLog {
     /// Returns everything that is stored.
     fn messages(&mut self) -> BTreeMap<Position, Message>;
 
+    /// Returns how many messages the device knows that others have emitted, and how many of them it misses; `None` if the
+    /// log does not tell.
+    fn witnessed(&mut self) -> Option<(u64, u64)> {
+        None
+    }
+
     /// Returns what every device must agree on when all have the same messages, after checking it against them.
     fn state(&mut self) -> Result<Vec<u8>, String> {
         Ok(Vec::new())

@@ -31,6 +31,9 @@ const DAWN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// How long healing may take.
 const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
+/// How long nothing is emitted before devices have told each other what they emitted.
+const QUIET: Duration = Duration::from_secs(10);
+
 /// What a world is made of and how bad it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
@@ -133,6 +136,9 @@ pub enum Fault {
     /// Two devices with the same messages have different states.
     #[error("the state of device {0} is not that of device 0")]
     StatesDiffer(usize),
+    /// A device does not know of everything that others have emitted, or misses some of it.
+    #[error("device {0} knows of {1} messages of others, not of {2}, and misses {3}")]
+    NotWitnessed(usize, u64, u64, u64),
     /// Something is left in a queue.
     #[error("device {0} has something queued for host {1}")]
     Queued(usize, usize),
@@ -228,6 +234,20 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
             self.step(next_whim);
         }
         self.heal(messages);
+        self.come_to_rest()?;
+        let (quiet, end) = (self.now + QUIET, self.now + PATIENCE);
+        while self.now < quiet {
+            self.step(quiet);
+        }
+        // A request whose answer was lost may still have to be given up.
+        while self.check_witnesses().is_err() && self.now < end {
+            self.step(end);
+        }
+        self.come_to_rest()?;
+        self.check_witnesses()
+    }
+
+    fn come_to_rest(&mut self) -> Result<(), Fault> {
         let end = self.now + PATIENCE;
         while !self.is_at_rest() {
             if self.now >= end {
@@ -237,6 +257,22 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
             self.step(end);
         }
         self.check()
+    }
+
+    /// Checks that every device knows how much every other has emitted.
+    fn check_witnesses(&mut self) -> Result<(), Fault> {
+        let all: u64 = self.devices.iter().map(|device| device.emitted.len() as u64).sum();
+        for (index, device) in self.devices.iter_mut().enumerate() {
+            let others = all - device.emitted.len() as u64;
+            match device.log.witnessed() {
+                // A device whose clock was set back far gives itself a new name, and knows its old self as another.
+                Some((known, missing)) if missing > 0 || !(others..=all).contains(&known) => {
+                    return Err(Fault::NotWitnessed(index, known, others, missing));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Does something that a user, a power cut or an operator might do.

@@ -11,7 +11,7 @@ use diplomatic_host::{BagStore, Host, MemoryStore, Route, WriteFault};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::{Answer, Chance, DeviceLog, Quirks, Upgrade, WorldHost};
+use super::{Answer, Chance, DeviceLog, QUIET, Quirks, Upgrade, WorldHost};
 use crate::todo::{Event, Todos, added, sort_and_fold};
 
 /// A device's log in memory, and the state over it.
@@ -38,6 +38,7 @@ impl RealLog {
         let mut config = DeviceConfig::default();
         // Snapshots are part of what is tested.
         config.snapshot_events = 4;
+        config.witness_after = Some(QUIET / 5);
         let device = Device::open_with(self.backing.clone(), &Seed::from_bytes([7; 32]), rng, config);
         self.device = Some(device.expect("the log opens"));
     }
@@ -99,6 +100,11 @@ impl DeviceLog for RealLog {
         });
         read.expect("the log works");
         messages
+    }
+
+    fn witnessed(&mut self) -> Option<(u64, u64)> {
+        let peers = self.device().peers().expect("the log works");
+        Some((peers.devices.iter().map(|peer| peer.emitted).sum(), peers.missing()))
     }
 
     fn state(&mut self) -> Result<Vec<u8>, String> {

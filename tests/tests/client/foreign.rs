@@ -14,13 +14,13 @@ use crate::device::{Device, caught_up, soon, state};
 use crate::host::{TestHost, new_seed};
 
 /// A client of the standard that knows nothing of events.
-struct Foreign {
+pub(crate) struct Foreign {
     host: SocketAddr,
     keys: HostKeys,
 }
 
 impl Foreign {
-    fn new(host: SocketAddr, seed: &Seed) -> Self {
+    pub(crate) fn new(host: SocketAddr, seed: &Seed) -> Self {
         Self { host, keys: HostKeys::derive(seed, &Label::default()) }
     }
 
@@ -42,12 +42,12 @@ impl Foreign {
         answer.split_off(end)
     }
 
-    async fn register(&self) {
+    pub(crate) async fn register(&self) {
         let answer = self.call(Call::User, &diplomatic::standard::calls::UserRequest).await;
         assert_eq!(ResponseHead::decode(&answer).unwrap().status, Status::SUCCESS);
     }
 
-    async fn push(&self, messages: &[Message]) {
+    pub(crate) async fn push(&self, messages: &[Message]) {
         let bags: Vec<Bag> = messages.iter().map(|message| self.keys.seal(message, &mut Dice(3))).collect();
         let answer = self.call(Call::Push, &PushRequest { bags }).await;
         let mut reader = Reader::new(&answer);

@@ -12,4 +12,5 @@ mod kill;
 mod offline;
 mod proxy;
 mod stories;
+mod witness;
 mod wrong;

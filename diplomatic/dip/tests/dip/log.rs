@@ -89,3 +89,22 @@ fn a_reader_that_goes_away_is_no_failure() {
     let shell = std::process::Command::new("bash").args(["-c", &script]).env("DIP_SEED", SEED).output().unwrap();
     assert_eq!((shell.status.code(), shell.stdout.len(), shell.stderr.len()), (Some(0), 1, 0), "{shell:?}");
 }
+
+#[test]
+fn what_devices_tell_each_other_is_shown_on_request_alone() {
+    let host = crate::host::TestHost::start();
+    let phone = Device::at(&host.url()).with("DIP_WITNESSES", "0");
+    let laptop = Device::at(&host.url());
+    phone.cat("one");
+    phone.run(&["sync"]).succeeds();
+    laptop.run(&["sync"]).succeeds();
+    for device in [&phone, &laptop] {
+        assert_eq!(device.run(&["log", "--json"]).lines().len(), 1);
+        let all = device.run(&["log", "--all", "--json"]).lines();
+        assert_eq!((all.len(), &all[1]["type"]), (2, &"dip.witness".into()));
+        assert_eq!(device.run(&["status", "--json"]).json()["kept"]["messages"], 1);
+    }
+    let status = laptop.run(&["status", "--json"]).json();
+    assert_eq!((&status["missing"], &status["devices"][0]["emitted"]), (&0.into(), &1.into()));
+    assert_eq!(status["devices"][0]["forked"], false);
+}

@@ -1,5 +1,6 @@
 //! The sync status in a few words.
 
+use diplomatic::Timestamp;
 use diplomatic::sync::Phase;
 use serde::Serialize;
 
@@ -12,7 +13,7 @@ pub(crate) struct SyncView {
     pending: u64,
     offline: bool,
     mood: Mood,
-    /// What is wrong with a clock, and what to do about it; usually nothing.
+    /// What is wrong with a clock or missing of another device, and what to do about it; usually nothing.
     clock: Vec<String>,
 }
 
@@ -35,21 +36,32 @@ impl SyncView {
             None => ("No host".to_owned(), Mood::Alone),
             Some(_) if offline => ("Offline".to_owned(), Mood::Waiting),
             Some(host) => match &host.status.phase {
-                _ if host.is_caught_up() && host.status.refused == 0 => ("In sync".to_owned(), Mood::Calm),
+                _ if host.is_caught_up() && status.peers().is_complete() && host.status.refused == 0 => {
+                    ("In sync".to_owned(), Mood::Calm)
+                }
                 Phase::Blocked { cause, .. } => (format!("No sync: {cause}"), Mood::Trouble),
                 Phase::Waiting { trouble, .. } => (format!("No sync: {trouble}"), Mood::Waiting),
                 Phase::FirstSync(progress) if progress.total > 0 => {
                     (format!("First sync: {} of {}", progress.done, progress.total), Mood::Busy)
                 }
+                Phase::CaughtUp if !status.peers().is_complete() => ("Changes are missing".to_owned(), Mood::Trouble),
                 Phase::CaughtUp if host.status.refused > 0 => ("The host refused changes".to_owned(), Mood::Trouble),
                 _ if pending > 0 => (String::new(), Mood::Busy),
                 _ => ("Syncing".to_owned(), Mood::Busy),
             },
         };
         let clock = status.clock_troubles();
-        let clock = clock.iter().map(|trouble| capitalized(&format!("{trouble}: {}.", trouble.remedy()))).collect();
+        let clock = clock.iter().map(|trouble| capitalized(&format!("{trouble}: {}.", trouble.remedy())));
+        let missing = status.peers().missing_in_words(|since| format!("since {} UTC", time_of_day(since)));
+        let clock = missing.map(|missing| format!("{missing}.")).into_iter().chain(clock).collect();
         Self { sentence: with_pending(words, pending), pending, offline, mood, clock }
     }
+}
+
+/// Shows the hour and the minute.
+fn time_of_day(time: Timestamp) -> String {
+    let minutes = time.as_millis() / 60_000;
+    format!("{:02}:{:02}", minutes / 60 % 24, minutes % 60)
 }
 
 fn capitalized(sentence: &str) -> String {

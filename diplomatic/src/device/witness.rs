@@ -1,0 +1,90 @@
+//! This device's own witnesses, and what hosts get of others'.
+
+use std::time::Duration;
+
+use super::Device;
+use super::emit::{Emission, EmitError};
+use crate::log::{LogError, LogWriter, Waiting};
+use crate::order::Clock;
+use crate::reducer::Reducer;
+use crate::standard::Timestamp;
+use crate::sync::Drained;
+use crate::witness::{MOST_NAMED, Witness};
+
+/// How many witnesses are made at once.
+const MOST_AT_ONCE: usize = 16;
+
+impl<R: Reducer> Device<R> {
+    /// Gives a host that has everything else what was held back for it, and makes this device's witness if one is due.
+    pub(super) fn on_drained(&mut self, link: u32, now: Timestamp) -> Result<Drained, LogError> {
+        self.mend()?;
+        let mut drained = Drained { withheld: self.peers_now()?.withheld(link), ..Drained::default() };
+        let Some(waiting) = self.log.read(|reader| reader.waiting(link))? else { return Ok(drained) };
+        let due_in = self.witness_due_in(waiting, now);
+        let is_due = due_in == Some(Duration::ZERO);
+        if !is_due {
+            drained.again_in = due_in;
+        }
+        if !is_due && !waiting.is_held {
+            return Ok(drained);
+        }
+        let clock = self.clock;
+        let written = self.log.write(|writer| {
+            // What others said goes first: this device's own witness vouches for it.
+            if writer.give_held(link)? {
+                return Ok(true);
+            }
+            if is_due {
+                make_witnesses(writer, clock, now)?;
+            }
+            writer.give_held(link)
+        });
+        drained.queued = self.checked(written)?;
+        if drained.queued {
+            // The host is drained again before long.
+            drained.again_in = None;
+        }
+        Ok(drained)
+    }
+
+    /// Returns after how long a witness is due; `None` if there is nothing to tell.
+    fn witness_due_in(&self, waiting: Waiting, now: Timestamp) -> Option<Duration> {
+        let quiet = self.witness_after?;
+        let Waiting { is_held: _, emitted, has_news } = waiting;
+        match emitted {
+            Some((_, count)) if count >= MOST_NAMED as u64 => Some(Duration::ZERO),
+            // A clock that was set back must not make the witness wait for the time that it showed.
+            Some((last, _)) if now < last => Some(Duration::ZERO),
+            Some((last, _)) => Some(quiet.saturating_sub(now.since(last))),
+            None => has_news.then_some(Duration::ZERO),
+        }
+    }
+}
+
+/// Writes witnesses of what no witness covers yet.
+fn make_witnesses(writer: &mut LogWriter<'_>, clock: Clock, now: Timestamp) -> Result<(), LogError> {
+    for _ in 0..MOST_AT_ONCE {
+        let last = writer.device_id()?;
+        let last = writer.winner(&Witness::entity(&last))?;
+        if last.is_some_and(|last| last.position.changed > clock.bound(now)) {
+            // The clock ran far ahead once. Under a new name, the device's witnesses need not be dated after that.
+            writer.renew_device()?;
+        }
+        let Some(witness) = writer.next_witness()? else { break };
+        let is_full = witness.named.len() == MOST_NAMED;
+        let clock = Clock { refuse_beyond: false, ..clock };
+        match Emission::new(clock, now, 1).write_own_kind(writer, Witness::entity(&witness.device), witness.to_body()) {
+            Ok(()) => {}
+            Err(EmitError::Log(error)) => return Err(error),
+            // Only the end of the format's range is left: nothing can be written there any more.
+            Err(error) => {
+                tracing::warn!(%error, "no witness can be written");
+                break;
+            }
+        }
+        if !is_full {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,474 @@
+//! What devices tell one another of what they have emitted, and what they conclude when it is not there.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use diplomatic::compact::Keep;
+use diplomatic::raw::{Raw, RawEvent};
+use diplomatic::standard::{HeadHash, HostKeys, Label, Message, Seq, Timestamp};
+use diplomatic::sync::{Arrival, Drained, PushLimits, Received, SyncLog};
+use diplomatic::{Backing, Device, DeviceConfig, Position, Reducer, UndoError};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::todo::{Event, Todos, added, at, seed};
+
+/// Long enough for every witness to be due.
+const QUIET: u64 = 5_000;
+
+/// A host that lists what it likes.
+#[derive(Default)]
+struct Host {
+    list: Vec<Message>,
+    withheld: BTreeSet<HeadHash>,
+}
+
+fn numbered(number: u64, backing: &Backing, quiet: Option<Duration>) -> Device<Todos> {
+    let mut config = DeviceConfig::default();
+    config.snapshot_events = 3;
+    config.witness_after = quiet;
+    Device::open_with(backing.clone(), &seed(), StdRng::seed_from_u64(number), config).unwrap()
+}
+
+fn device(number: u64) -> Device<Todos> {
+    numbered(number, &Backing::memory(), Some(Duration::from_millis(QUIET)))
+}
+
+/// Reads what the host lists, and pushes until nothing is left.
+fn sync<R: Reducer>(device: &mut Device<R>, label: &str, host: &mut Host, now: Timestamp) -> Drained {
+    let link = device.link_host(&Label::new(label)).unwrap();
+    let listed: Vec<&Message> =
+        host.list.iter().filter(|message| !host.withheld.contains(&message.head().hash())).collect();
+    let heads: Vec<_> = listed.iter().map(|message| message.head()).collect();
+    let mut log = device.session_log(link);
+    let known = log.contains(&heads).unwrap();
+    let mut received = Received::default();
+    for ((message, is_known), seq) in listed.iter().zip(known).zip(1..) {
+        if is_known {
+            received.known.push(Position::of(message.head()));
+        } else {
+            received.messages.push(Arrival { seq: Seq::new(seq).unwrap(), message: (*message).clone() });
+        }
+    }
+    log.receive(received).unwrap();
+    let keys = HostKeys::derive(&seed(), &Label::new(label));
+    let mut rng: StdRng = rand::make_rng();
+    loop {
+        let limits = PushLimits { bags: 10_000, bytes: 10_000_000 };
+        let mut taken = Vec::new();
+        let mut log = device.session_log(link);
+        let outgoing = log.outgoing(None, limits, &mut |message| {
+            taken.push(message.clone());
+            keys.seal(message, &mut rng)
+        });
+        let positions: Vec<_> = outgoing.unwrap().iter().map(|outgoing| outgoing.position).collect();
+        if positions.is_empty() {
+            let drained = log.on_drained(now).unwrap();
+            if drained.queued {
+                continue;
+            }
+            return drained;
+        }
+        log.acknowledge(&positions, None).unwrap();
+        host.list.extend(taken);
+    }
+}
+
+fn is_witness(message: &Message) -> bool {
+    message.body().is_some_and(|body| body.windows(11).any(|part| part == b"dip.witness"))
+}
+
+fn witnesses(host: &Host) -> usize {
+    host.list.iter().filter(|message| is_witness(message)).count()
+}
+
+fn emit(device: &mut Device<Todos>, from: u64, count: u64) -> Vec<Position> {
+    let before: BTreeSet<Position> = positions(device);
+    for n in 0..count {
+        device.emit(at(from + n), &added(&format!("{from} {n}"))).unwrap();
+    }
+    positions(device).difference(&before).copied().collect()
+}
+
+fn positions<R: Reducer>(device: &Device<R>) -> BTreeSet<Position> {
+    let mut positions = BTreeSet::new();
+    let mut note = |message: &Message| {
+        positions.insert(Position::of(message.head()));
+    };
+    device.each_message(&mut note).unwrap();
+    positions
+}
+
+#[test]
+fn a_burst_has_one_witness_after_a_pause_and_only_once_the_host_has_everything() {
+    let (mut phone, mut host) = (device(1), Host::default());
+    emit(&mut phone, 0, 3);
+    let early = sync(&mut phone, "home", &mut host, at(100));
+    assert_eq!((host.list.len(), witnesses(&host)), (3, 0));
+    assert_eq!(early.again_in, Some(Duration::from_millis(QUIET + 2 - 100)));
+    let link = phone.link_host(&Label::new("home")).unwrap();
+    emit(&mut phone, 200, 1);
+    assert_eq!(phone.session_log(link).on_drained(at(90_000)).unwrap(), Drained::default(), "something is queued");
+    sync(&mut phone, "home", &mut host, at(90_000));
+    assert_eq!((host.list.len(), witnesses(&host)), (5, 1));
+    assert!(is_witness(host.list.last().unwrap()));
+    let late = sync(&mut phone, "home", &mut host, at(900_000));
+    assert_eq!((late, witnesses(&host)), (Drained::default(), 1), "one burst has one witness");
+}
+
+#[test]
+fn a_one_shot_program_sends_the_witness_of_its_last_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let backing = Backing::file(folder.path().join("todo.redb"));
+    let mut host = Host::default();
+    for run in 0..3 {
+        let mut phone = numbered(run, &backing, Some(Duration::from_millis(QUIET)));
+        sync(&mut phone, "home", &mut host, at(run * 60_000));
+        emit(&mut phone, run * 60_000 + 1, 1);
+        sync(&mut phone, "home", &mut host, at(run * 60_000 + 2));
+    }
+    assert_eq!((host.list.len(), witnesses(&host)), (5, 2));
+    let mut laptop = device(9);
+    sync(&mut laptop, "home", &mut host, at(0));
+    let peers = laptop.peers().unwrap();
+    assert_eq!((peers.devices.len(), peers.devices[0].emitted, peers.missing()), (1, 2, 0));
+    assert!(peers.forked().next().is_none());
+}
+
+#[test]
+fn a_device_without_witnesses_makes_none() {
+    let (mut phone, mut host) = (numbered(1, &Backing::memory(), None), Host::default());
+    emit(&mut phone, 0, 3);
+    assert_eq!(sync(&mut phone, "home", &mut host, at(90_000)), Drained::default());
+    assert_eq!(host.list.len(), 3);
+}
+
+#[test]
+fn a_large_burst_has_several_witnesses_which_name_all_of_it() {
+    let (mut phone, mut host) = (device(1), Host::default());
+    let events: Vec<Event> = (0..1_700).map(|n| added(&n.to_string())).collect();
+    phone.emit_all(at(0), &events).unwrap();
+    sync(&mut phone, "home", &mut host, at(90_000));
+    assert_eq!((host.list.len(), witnesses(&host)), (1_704, 4));
+    host.withheld = host.list[10..15].iter().map(|message| message.head().hash()).collect();
+    let mut laptop = device(2);
+    let drained = sync(&mut laptop, "home", &mut host, at(90_000));
+    assert_eq!((drained.withheld, laptop.peers().unwrap().missing()), (5, 5));
+}
+
+#[test]
+fn a_list_that_is_full_makes_a_witness_due_without_a_pause() {
+    let (mut phone, mut host) = (device(1), Host::default());
+    let events: Vec<Event> = (0..500).map(|n| added(&n.to_string())).collect();
+    phone.emit_all(at(0), &events).unwrap();
+    sync(&mut phone, "home", &mut host, at(1));
+    assert_eq!(witnesses(&host), 1);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_keep_a_witness_waiting() {
+    let (mut phone, mut host) = (device(1), Host::default());
+    emit(&mut phone, 1_000_000, 1);
+    sync(&mut phone, "home", &mut host, at(0));
+    assert_eq!(witnesses(&host), 1);
+}
+
+#[test]
+fn what_a_host_withholds_is_counted_until_it_arrives_from_anywhere() {
+    let (mut phone, mut host, mut other) = (device(1), Host::default(), Host::default());
+    emit(&mut phone, 0, 4);
+    sync(&mut phone, "home", &mut host, at(90_000));
+    host.withheld = host.list[1..3].iter().map(|message| message.head().hash()).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let backing = Backing::file(folder.path().join("todo.redb"));
+    let mut laptop = numbered(2, &backing, Some(Duration::from_secs(5)));
+    assert_eq!(sync(&mut laptop, "home", &mut host, at(100_000)).withheld, 2);
+    drop(laptop);
+    let mut laptop = numbered(3, &backing, Some(Duration::from_secs(5)));
+    let peers = laptop.peers().unwrap();
+    assert_eq!((peers.missing(), peers.is_complete()), (2, false));
+    assert_eq!(peers.to_string(), "2 messages of another device are missing");
+    assert_eq!(peers.missing_since(), Some(host.list[4].head().changed()));
+    assert_eq!(peers.devices[0].heard, Some(host.list[4].head().changed()));
+    // A second host that has them.
+    sync(&mut phone, "spare", &mut other, at(100_000));
+    let drained = sync(&mut laptop, "spare", &mut other, at(100_000));
+    assert_eq!((drained.withheld, laptop.peers().unwrap().missing()), (0, 0));
+    assert_eq!(laptop.verify(&seed(), |_| ()).unwrap().problems, []);
+}
+
+#[test]
+fn a_host_that_withholds_a_devices_word_too_is_found_out_by_a_third_device() {
+    let (mut phone, mut tablet, mut laptop, mut host) = (device(1), device(2), device(3), Host::default());
+    emit(&mut phone, 0, 3);
+    sync(&mut phone, "home", &mut host, at(10_000));
+    sync(&mut tablet, "home", &mut host, at(10_000));
+    emit(&mut tablet, 20_000, 1);
+    sync(&mut tablet, "home", &mut host, at(30_000));
+    assert_eq!(witnesses(&host), 2);
+    host.withheld = host.list[..4].iter().map(|message| message.head().hash()).collect();
+    assert_eq!(sync(&mut laptop, "home", &mut host, at(40_000)).withheld, 3);
+    let peers = laptop.peers().unwrap();
+    assert_eq!((peers.missing(), peers.devices.len()), (3, 2));
+    // The word of the phone comes: now it is known which messages they are.
+    host.withheld.remove(&host.list[3].head().hash());
+    assert_eq!(sync(&mut laptop, "home", &mut host, at(40_000)).withheld, 3);
+    host.withheld.clear();
+    assert_eq!(sync(&mut laptop, "home", &mut host, at(40_000)).withheld, 0);
+    assert!(laptop.peers().unwrap().is_complete());
+}
+
+#[test]
+fn a_gap_between_the_words_of_a_device_is_counted_and_closed_in_any_order() {
+    let (mut phone, mut host) = (device(1), Host::default());
+    for burst in 0..4 {
+        emit(&mut phone, burst * 10_000, 2);
+        sync(&mut phone, "home", &mut host, at(burst * 10_000 + 9_000));
+    }
+    // 0 1 w 3 4 w 6 7 w 9 10 w: the second burst and its witness are withheld.
+    let all: Vec<HeadHash> = host.list.iter().map(|message| message.head().hash()).collect();
+    host.withheld = all[3..6].iter().copied().collect();
+    let mut laptop = device(2);
+    assert_eq!(sync(&mut laptop, "home", &mut host, at(90_000)).withheld, 2);
+    host.withheld.remove(&all[5]);
+    assert_eq!(sync(&mut laptop, "home", &mut host, at(90_000)).withheld, 2, "they have names now");
+    host.withheld.clear();
+    assert_eq!(sync(&mut laptop, "home", &mut host, at(90_000)).withheld, 0);
+    let peers = laptop.peers().unwrap();
+    assert_eq!((peers.missing(), peers.devices[0].emitted, peers.devices[0].fork), (0, 8, None));
+}
+
+#[test]
+fn whatever_the_order_of_arrival_the_same_is_known_in_the_end() {
+    let (mut phone, mut tablet, mut host) = (device(1), device(2), Host::default());
+    for burst in 0..4 {
+        emit(&mut phone, burst * 20_000, 2);
+        sync(&mut phone, "home", &mut host, at(burst * 20_000 + 9_000));
+        emit(&mut tablet, burst * 20_000 + 10_000, 1);
+        sync(&mut tablet, "home", &mut host, at(burst * 20_000 + 19_000));
+    }
+    let mut expected = None;
+    for seed in 0..30 {
+        let mut laptop = device(100 + seed);
+        let link = laptop.link_host(&Label::new("home")).unwrap();
+        let mut left = host.list.clone();
+        let mut next = seed as usize;
+        while !left.is_empty() {
+            next = (next * 31 + 7) % left.len();
+            let message = left.swap_remove(next);
+            let messages = vec![Arrival { seq: Seq::new(1).unwrap(), message }];
+            laptop.session_log(link).receive(Received { messages, ..Received::default() }).unwrap();
+        }
+        let peers = laptop.peers().unwrap().devices;
+        assert!(peers.iter().all(|peer| peer.missing == 0 && peer.fork.is_none()), "{seed}: {peers:?}");
+        assert_eq!(expected.get_or_insert_with(|| peers.clone()), &peers);
+        assert_eq!(laptop.read(|todos| todos.items.len()), 12);
+    }
+}
+
+#[test]
+fn two_devices_with_one_store_are_a_fork_and_go_on_as_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("todo.redb"), folder.path().join("copy.redb"));
+    let mut host = Host::default();
+    let mut phone = numbered(1, &Backing::file(&path), Some(Duration::from_secs(5)));
+    emit(&mut phone, 0, 2);
+    sync(&mut phone, "home", &mut host, at(10_000));
+    drop(phone);
+    std::fs::copy(&path, &copy).unwrap();
+    let mut phone = numbered(2, &Backing::file(&path), Some(Duration::from_secs(5)));
+    let mut clone = numbered(3, &Backing::file(&copy), Some(Duration::from_secs(5)));
+    emit(&mut phone, 20_000, 1);
+    emit(&mut clone, 20_000, 2);
+    // Both witnesses are made before either device hears of the other.
+    let (mut first, mut second) = (Host::default(), Host::default());
+    sync(&mut phone, "first", &mut first, at(30_000));
+    sync(&mut clone, "second", &mut second, at(30_000));
+    sync(&mut phone, "home", &mut host, at(40_000));
+    sync(&mut clone, "home", &mut host, at(40_000));
+    sync(&mut phone, "home", &mut host, at(40_000));
+    let mut laptop = device(9);
+    sync(&mut laptop, "home", &mut host, at(50_000));
+    for device in [&phone, &clone, &laptop] {
+        let peers = device.peers().unwrap();
+        assert_eq!(peers.forked().count(), 1, "{peers:?}");
+        assert_eq!(device.read(|todos| todos.items.len()), 5);
+    }
+    assert_ne!(phone.peers().unwrap().this_device, clone.peers().unwrap().this_device);
+    emit(&mut phone, 60_000, 1);
+    emit(&mut clone, 60_000, 1);
+    for device in [&mut phone, &mut clone, &mut laptop] {
+        sync(device, "home", &mut host, at(70_000));
+    }
+    assert!(laptop.peers().unwrap().is_complete());
+    assert_eq!(laptop.peers().unwrap().forked().count(), 1, "it is not made worse");
+}
+
+#[test]
+fn a_store_from_a_backup_gets_a_new_name_and_is_no_fork() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, backup) = (folder.path().join("todo.redb"), folder.path().join("backup.redb"));
+    let mut host = Host::default();
+    let quiet = Some(Duration::from_secs(5));
+    let mut phone = numbered(1, &Backing::file(&path), quiet);
+    emit(&mut phone, 0, 2);
+    sync(&mut phone, "home", &mut host, at(10_000));
+    drop(phone);
+    std::fs::copy(&path, &backup).unwrap();
+    let mut phone = numbered(2, &Backing::file(&path), quiet);
+    emit(&mut phone, 20_000, 3);
+    sync(&mut phone, "home", &mut host, at(30_000));
+    drop(phone);
+    let mut phone = numbered(3, &Backing::file(&backup), quiet);
+    emit(&mut phone, 40_000, 1);
+    sync(&mut phone, "home", &mut host, at(50_000));
+    let mut laptop = device(9);
+    sync(&mut laptop, "home", &mut host, at(60_000));
+    let peers = laptop.peers().unwrap();
+    assert_eq!((peers.devices.len(), peers.missing(), peers.forked().count()), (2, 0, 0), "{peers:?}");
+    assert_eq!(laptop.read(|todos| todos.items.len()), 6);
+}
+
+#[test]
+fn a_witness_is_not_passed_on_before_what_it_names() {
+    let (mut phone, mut tablet, mut laptop) = (device(1), device(2), device(3));
+    let (mut host, mut other) = (Host::default(), Host::default());
+    emit(&mut phone, 0, 3);
+    sync(&mut phone, "home", &mut host, at(10_000));
+    host.withheld = BTreeSet::from([host.list[1].head().hash()]);
+    sync(&mut tablet, "home", &mut host, at(20_000));
+    sync(&mut tablet, "other", &mut other, at(20_000));
+    assert_eq!((other.list.len(), witnesses(&other)), (2, 0));
+    sync(&mut laptop, "other", &mut other, at(20_000));
+    assert!(laptop.peers().unwrap().is_complete(), "this host is not to blame");
+    host.withheld.clear();
+    sync(&mut tablet, "home", &mut host, at(20_000));
+    sync(&mut tablet, "other", &mut other, at(20_000));
+    assert_eq!((other.list.len(), witnesses(&other)), (4, 1));
+    assert!(is_witness(other.list.last().unwrap()));
+}
+
+#[test]
+fn what_compaction_dropped_is_missed_by_nobody_who_joins_later() {
+    let (mut phone, mut tablet) = (device(1), device(2));
+    let (mut host, mut new) = (Host::default(), Host::default());
+    for round in 0..5 {
+        let milk = phone.emit(at(round * 20_000), &added("milk")).unwrap();
+        for (n, title) in (1..).zip(["oat", "soy", "rice"]) {
+            let renamed = Event::Renamed { todo: milk.clone(), title: title.into() };
+            phone.emit(at(round * 20_000 + n), &renamed).unwrap();
+        }
+        sync(&mut phone, "home", &mut host, at(round * 20_000 + 10_000));
+        phone.emit(at(round * 20_000 + 15_000), &Event::Status(round.to_string())).unwrap();
+        sync(&mut phone, "home", &mut host, at(round * 20_000 + 19_999));
+        sync(&mut phone, "home", &mut host, at(round * 20_000 + 20_000));
+    }
+    sync(&mut phone, "home", &mut host, at(200_000));
+    sync(&mut tablet, "home", &mut host, at(200_000));
+    assert_eq!(tablet.compact(Keep::Latest).unwrap().dropped, 14);
+    sync(&mut tablet, "new", &mut new, at(200_000));
+    assert!(witnesses(&new) > 0);
+    let mut laptop = device(3);
+    sync(&mut laptop, "new", &mut new, at(200_000));
+    assert_eq!(laptop.peers().unwrap().missing(), 0, "{:?}", laptop.peers().unwrap());
+    let (laptops, phones) = (laptop.read(Clone::clone), phone.read(Clone::clone));
+    assert_eq!(laptops, phones);
+    // What was verified stays verified, and what follows is found missing.
+    assert!(tablet.peers().unwrap().is_complete());
+    emit(&mut phone, 300_000, 2);
+    sync(&mut phone, "home", &mut host, at(310_000));
+    sync(&mut tablet, "home", &mut host, at(310_000));
+    sync(&mut tablet, "new", &mut new, at(310_000));
+    let last = new.list.iter().rposition(|message| !is_witness(message)).unwrap();
+    new.withheld = BTreeSet::from([new.list[last].head().hash()]);
+    assert_eq!(sync(&mut laptop, "new", &mut new, at(310_000)).withheld, 1);
+    for device in [&phone, &tablet, &laptop] {
+        assert_eq!(device.verify(&seed(), |_| ()).unwrap().problems, []);
+    }
+}
+
+#[test]
+fn compaction_drops_the_words_of_devices_with_what_they_name() {
+    let (mut phone, mut host) = (device(1), Host::default());
+    for round in 0..20 {
+        phone.emit(at(round * 20_000), &Event::Status(round.to_string())).unwrap();
+        sync(&mut phone, "home", &mut host, at(round * 20_000 + 10_000));
+    }
+    assert_eq!(witnesses(&host), 20);
+    assert_eq!(phone.compact(Keep::Latest).unwrap().dropped, 19);
+    assert_eq!(positions(&phone).len(), 2, "the status and the last witness");
+    let horizon = phone.horizon().unwrap().unwrap();
+    assert!(horizon.changed <= at(19 * 20_000), "no witness moves the horizon");
+}
+
+#[test]
+fn an_import_is_nothing_that_this_device_emitted_and_owes_nothing() {
+    let (mut phone, mut tablet, mut host) = (device(1), device(2), Host::default());
+    for round in 0..3 {
+        phone.emit(at(round * 20_000), &Event::Status(round.to_string())).unwrap();
+        sync(&mut phone, "home", &mut host, at(round * 20_000 + 10_000));
+    }
+    phone.compact(Keep::Latest).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup.dpl");
+    phone.export(&file, &seed()).unwrap();
+    tablet.import(&file, &seed()).unwrap();
+    assert_eq!(tablet.read(|todos| todos.status.clone()), "2");
+    let peers = tablet.peers().unwrap();
+    assert_eq!((peers.devices.len(), peers.devices[0].emitted, peers.missing()), (1, 3, 0));
+    let mut new = Host::default();
+    sync(&mut tablet, "new", &mut new, at(900_000));
+    assert_eq!((new.list.len(), witnesses(&new)), (2, 1), "it has no witness of its own to give");
+}
+
+#[test]
+fn apps_see_nothing_of_witnesses() {
+    let (mut phone, mut laptop, mut host) = (device(1), device(2), Host::default());
+    emit(&mut phone, 0, 2);
+    let (version, history) = (phone.version(), phone.history(None, 10).unwrap());
+    sync(&mut phone, "home", &mut host, at(10_000));
+    sync(&mut laptop, "home", &mut host, at(10_000));
+    assert_eq!((host.list.len(), positions(&phone).len()), (3, 3));
+    assert_eq!(phone.version(), version, "nothing changed for the app");
+    assert_eq!(phone.history(None, 10).unwrap(), history);
+    assert_eq!(phone.message_count().unwrap(), 2);
+    assert_eq!(laptop.history(None, 2).unwrap().len(), 2);
+    assert_eq!(laptop.history(Some(&history[1].position), 2).unwrap(), []);
+    assert_eq!(laptop.unread().unknown().count(), 0);
+    assert!(phone.ahead(Timestamp::EPOCH).unwrap().is_some_and(|ahead| ahead.messages == 2));
+    phone.undo(at(20_000)).unwrap();
+    assert_eq!(phone.read(|todos| todos.items.len()), 1);
+    assert_eq!(phone.state_at(at(15_000)).unwrap().items.len(), 2);
+    sync(&mut phone, "home", &mut host, at(30_000));
+    let mut raw = Device::<Raw>::open(Backing::memory(), &seed(), StdRng::seed_from_u64(5)).unwrap();
+    sync(&mut raw, "home", &mut host, at(30_000));
+    assert_eq!(raw.history(None, 100).unwrap().len(), 3);
+    let full = raw.full_history(None, 100).unwrap();
+    let named = |entry: &&diplomatic::history::HistoryEntry<RawEvent>| match &entry.what {
+        diplomatic::history::Happened::Event(RawEvent::Typed { type_name, .. }) => type_name == "dip.witness",
+        _ => false,
+    };
+    assert_eq!((full.len(), full.iter().filter(named).count()), (5, 2));
+    let query = diplomatic::list::Query::of_type("dip.witness");
+    assert_eq!(raw.list(&query, None).unwrap().entries.len(), 0);
+    assert!(matches!(laptop.undo(at(0)), Err(UndoError::Nothing)));
+}
+
+#[test]
+fn a_witness_older_than_a_kept_state_spoils_none() {
+    let (mut phone, mut laptop, mut host) = (device(1), device(2), Host::default());
+    emit(&mut phone, 0, 4);
+    sync(&mut phone, "home", &mut host, at(10_000));
+    emit(&mut laptop, 500_000, 10);
+    let before = laptop.version();
+    let witness = host.list.pop().unwrap();
+    sync(&mut laptop, "home", &mut host, at(600_000));
+    let after = laptop.version();
+    assert!(after > before);
+    host.list.insert(4, witness);
+    let mut raw = Device::<Raw>::open(Backing::memory(), &seed(), StdRng::seed_from_u64(6)).unwrap();
+    sync(&mut raw, "home", &mut host, at(600_000));
+    sync(&mut laptop, "home", &mut host, at(600_000));
+    assert_eq!(laptop.version(), after, "nothing was folded again");
+    assert_eq!(laptop.read(|todos| todos.items.len()), 14);
+}
