@@ -26,10 +26,6 @@ fn seed() -> Seed {
     Seed::from_bytes([7; 32])
 }
 
-fn rng() -> StdRng {
-    StdRng::seed_from_u64(1)
-}
-
 /// A message with a body of 100 bytes.
 fn message(counter: u64) -> Message {
     let entity = EntityId::fresh(&mut StdRng::seed_from_u64(counter), Timestamp::from_millis(1_764_000_000_123));
@@ -39,8 +35,8 @@ fn message(counter: u64) -> Message {
 }
 
 fn bags(count: u64) -> Vec<Bag> {
-    let (keys, mut rng) = (keys(), rng());
-    (0..count).map(|counter| keys.seal(&message(counter), &mut rng)).collect()
+    let keys = keys();
+    (0..count).map(|counter| keys.seal(&message(counter))).collect()
 }
 
 #[divan::bench]
@@ -61,8 +57,8 @@ fn make_message(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn seal(bencher: Bencher<'_, '_>) {
-    let (keys, message, mut rng) = (keys(), message(1), rng());
-    bencher.bench_local(|| keys.seal(black_box(&message), &mut rng));
+    let (keys, message) = (keys(), message(1));
+    bencher.bench_local(|| keys.seal(black_box(&message)));
 }
 
 #[divan::bench]
@@ -139,17 +135,15 @@ fn encode_entity_body(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(args = [1000])]
 fn write_export(bencher: Bencher<'_, '_>, count: u64) {
-    let (seed, label, mut rng) = (seed(), export::usual_label(), rng());
+    let (seed, label) = (seed(), export::usual_label());
     let messages: Vec<_> = (0..count).map(message).collect();
-    bencher
-        .counter(ItemsCount::new(count))
-        .bench_local(|| export::write(&seed, &label, black_box(&messages), &mut rng).unwrap());
+    bencher.counter(ItemsCount::new(count)).bench_local(|| export::write(&seed, &label, black_box(&messages)).unwrap());
 }
 
 #[divan::bench(args = [1000])]
 fn read_export(bencher: Bencher<'_, '_>, count: u64) {
     let (seed, label) = (seed(), export::usual_label());
     let messages: Vec<_> = (0..count).map(message).collect();
-    let file = export::write(&seed, &label, &messages, &mut rng()).unwrap();
+    let file = export::write(&seed, &label, &messages).unwrap();
     bencher.counter(ItemsCount::new(count)).bench(|| export::read(&seed, black_box(&file)).unwrap());
 }

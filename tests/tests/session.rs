@@ -15,8 +15,6 @@ use diplomatic::sync::{
     Trouble,
 };
 use diplomatic_tests::world::{Chance, DeviceLog, ModelHost, ModelLog, Quirks, Upgrade, WorldHost};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 
 const DAWN: u64 = 1_800_000_000_000;
 const AUTH: usize = 102;
@@ -31,7 +29,6 @@ struct Desk {
     socket: Option<RequestId>,
     /// Every request in the order in which it was sent.
     sent: Vec<(Call, Vec<u8>)>,
-    chance: StdRng,
     count: u64,
 }
 
@@ -53,7 +50,6 @@ impl Desk {
             skew: 0,
             socket: None,
             sent: Vec::new(),
-            chance: StdRng::seed_from_u64(1),
             count: 0,
         }
     }
@@ -178,7 +174,7 @@ impl Desk {
 
     fn seal(&mut self, len: usize) -> Bag {
         let message = self.message(len);
-        self.keys.seal(&message, &mut self.chance)
+        self.keys.seal(&message)
     }
 
     /// Pushes messages as another device of the user would, and returns the frame.

@@ -40,7 +40,7 @@ impl Account {
         let mut rng = self.rng.lock().unwrap();
         let entity = EntityId::fresh(&mut *rng, NOW);
         let message = Message::new(entity, NOW, 0, Body::new(vec![7; body])).unwrap();
-        self.keys.seal(&message, &mut *rng)
+        self.keys.seal(&message)
     }
 
     pub(crate) fn bags(&self, count: usize, body: usize) -> Vec<Bag> {

@@ -57,7 +57,7 @@ pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Fai
     let hosts = if arguments.offline { Vec::new() } else { place.hosts()? };
     let device = place.open_for_check(&seed)?;
     let known = hosts.into_iter().map(|host| Known::of(&device, host)).collect::<Result<Vec<_>, _>>()?;
-    let mut report = check_store(&device, &seed, place.output)?;
+    let mut report = check_store(&device, place.output)?;
     let mut unreachable = Vec::new();
     for known in known {
         let host = known.host.clone();
@@ -77,10 +77,10 @@ pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Fai
 }
 
 /// Checks every value, hash and index of the store.
-fn check_store(device: &Device<Raw>, seed: &Seed, output: Output) -> Result<Report, Failure> {
+fn check_store(device: &Device<Raw>, output: Output) -> Result<Report, Failure> {
     let progress = output.progress("Checking the store");
     let bar = progress.clone();
-    let checked = device.verify(seed, move |so_far| bar.set(so_far.done, so_far.total));
+    let checked = device.verify(move |so_far| bar.set(so_far.done, so_far.total));
     progress.end();
     let checked = checked?;
     let problems = checked.problems.iter().map(ToString::to_string).collect();

@@ -125,8 +125,8 @@ impl<R: Reducer> Client<R> {
         }
     }
 
-    /// Checks the store: the encryption of every value, the hash of every body, the signature of every queued bag, and
-    /// the indexes, lists and queues. Reports the progress to `watch`. Emitting and sync continue meanwhile, except
+    /// Checks the store: the encryption of every value, the hash of every body, and the indexes,
+    /// lists and queues. Reports the progress to `watch`. Emitting and sync continue meanwhile, except
     /// while the file itself is checked.
     ///
     /// # Errors
@@ -134,8 +134,7 @@ impl<R: Reducer> Client<R> {
     /// [`LogError`] if the store cannot be read at all.
     pub async fn verify(&self, watch: impl FnMut(Progress) + Send + 'static) -> Result<StoreReport, LogError> {
         let verification = self.shared.with_device(|device| device.start_verify()).await??;
-        let seed = self.seed.clone();
-        blocking(move || verification.run(&seed, watch)).await?
+        blocking(move || verification.run(watch)).await?
     }
 }
 

@@ -1,7 +1,6 @@
 //! Writing the log to an export file.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +11,6 @@ use crate::parallel;
 use crate::reducer::Reducer;
 use crate::standard::export::{Frame, IndexWriter, usual_label};
 use crate::standard::{Label, Message, Seed, VarintTooLarge};
-use crate::sync::Random;
 
 /// The result of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,15 +80,15 @@ impl<R: Reducer> Device<R> {
             return Err(ExportFileError::WrongSeed);
         }
         let index = IndexWriter::new(seed, label)?;
-        Ok(Export { log: self.log.view()?, index, rng: Random::from_rng(self.log.rng()) })
+        Ok(Export { log: self.log.view()?, index })
     }
 }
 
 /// A log as of one moment, to be exported.
+#[derive(Debug)]
 pub(crate) struct Export {
     log: LogView,
     index: IndexWriter,
-    rng: Random,
 }
 
 impl Export {
@@ -98,36 +96,23 @@ impl Export {
     pub(crate) fn write(self, path: &Path, watch: impl FnMut(Progress)) -> Result<Exported, ExportFileError> {
         let scratch = Scratch::create(beside(path, ".index.partial"))?;
         let partial = Scratch::create(beside(path, ".partial"))?;
-        let Self { log, index, mut rng } = self;
-        let (frame, messages) = write_index(&log, index, &scratch, &mut rng)?;
-        let bytes = write_file(&log, (&frame, messages), &scratch, &partial, &mut rng, watch)?;
+        let Self { log, index } = self;
+        let (frame, messages) = write_index(&log, index, &scratch)?;
+        let bytes = write_file(&log, (&frame, messages), &scratch, &partial, watch)?;
         partial.keep_as(path)?;
         Ok(Exported { messages, bytes })
     }
 }
 
-impl fmt::Debug for Export {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { log, index, rng: _ } = self;
-        f.debug_struct("Export").field("log", log).field("index", index).finish_non_exhaustive()
-    }
-}
-
 /// Writes the index to a temporary file, because its length and hash must precede it.
-fn write_index(
-    log: &LogView,
-    mut index: IndexWriter,
-    scratch: &Scratch,
-    rng: &mut Random,
-) -> Result<(Frame, u64), ExportFileError> {
+fn write_index(log: &LogView, mut index: IndexWriter, scratch: &Scratch) -> Result<(Frame, u64), ExportFileError> {
     let sealer = index.head_sealer();
     let mut out = scratch.writer();
     let mut messages = 0;
     let mut items = Vec::new();
     each_batch(
         log,
-        rng,
-        |message, rng| sealer.seal(message.head(), rng),
+        |message| sealer.seal(message.head()),
         |heads| {
             items.clear();
             messages += heads.len() as u64;
@@ -145,7 +130,6 @@ fn write_file(
     (frame, total): (&Frame, u64),
     scratch: &Scratch,
     partial: &Scratch,
-    rng: &mut Random,
     mut watch: impl FnMut(Progress),
 ) -> Result<u64, ExportFileError> {
     let mut out = partial.writer();
@@ -157,8 +141,7 @@ fn write_file(
     let mut done = 0;
     each_batch(
         log,
-        rng,
-        |message, rng| frame.sealer.seal(message, rng),
+        |message| frame.sealer.seal(message),
         |bodies| {
             for body in bodies {
                 bytes += body.as_bytes().len() as u64;
@@ -176,18 +159,16 @@ fn write_file(
 /// Maps every message with `make`, on all cores, and passes the results to `act` in total order, batch by batch.
 fn each_batch<T: Send>(
     log: &LogView,
-    rng: &mut Random,
-    make: impl Fn(&Message, &mut Random) -> T + Sync,
+    make: impl Fn(&Message) -> T + Sync,
     mut act: impl FnMut(Vec<T>) -> Result<(), ExportFileError>,
 ) -> Result<(), ExportFileError> {
     log.read(|reader| {
         let mut batches = reader.batches(None)?;
         parallel::pipeline(
             parallel::usual_threads(),
-            // Threads cannot share a source of randomness: each batch has one of its own.
-            || Ok(batches.next()?.map(|batch| (batch, Random::from_rng(rng)))),
-            |(batch, mut rng)| {
-                let make = |stored: Result<StoredMessage, LogError>| Ok(make(&stored?.message, &mut rng));
+            || Ok(batches.next()?),
+            |batch| {
+                let make = |stored: Result<StoredMessage, LogError>| Ok(make(&stored?.message));
                 batch.messages().map(make).collect::<Result<Vec<T>, LogError>>()
             },
             |made| act(made?),

@@ -68,12 +68,11 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
     }
 
     fn outgoing(
-        &mut self,
+        &self,
         after: Option<Position>,
         limits: PushLimits,
         seal: &mut dyn FnMut(&Message) -> Bag,
     ) -> Result<Vec<Outgoing>, LogError> {
-        self.device.mend()?;
         let PushLimits { bags, bytes } = limits;
         let queued = self.device.log.outgoing(self.link, after, QueueLimits { bags, bytes }, seal)?;
         Ok(queued.into_iter().map(|queued| Outgoing { position: queued.position, bag: queued.bag }).collect())

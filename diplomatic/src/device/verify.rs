@@ -3,17 +3,16 @@
 use super::{Device, Progress};
 use crate::log::{FileCheck, LogError, LogView, StoreReport};
 use crate::reducer::Reducer;
-use crate::standard::{HostKeys, Label, Seed};
 
 impl<R: Reducer> Device<R> {
-    /// Checks the store: the encryption of every value, the hash of every body, the signature of every sealed bag, and the
-    /// indexes, lists and queues. Reports the progress to `watch`.
+    /// Checks the store: the encryption of every value, the hash of every body, and the indexes, lists and queues. Reports
+    /// the progress to `watch`.
     ///
     /// # Errors
     ///
     /// [`LogError`] if the store cannot be read at all.
-    pub fn verify(&self, seed: &Seed, watch: impl FnMut(Progress)) -> Result<StoreReport, LogError> {
-        self.start_verify()?.run(seed, watch)
+    pub fn verify(&self, watch: impl FnMut(Progress)) -> Result<StoreReport, LogError> {
+        self.start_verify()?.run(watch)
     }
 
     /// Checks the database's pages, and takes a snapshot of the log, to be checked on another thread while the device
@@ -31,9 +30,8 @@ pub(crate) struct Verification {
 }
 
 impl Verification {
-    pub(crate) fn run(self, seed: &Seed, mut watch: impl FnMut(Progress)) -> Result<StoreReport, LogError> {
-        let keys = |label: &Label| HostKeys::derive(seed, label);
-        let mut report = self.log.read(|reader| reader.verify(keys, |done, total| watch(Progress { done, total })))?;
+    pub(crate) fn run(self, mut watch: impl FnMut(Progress)) -> Result<StoreReport, LogError> {
+        let mut report = self.log.read(|reader| reader.verify(|done, total| watch(Progress { done, total })))?;
         report.note_file(self.file);
         Ok(report)
     }

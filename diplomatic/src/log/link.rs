@@ -27,23 +27,15 @@ impl Log {
         self.read(|reader| heads.iter().map(|head| reader.knows(&Position::of(head))).collect())
     }
 
-    /// Returns the first queued messages for a host after `after`, sealed by `seal`; each bag is kept before it is
-    /// returned.
+    /// Returns the first queued messages for a host after `after`, sealed by `seal`.
     pub(crate) fn outgoing(
-        &mut self,
+        &self,
         link: u32,
         after: Option<Position>,
         limits: QueueLimits,
         seal: &mut dyn FnMut(&Message) -> Bag,
     ) -> Result<Vec<Queued>, LogError> {
-        let outgoing = self.read(|reader| reader.outgoing(link, after, limits, seal))?;
-        if outgoing.iter().any(|queued| !queued.was_kept) {
-            self.write(|writer| {
-                let mut new = outgoing.iter().filter(|queued| !queued.was_kept);
-                new.try_for_each(|new| writer.keep_bag(link, &new.position, &new.bag))
-            })?;
-        }
-        Ok(outgoing)
+        self.read(|reader| reader.outgoing(link, after, limits, seal))
     }
 
     /// Takes messages off a host's queue, and moves its cursor if one is given.

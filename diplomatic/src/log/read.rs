@@ -12,7 +12,7 @@ use super::rows::{
 use super::vault::{EntityKey, Vault};
 use super::{THIS_DEVICE, tables};
 use crate::order::Position;
-use crate::standard::{Bag, Decode, EntityId, Message, Timestamp};
+use crate::standard::{Bag, EntityId, Message, Timestamp};
 
 /// The log as of one moment.
 pub(crate) struct LogReader<'t> {
@@ -39,8 +39,6 @@ pub(crate) struct Queued {
     pub(crate) position: Position,
     /// The message, sealed for the host.
     pub(crate) bag: Bag,
-    /// Whether the bag stands in the log already.
-    pub(crate) was_kept: bool,
 }
 
 /// How much is looked at of a queue; one message at least.
@@ -297,7 +295,7 @@ impl<'t> LogReader<'t> {
         Ok(self.transaction.open_table(tables::queue(&tables::queue_name(link)))?)
     }
 
-    /// Returns the first queued messages after `after`, sealed by `seal` where no bag is kept yet.
+    /// Returns the first queued messages after `after`, sealed by `seal`.
     pub(crate) fn outgoing(
         &self,
         link: u32,
@@ -313,22 +311,14 @@ impl<'t> LogReader<'t> {
             if outgoing.len() >= limits.bags {
                 break;
             }
-            let (key, kept) = row?;
-            let position = Position::from_bytes(key.value());
-            let kept = Bag::decode(kept.value()).ok();
-            let was_kept = kept.is_some();
-            let bag = match kept {
-                Some(bag) => bag,
-                None => match self.message(&position)? {
-                    Some(stored) => seal(&stored.message),
-                    None => continue,
-                },
-            };
+            let position = Position::from_bytes(row?.0.value());
+            let Some(stored) = self.message(&position)? else { continue };
+            let bag = seal(&stored.message);
             bytes += bag_size(&bag);
             if bytes > limits.bytes && !outgoing.is_empty() {
                 break;
             }
-            outgoing.push(Queued { position, bag, was_kept });
+            outgoing.push(Queued { position, bag });
         }
         Ok(outgoing)
     }

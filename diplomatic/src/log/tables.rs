@@ -82,7 +82,7 @@ pub(super) const ABSENT: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition
 
 /// Returns the name of the table of messages that wait for the host of a link.
 ///
-/// Key: position. Value, not sealed once more: the bag, or nothing while it is not sealed for the host.
+/// Key: position. Value: none. (Format 1 and early files of format 2 kept the sealed bag here; it is ignored.)
 pub(super) fn queue_name(link: u32) -> String {
     format!("queue-1-{link}")
 }

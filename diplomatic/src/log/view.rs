@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rand_core::CryptoRng;
 use redb::ReadTransaction;
 
 use super::backing::survive_damage;
@@ -40,9 +39,5 @@ impl Log {
     /// Returns whether this is the log of the seed's account.
     pub(crate) fn is_of(&self, seed: &Seed) -> Result<bool, LogError> {
         self.with_handle(|handle| is_of(&handle.begin_read()?, seed))
-    }
-
-    pub(crate) fn rng(&mut self) -> &mut dyn CryptoRng {
-        &mut *self.rng
     }
 }

@@ -11,7 +11,7 @@ use super::rows::{
 use super::vault::{EntityKey, Vault};
 use super::{THIS_DEVICE, tables};
 use crate::order::{Position, Tick};
-use crate::standard::{Bag, Content, Decode, Encode, EntityId, Label, Message, Timestamp};
+use crate::standard::{Content, Decode, Encode, EntityId, Label, Message, Timestamp};
 use crate::witness::kind;
 
 type Keyed<'t, const N: usize> = Table<'t, &'static [u8; N], &'static [u8]>;
@@ -287,13 +287,6 @@ impl<'t> LogWriter<'t> {
         if let Some(queue) = self.queue_of(link) {
             queue.insert(key, [].as_slice())?;
         }
-        Ok(())
-    }
-
-    /// Keeps the bag in which a queued message goes to its host.
-    pub(crate) fn keep_bag(&mut self, link: u32, position: &Position, bag: &Bag) -> Result<(), LogError> {
-        let Some(queue) = self.queue_of(link) else { return Ok(()) };
-        queue.insert(&position.to_bytes(), bag.to_bytes().as_slice())?;
         Ok(())
     }
 

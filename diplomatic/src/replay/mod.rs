@@ -83,7 +83,7 @@ use crate::standard::{Label, Seed, Timestamp};
 /// #     let body = EntityBody::new("drunk", b"\x81\xa4cups\x02").to_bytes();
 /// #     Message::new(EntityId::fresh(&mut rng, time), time, 0, Body::new(body)).unwrap()
 /// # });
-/// # std::fs::write(&path, export::write(&seed, &export::usual_label(), &messages, &mut rng)?)?;
+/// # std::fs::write(&path, export::write(&seed, &export::usual_label(), &messages)?)?;
 /// // The export of a day with two cups at eight o'clock and two more at ten.
 /// let mut replay = Replay::open(&path, &seed)?;
 /// for event in replay.events::<Drink>() {

@@ -27,7 +27,7 @@
 //! let now = Timestamp::from_millis(1_764_000_000_000);
 //! let note = Message::new(EntityId::fresh(&mut rng, now), now, 0, Body::new(*b"\xa5hello"))?;
 //!
-//! let file = export::write(&seed, &export::usual_label(), [&note], &mut rng)?;
+//! let file = export::write(&seed, &export::usual_label(), [&note])?;
 //! assert_eq!(export::read(&seed, &file)?, [note]);
 //!
 //! let stranger = Seed::generate(&mut rng);
@@ -38,8 +38,6 @@
 use std::fmt;
 use std::iter::FusedIterator;
 use std::ops::Range;
-
-use rand_core::CryptoRng;
 
 use super::bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, put_varbytes, put_varint};
 use super::seal::{OVERHEAD, seal_body, seal_head};
@@ -58,17 +56,16 @@ pub fn usual_label() -> Label {
 /// # Errors
 ///
 /// [`VarintTooLarge`] if the label's number is too large for the file.
-pub fn write<'a, R: CryptoRng + ?Sized>(
+pub fn write<'a>(
     seed: &Seed,
     label: &Label,
     messages: impl IntoIterator<Item = &'a Message>,
-    rng: &mut R,
 ) -> Result<Vec<u8>, VarintTooLarge> {
     let mut writer = IndexWriter::new(seed, label)?;
     let (mut index, mut bodies) = (Vec::new(), Vec::new());
     for message in messages {
-        writer.add(message.head(), &mut index, rng)?;
-        bodies.extend_from_slice(writer.sealer.seal(message, rng).as_bytes());
+        writer.add(message.head(), &mut index)?;
+        bodies.extend_from_slice(writer.sealer.seal(message).as_bytes());
     }
     let frame = writer.finish();
     Ok([frame.before_index, index, frame.before_bodies, bodies].concat())
@@ -461,13 +458,8 @@ impl IndexWriter {
     /// # Errors
     ///
     /// [`VarintTooLarge`] if the body would be too large for any file; nothing is added then.
-    pub fn add<R: CryptoRng + ?Sized>(
-        &mut self,
-        head: &Head,
-        out: &mut Vec<u8>,
-        rng: &mut R,
-    ) -> Result<(), VarintTooLarge> {
-        let sealed = seal_index_head(&self.sealer.keys, head, rng);
+    pub fn add(&mut self, head: &Head, out: &mut Vec<u8>) -> Result<(), VarintTooLarge> {
+        let sealed = seal_index_head(&self.sealer.keys, head);
         self.add_sealed(sealed, out)
     }
 
@@ -516,8 +508,8 @@ pub struct HeadSealer {
 
 impl HeadSealer {
     /// Seals a message's head.
-    pub fn seal<R: CryptoRng + ?Sized>(&self, head: &Head, rng: &mut R) -> SealedIndexHead {
-        seal_index_head(&self.keys, head, rng)
+    pub fn seal(&self, head: &Head) -> SealedIndexHead {
+        seal_index_head(&self.keys, head)
     }
 }
 
@@ -529,10 +521,10 @@ pub struct SealedIndexHead {
     body_len: u64,
 }
 
-fn seal_index_head<R: CryptoRng + ?Sized>(keys: &HostKeys, head: &Head, rng: &mut R) -> SealedIndexHead {
+fn seal_index_head(keys: &HostKeys, head: &Head) -> SealedIndexHead {
     let (kdm, key) = keys.key_for(head);
     let body_len = if head.is_delete() { 0 } else { head.body_len().saturating_add(OVERHEAD) };
-    SealedIndexHead { kdm, head: seal_head(&key, head, rng), body_len }
+    SealedIndexHead { kdm, head: seal_head(&key, head), body_len }
 }
 
 /// Seals the bodies of a file.
@@ -543,9 +535,9 @@ pub struct BodySealer {
 
 impl BodySealer {
     /// Seals a message's body; a delete yields nothing.
-    pub fn seal<R: CryptoRng + ?Sized>(&self, message: &Message, rng: &mut R) -> SealedBody {
+    pub fn seal(&self, message: &Message) -> SealedBody {
         // The key is derived again because that is quick, and keeping one for every message would cost memory.
         let (_, key) = self.keys.key_for(message.head());
-        seal_body(&key, message.body(), rng)
+        seal_body(&key, message.body())
     }
 }

@@ -1,9 +1,13 @@
 //! Sealing messages into bags, and opening bags.
+//!
+//! Sealing is deterministic: a message has one bag for each host, whichever device seals it and whenever. So a host that
+//! recognises a repeated bag stores it once. The standard draws nonces at random; ours are hashes of the message's key
+//! and the plaintext. Two different plaintexts therefore get different nonces even under one key, and equal ones under
+//! one key only where the kdm, which every bag shows, already reveals that they are equal.
 
 use crypto_secretbox::XSalsa20Poly1305;
 use crypto_secretbox::aead::{AeadInPlace, KeyInit};
-use rand_core::CryptoRng;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::bytes::Decode;
 use super::{
@@ -51,11 +55,11 @@ impl OpenBagError {
 }
 
 impl HostKeys {
-    /// Seals a message for this host. Sealing again gives other bytes: keep the bag until the host has it.
-    pub fn seal<R: CryptoRng + ?Sized>(&self, message: &Message, rng: &mut R) -> Bag {
+    /// Seals a message for this host. Every device that seals it gets the same bytes.
+    pub fn seal(&self, message: &Message) -> Bag {
         let (kdm, key) = self.key_for(message.head());
-        let head = seal_head(&key, message.head(), rng);
-        let body = seal_body(&key, message.body(), rng);
+        let head = seal_head(&key, message.head());
+        let body = seal_body(&key, message.body());
         Bag { head: BagHead { signature: self.sign(head.as_bytes()), kdm, head }, body }
     }
 
@@ -156,19 +160,32 @@ impl std::fmt::Debug for OpenedHead {
     }
 }
 
-pub(super) fn seal_head<R: CryptoRng + ?Sized>(key: &[u8; 32], head: &Head, rng: &mut R) -> SealedHead {
-    SealedHead::from_bytes(encrypt(key, head.as_bytes(), rng))
+pub(super) fn seal_head(key: &[u8; 32], head: &Head) -> SealedHead {
+    SealedHead::from_bytes(encrypt(key, head.as_bytes(), HEAD_NONCE))
 }
 
 /// Seals a body. A delete has none and stays empty rather than becoming the encryption of nothing.
-pub(super) fn seal_body<R: CryptoRng + ?Sized>(key: &[u8; 32], body: Option<&[u8]>, rng: &mut R) -> SealedBody {
-    SealedBody::from_bytes(body.map(|body| encrypt(key, body, rng)).unwrap_or_default())
+pub(super) fn seal_body(key: &[u8; 32], body: Option<&[u8]>) -> SealedBody {
+    SealedBody::from_bytes(body.map(|body| encrypt(key, body, BODY_NONCE)).unwrap_or_default())
 }
 
-/// NaCl secretbox with its nonce: 24 random bytes, the tag of 16, then the ciphertext.
-fn encrypt<R: CryptoRng + ?Sized>(key: &[u8; 32], plaintext: &[u8], rng: &mut R) -> Vec<u8> {
+/// Head and body of a message share a key, so their nonces come from different contexts.
+const HEAD_NONCE: &[u8; 32] = b"diplomatic v1: nonce of a head  ";
+const BODY_NONCE: &[u8; 32] = b"diplomatic v1: nonce of a body  ";
+
+/// The first 24 bytes of keyed BLAKE3: the key is the message's, the input is the context and the plaintext.
+fn nonce(key: &[u8; 32], plaintext: &[u8], context: &[u8; 32]) -> [u8; NONCE] {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    hasher.update(context).update(plaintext);
     let mut nonce = [0; NONCE];
-    rng.fill_bytes(&mut nonce);
+    hasher.finalize_xof().fill(&mut nonce);
+    hasher.zeroize();
+    nonce
+}
+
+/// NaCl secretbox with its nonce: 24 bytes, the tag of 16, then the ciphertext.
+fn encrypt(key: &[u8; 32], plaintext: &[u8], context: &[u8; 32]) -> Vec<u8> {
+    let nonce = nonce(key, plaintext, context);
     let mut sealed = Vec::with_capacity(NONCE + TAG + plaintext.len());
     sealed.extend_from_slice(&nonce);
     sealed.extend_from_slice(&[0; TAG]);

@@ -28,10 +28,8 @@ pub trait SyncLog {
 
     /// Returns the first messages queued for this host after `after`, in order, within `limits` (but at least one, if
     /// there is any), sealed by `seal`.
-    ///
-    /// Bags are stored before they are returned, so that later calls return the same bytes until the host has them.
     fn outgoing(
-        &mut self,
+        &self,
         after: Option<Position>,
         limits: PushLimits,
         seal: &mut dyn FnMut(&Message) -> Bag,

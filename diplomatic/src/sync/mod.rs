@@ -27,8 +27,6 @@ mod stream;
 mod window;
 mod witnessing;
 
-#[cfg(feature = "store")]
-pub(crate) use random::Random;
 #[cfg(feature = "client")]
 pub(crate) use reading::MAX_LISTED;
 #[cfg(feature = "client")]

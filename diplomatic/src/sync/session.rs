@@ -115,7 +115,7 @@ impl From<DecodeError> for Stop {
 impl Session {
     /// Starts a session.
     ///
-    /// `random_seed` must be unpredictable and different for each session, because nonces are derived from it.
+    /// `random_seed` should differ between sessions, so that devices do not retry in step.
     pub fn new(keys: HostKeys, config: SessionConfig, random_seed: &[u8; 32]) -> Self {
         Self {
             channel: Channel::new(&config),

@@ -8,7 +8,7 @@ use diplomatic::standard::{EntityId, Label};
 use diplomatic::sync::SyncLog;
 use diplomatic::{Backing, Seed};
 
-use crate::todo::{Event, added, at, open, seed};
+use crate::todo::{Event, added, at, open};
 
 /// A file of format 1, which was linked with `home`, has snapshots and lists, and was closed properly.
 pub(crate) const FORMAT_1: &[u8] = include_bytes!("fixtures/format-1.pages");
@@ -47,7 +47,7 @@ fn a_file_of_format_1_opens_with_all_that_it_held() {
         assert_eq!(device.list(&Query::of_type("todo.added"), None).unwrap().entries.len(), 1);
         let home = device.link_host(&Label::new("home")).unwrap();
         assert_eq!(device.session_log(home).pending().unwrap(), device.messages().unwrap().len() as u64);
-        assert_eq!(device.verify(&seed(), |_| ()).unwrap().problems, []);
+        assert_eq!(device.verify(|_| ()).unwrap().problems, []);
     }
     let mut device = open(&Backing::file(&path));
     let milk = device.read(|todos| todos.items.keys().next().unwrap().clone());

@@ -36,10 +36,9 @@ fn renamed(todo: &EntityId, title: &str) -> Event {
 /// Pretends that a host stored everything.
 fn acknowledge(device: &mut Device<Todos>, link: u32) {
     let keys = diplomatic::standard::HostKeys::derive(&crate::todo::seed(), &Label::default());
-    let mut rng: rand::rngs::StdRng = rand::make_rng();
     let mut log = device.session_log(link);
     let limits = PushLimits { bags: 10_000, bytes: 10_000_000 };
-    let queued = log.outgoing(None, limits, &mut |message| keys.seal(message, &mut rng)).unwrap();
+    let queued = log.outgoing(None, limits, &mut |message| keys.seal(message)).unwrap();
     let positions: Vec<_> = queued.iter().map(|outgoing| outgoing.position).collect();
     log.acknowledge(&positions, None).unwrap();
 }
@@ -47,11 +46,10 @@ fn acknowledge(device: &mut Device<Todos>, link: u32) {
 /// Brings everything that one device has to another, as a host would.
 fn deliver(from: &mut Device<Todos>, to: &mut Device<Todos>, link: u32) {
     let keys = diplomatic::standard::HostKeys::derive(&crate::todo::seed(), &Label::default());
-    let mut rng: rand::rngs::StdRng = rand::make_rng();
     let sender = from.link_host(&Label::default()).unwrap();
     let limits = PushLimits { bags: 10_000, bytes: 10_000_000 };
-    let mut log = from.session_log(sender);
-    let queued = log.outgoing(None, limits, &mut |message| keys.seal(message, &mut rng)).unwrap();
+    let log = from.session_log(sender);
+    let queued = log.outgoing(None, limits, &mut |message| keys.seal(message)).unwrap();
     let messages =
         queued.iter().map(|outgoing| Arrival { seq: Seq::ZERO, message: keys.open(&outgoing.bag).unwrap() }).collect();
     to.session_log(link).receive(Received { messages, ..Received::default() }).unwrap();

@@ -7,8 +7,6 @@ use diplomatic::standard::export::{self, usual_label};
 use diplomatic::standard::{Body, Decode, EntityBody, EntityId, HeadHash, Label, Message, Reader, Seq};
 use diplomatic::sync::{Arrival, Received, SyncLog};
 use diplomatic::{Device, DiplomaticEvent, Position};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 
 use crate::todo::{Event, Todos, added, at, device, seed};
 
@@ -62,7 +60,7 @@ pub(crate) fn messages(count: u64) -> Vec<Message> {
 }
 
 pub(crate) fn file(messages: &[Message]) -> Vec<u8> {
-    export::write(&seed(), &usual_label(), messages, &mut StdRng::seed_from_u64(3)).unwrap()
+    export::write(&seed(), &usual_label(), messages).unwrap()
 }
 
 pub(crate) fn hashes<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Vec<HeadHash> {

@@ -8,8 +8,6 @@ use diplomatic::event::Draft;
 use diplomatic::replay::ReplayError;
 use diplomatic::standard::{EntityId, Message, Seed, Timestamp, export};
 use diplomatic::{Device, DiplomaticEvent, Meta, Origin, Reducer, Replay};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 
 use crate::files::{busy_device, file, folder, hashes, message, messages};
 use crate::todo::{Event, Todos, added, at, device, seed};
@@ -108,8 +106,7 @@ fn many_files_of_many_seeds_are_replayed_at_once() {
                 scope.spawn(move || {
                     let seed = Seed::from_bytes([n; 32]);
                     let messages = messages(u64::from(n) * 10);
-                    let file =
-                        export::write(&seed, &export::usual_label(), &messages, &mut StdRng::seed_from_u64(1)).unwrap();
+                    let file = export::write(&seed, &export::usual_label(), &messages).unwrap();
                     let mut replay = Replay::from_source(Cursor::new(file), &seed).unwrap();
                     replay.fold::<Todos>(None).unwrap().state.items.len()
                 })

@@ -2,8 +2,6 @@
 
 use diplomatic::standard::export::{self, IndexWriter};
 use diplomatic::standard::{Body, EntityId, HostKeys, Label, Message, Seed, SeedParseError, Timestamp};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 
 const HEX: &str = "c0ffee0badc0de5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed99";
 
@@ -33,24 +31,23 @@ impl Secrets {
 
 #[test]
 fn nothing_that_holds_a_secret_shows_it() {
-    let mut rng = StdRng::seed_from_u64(3);
     let seed: Seed = HEX.parse().unwrap();
     let label = Label::new("host");
     let keys = HostKeys::derive(&seed, &label);
     let now = Timestamp::from_millis(1_764_000_000_123);
     let message = Message::new(EntityId::new(b"an id...", now), now, 0, Body::new(*b"a body")).unwrap();
     let secrets = Secrets::of(&seed, &label, &keys, &message);
-    let bag = keys.seal(&message, &mut rng);
+    let bag = keys.seal(&message);
     let opened = keys.open_head(&bag.head).unwrap();
     let stranger = HostKeys::derive(&Seed::from_bytes([9; 32]), &label);
     let error = stranger.open(&bag).unwrap_err();
 
     let mut writer = IndexWriter::new(&seed, &label).unwrap();
     let mut index = Vec::new();
-    writer.add(message.head(), &mut index, &mut rng).unwrap();
+    writer.add(message.head(), &mut index).unwrap();
     let writing = format!("{writer:?} {writer:#?}");
     let frame = writer.finish();
-    let file = export::write(&seed, &label, [&message], &mut rng).unwrap();
+    let file = export::write(&seed, &label, [&message]).unwrap();
     let items = export::open(&seed, &file).unwrap();
     let file_error = export::read(&Seed::from_bytes([9; 32]), &file).unwrap_err();
 

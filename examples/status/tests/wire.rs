@@ -34,7 +34,7 @@ fn a_status_of_another_tool_is_read() {
     let keys = keys();
     let entity = EntityId::singleton("status");
     let message = Message::new(entity, Timestamp::from_millis(1_764_000_123_456), 0, Body::new(*b"\xa2hi")).unwrap();
-    let bag: Bag = keys.seal(&message, &mut rand::rng());
+    let bag: Bag = keys.seal(&message);
     let bag = bag.verify(keys.public_key()).unwrap();
     let appended = host.runtime.block_on(host.host.store().append(*keys.public_key(), vec![bag]));
     assert!(appended.cut.is_none());

@@ -1,6 +1,6 @@
 //! A device's log in memory: the simplest thing that keeps the promises of [`SyncLog`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use diplomatic::Position;
 use diplomatic::standard::{Bag, Body, Encode, EntityId, Head, Message, Seq, Timestamp};
@@ -57,7 +57,7 @@ pub struct ModelLog {
 #[derive(Debug, Default)]
 struct Link {
     cursor: Cursor,
-    queue: BTreeMap<Position, Option<Bag>>,
+    queue: BTreeSet<Position>,
     skipped: BTreeMap<Seq, Skipped>,
 }
 
@@ -74,7 +74,7 @@ impl ModelLog {
         let position = Position::of(message.head());
         self.messages.insert(position, message);
         for link in self.links.values_mut() {
-            link.queue.insert(position, None);
+            link.queue.insert(position);
         }
         position
     }
@@ -84,7 +84,7 @@ impl DeviceLog for ModelLog {
     type Link<'a> = ModelLink<'a>;
 
     fn link(&mut self, host: usize) {
-        let queue = self.messages.keys().map(|position| (*position, None)).collect();
+        let queue = self.messages.keys().copied().collect();
         self.links.insert(host, Link { queue, ..Link::default() });
     }
 
@@ -155,7 +155,7 @@ impl SyncLog for ModelLink<'_> {
             assert!(cursor.caught_up || !link.cursor.caught_up, "catching up is not undone");
             link.cursor = cursor;
         }
-        received.known.iter().for_each(|position| drop(link.queue.remove(position)));
+        received.known.iter().for_each(|position| _ = link.queue.remove(position));
         link.skipped.extend(received.skipped.into_iter().map(|skipped| (skipped.seq, skipped)));
         received.settled.iter().for_each(|seq| drop(link.skipped.remove(seq)));
         for position in received.known {
@@ -172,7 +172,7 @@ impl SyncLog for ModelLink<'_> {
                 if *host == self.host {
                     link.queue.remove(&position);
                 } else if is_new {
-                    link.queue.insert(position, None);
+                    link.queue.insert(position);
                 }
             }
         }
@@ -180,20 +180,15 @@ impl SyncLog for ModelLink<'_> {
     }
 
     fn outgoing(
-        &mut self,
+        &self,
         after: Option<Position>,
         limits: PushLimits,
         seal: &mut dyn FnMut(&Message) -> Bag,
     ) -> Result<Vec<Outgoing>, Injected> {
-        self.write()?;
-        let ModelLog { messages, links, .. } = &mut *self.log;
         let mut outgoing: Vec<Outgoing> = Vec::new();
         let mut bytes = 0;
-        let Some(link) = links.get_mut(&self.host) else { return Err(Injected) };
-        for (position, kept) in
-            link.queue.iter_mut().filter(|(position, _)| after.is_none_or(|after| after < **position))
-        {
-            let bag = kept.get_or_insert_with(|| seal(&messages[position])).clone();
+        for position in self.link().queue.iter().filter(|position| after.is_none_or(|after| after < **position)) {
+            let bag = seal(&self.log.messages[position]);
             bytes += bag.to_bytes().len();
             if !outgoing.is_empty() && (bytes > limits.bytes || outgoing.len() >= limits.bags) {
                 break;
@@ -205,7 +200,7 @@ impl SyncLog for ModelLink<'_> {
 
     fn acknowledge(&mut self, stored: &[Position], cursor: Option<Cursor>) -> Result<(), Injected> {
         let link = self.write()?;
-        stored.iter().for_each(|position| drop(link.queue.remove(position)));
+        stored.iter().for_each(|position| _ = link.queue.remove(position));
         if let Some(cursor) = cursor {
             assert!(cursor.seq >= link.cursor.seq, "the cursor never moves back");
             link.cursor = cursor;
@@ -215,7 +210,7 @@ impl SyncLog for ModelLink<'_> {
 
     fn start_over(&mut self) -> Result<(), Injected> {
         self.write()?;
-        let queue = self.log.messages.keys().map(|position| (*position, None)).collect();
+        let queue = self.log.messages.keys().copied().collect();
         self.log.links.insert(self.host, Link { queue, ..Link::default() });
         Ok(())
     }

