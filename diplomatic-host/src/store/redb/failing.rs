@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use diplomatic::standard::calls::PeekItem;
-use diplomatic::standard::{Encode, SealedBody, Seq, VerifiedBag};
+use diplomatic::standard::{Bag, Encode, SealedBody, Seq, VerifiedBag};
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 use tokio::runtime::Builder;
@@ -402,7 +402,11 @@ fn a_file_of_the_first_format_is_migrated_however_often_that_is_cut_short() {
 fn bags_of_the_first_format_are_known_when_they_are_pushed_again() {
     let store = Disk::with(FIRST_FORMAT).open();
     let account = Account::new(1);
-    let again: Vec<_> = (0..200).map(|number| account.verified(1, number % 40)[0].clone()).collect();
+    let items = wait(store.heads(account.key(), Seq::ZERO, Seq::new(1000).unwrap(), usize::MAX)).unwrap();
+    let seqs = items.iter().map(|item| item.seq).collect();
+    let bodies = wait(store.bodies(account.key(), seqs, usize::MAX)).unwrap();
+    let bags = items.into_iter().zip(bodies).map(|(item, body)| Bag { head: item.head, body: body.unwrap() });
+    let again: Vec<_> = bags.map(|bag| bag.verify(&account.key()).unwrap()).collect();
     let placed = wait(store.append(account.key(), again)).into_whole().unwrap();
     assert!(placed.iter().all(|placed| matches!(placed, Placed::Known(_))));
     let seqs = placed.iter().map(|placed| placed.seq().number());
