@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use diplomatic_tests::world::{self, Broken, ModelHost, ModelLog, RealHost, RealLog};
+use diplomatic_tests::world::{self, Broken, LyingHost, ModelHost, ModelLog, RealHost, RealLog};
 
 /// How many worlds the ordinary tests live through; `WORLDS` overrides it. A world of real ones takes some 10 ms, half
 /// of them for signatures.
@@ -47,6 +47,11 @@ fn live_through(worlds: u64, run: impl Fn(u64, bool) -> Result<(), Broken> + Syn
 #[test]
 fn every_world_of_models_heals() {
     live_through(MODEL_WORLDS, |seed, trace| world::run(seed, trace, ModelLog::new, ModelHost::new));
+}
+
+#[test]
+fn every_world_of_lying_hosts_heals_once_they_are_honest() {
+    live_through(MODEL_WORLDS, |seed, trace| world::run(seed + 2_000_000, trace, ModelLog::new, LyingHost::new));
 }
 
 #[test]

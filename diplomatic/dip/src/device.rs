@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use diplomatic::raw::Raw;
-use diplomatic::sync::{Phase, SessionConfig, SyncProgress, Trouble};
+use diplomatic::sync::{Phase, SessionConfig, SyncProgress};
 use diplomatic::{Backing, Client, Device, DeviceConfig, DeviceReader, HostReport, OpenLogError, Seed, SyncStatus};
 use rand::rngs::StdRng;
 
@@ -20,9 +20,6 @@ use crate::shown::Shown;
 
 /// How long a host may be silent before a command continues without it.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often to sync again with a host whose list has a gap.
-const GAPS: usize = 3;
 
 /// Where this device keeps its data, and how it prints.
 #[derive(Debug)]
@@ -184,25 +181,10 @@ pub(crate) async fn sync(client: &Client<Raw>, output: Output) -> Result<SyncSta
         }
         std::future::pending::<()>().await;
     };
-    let syncing = async {
-        let mut status = client.sync().await?;
-        // A host whose list has a gap has lost bags. The next sync sends them again.
-        for _ in 0..GAPS {
-            if !status.hosts().iter().any(has_gap) {
-                break;
-            }
-            status = client.sync().await?;
-        }
-        Ok(status)
-    };
     tokio::select! {
-        status = syncing => status,
+        status = client.sync() => Ok(status?),
         () = watching => unreachable!("it never ends"),
     }
-}
-
-fn has_gap(host: &HostReport) -> bool {
-    matches!(host.status.phase, Phase::Waiting { trouble: Trouble::Gap, .. })
 }
 
 /// The progress of all hosts in one bar.

@@ -63,8 +63,10 @@ struct Known {
     /// The number of the last bag read there.
     seq: u64,
     pending: u64,
+    /// How many bags there cannot be read, and how many it leaves out.
     skipped: u64,
     withheld: u64,
+    holes: u64,
 }
 
 pub(crate) fn run(place: &Place) -> Result<(), Failure> {
@@ -100,7 +102,7 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
     let mut device = match place.open_reader(seed) {
         Ok(device) => device,
         Err(Failure::NoStore { .. }) => {
-            let unknown = |host| Known { host, synced: false, seq: 0, pending: 0, skipped: 0, withheld: 0 };
+            let unknown = |host| Known { host, synced: false, seq: 0, pending: 0, skipped: 0, withheld: 0, holes: 0 };
             let hosts = hosts.into_iter().map(unknown).collect();
             let (devices, troubles) = (Vec::new(), Vec::new());
             return Ok(Status { fingerprint, store, kept: None, hosts, devices, missing: 0, troubles, ahead: None });
@@ -124,17 +126,19 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
 
 fn known(device: &Device<Raw>, host: Host) -> Result<Known, Failure> {
     Ok(match device.host_progress(&host.label())? {
-        Some(HostProgress { cursor, pending, skipped, withheld, .. }) => {
-            Known { host, synced: cursor.caught_up, seq: cursor.seq.number(), pending, skipped, withheld }
+        Some(HostProgress { cursor, pending, skipped, withheld, holes, .. }) => {
+            Known { host, synced: cursor.caught_up, seq: cursor.seq.number(), pending, skipped, withheld, holes }
         }
         // Everything is to be sent to a host that this device has not met yet.
-        None => Known { host, synced: false, seq: 0, pending: device.message_count()?, skipped: 0, withheld: 0 },
+        None => {
+            Known { host, synced: false, seq: 0, pending: device.message_count()?, skipped: 0, withheld: 0, holes: 0 }
+        }
     })
 }
 
 impl Known {
     fn line(&self) -> String {
-        let Self { host: Host { label, address }, synced, seq, pending, skipped, withheld } = self;
+        let Self { host: Host { label, address }, synced, seq, pending, skipped, withheld, holes } = self;
         let read = match (synced, seq) {
             (true, seq) => format!("read to its end, up to bag {seq}"),
             (false, 0) => "not reached yet".to_owned(),
@@ -153,6 +157,10 @@ impl Known {
             0 => String::new(),
             withheld => format!("; {} withheld", Count(*withheld, "message")),
         };
-        format!("Host {} at {}: {read}; {pending}{skipped}{withheld}", Shown(label), Shown(address))
+        let holes = match holes {
+            0 => String::new(),
+            holes => format!("; it leaves out {}", Count(*holes, "bag")),
+        };
+        format!("Host {} at {}: {read}; {pending}{skipped}{holes}{withheld}", Shown(label), Shown(address))
     }
 }

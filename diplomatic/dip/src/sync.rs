@@ -27,6 +27,7 @@ struct Report<'a> {
     refused: u64,
     skipped: u64,
     withheld: u64,
+    holes: u64,
     clock_offset_ms: Option<i64>,
 }
 
@@ -78,6 +79,7 @@ fn report(host: &HostReport) -> Report<'_> {
         refused: host.status.refused,
         skipped: host.status.skipped,
         withheld: host.status.withheld,
+        holes: host.status.holes,
         clock_offset_ms: host.status.clock_offset.map(|offset| offset.as_millis()),
     }
 }

@@ -6,7 +6,7 @@ use super::address::Address;
 use super::clock::ClockTrouble;
 use crate::device::{Ahead, Peers};
 use crate::standard::Label;
-use crate::sync::{HostStatus, Phase};
+use crate::sync::HostStatus;
 
 /// The sync status of every host.
 ///
@@ -139,9 +139,10 @@ impl HostReport {
         self.is_first_synced
     }
 
-    /// Returns whether this device and the host have everything of each other, as far as is known.
+    /// Returns whether this device and the host have everything of each other, as far as is known: nothing is pending,
+    /// skipped, left out or refused.
     pub fn is_caught_up(&self) -> bool {
-        self.heard == self.told && self.status.phase == Phase::CaughtUp && self.status.pending == 0
+        self.heard == self.told && self.status.is_in_sync()
     }
 
     /// Notes that there is more to push, which the status does not include yet.
@@ -184,7 +185,7 @@ impl HostReport {
 impl fmt::Display for HostReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { label, address, status, .. } = self;
-        write!(f, "{label} at {address}: {}", status.phase)?;
+        write!(f, "{label} at {address}: {status}")?;
         match status.pending {
             0 => {}
             1 => f.write_str("; 1 change waits to be sent")?,

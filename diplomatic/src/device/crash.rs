@@ -11,7 +11,7 @@ use crate::log::{Backing, Disk, LogError, QueueLimits};
 use crate::order::Position;
 use crate::reducer::{Meta, Reducer};
 use crate::standard::{Bag, EntityId, HostKeys, Label, Message, OpenBagError, Seed, Seq, Signature, Timestamp};
-use crate::sync::{Arrival, Cursor, Mark, Received, Skipped, SyncLog};
+use crate::sync::{Arrival, Audited, Cursor, Mark, Received, SkipReason, Skipped, SyncLog};
 use crate::{DiplomaticEvent, OpenLogError};
 
 #[derive(Debug, Clone, DiplomaticEvent)]
@@ -80,7 +80,7 @@ fn foreign() -> Vec<Message> {
 
 fn cursor(seq: u64) -> Cursor {
     let mark = Mark { seq: Seq::new(seq).unwrap(), signature: Signature::from_bytes([seq as u8; 64]) };
-    Cursor { seq: mark.seq, caught_up: seq > 3, read: Some(mark), own: None }
+    Cursor { seq: mark.seq, caught_up: seq > 3, read: Some(mark), vouched: mark.seq, ..Cursor::default() }
 }
 
 fn keys(link: u32) -> HostKeys {
@@ -131,8 +131,8 @@ fn steps() -> Vec<Step> {
         })
     };
     let skipped = {
-        let head = seal(1, &foreign[0]).head;
-        move || Skipped { seq: cursor(9).seq, head: head.clone(), reason: Some(OpenBagError::DecryptHead) }
+        let reason = SkipReason::Body { head: seal(1, &foreign[0]).head, error: Some(OpenBagError::DecryptBody) };
+        move || Skipped { seq: cursor(9).seq, reason: reason.clone() }
     };
     let last =
         |device: &Device<Tally>| Ok::<_, LogError>(device.stored()?.last().map(|last| last.head().entity().clone()));
@@ -161,7 +161,12 @@ fn steps() -> Vec<Step> {
         }),
         emit(140, 20),
         acknowledge(1, 30, Some(12)),
-        step(|device| Ok(device.session_log(1).start_over()?)),
+        step(|device| {
+            let listed = device.stored()?.iter().step_by(2).map(|message| message.head().hash()).collect();
+            let audit = Audited { listed, skipped: Vec::new(), cursor: Cursor::default() };
+            device.session_log(1).reconcile(audit)?;
+            Ok(())
+        }),
         receive(1, 0..8, 8),
         step(move |device| {
             let item = device.stored()?[4].head().entity().clone();

@@ -1,11 +1,13 @@
 //! A device's log, from the point of view of one host's session.
 
+use std::collections::HashSet;
+
 use super::Device;
 use crate::log::{LogError, QueueLimits};
 use crate::order::Position;
 use crate::reducer::Reducer;
-use crate::standard::{Bag, Decode, Encode, Head, Message, Seq, Timestamp};
-use crate::sync::{Cursor, Drained, Outgoing, PushLimits, Received, Skipped, SyncLog};
+use crate::standard::{Bag, Decode, Encode, Head, HeadHash, Message, Seq, Timestamp};
+use crate::sync::{Audited, Cursor, Drained, Outgoing, PushLimits, Received, Skipped, SyncLog};
 
 /// A device's log, lent to one host's session.
 #[derive(Debug)]
@@ -41,14 +43,17 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         let written = log.write(|writer| {
             let mut changes = Vec::with_capacity(messages.len());
             for arrival in messages {
+                writer.note_witness_at(number, arrival.seq, &arrival.message)?;
                 let position = Position::of(arrival.message.head());
                 match writer.insert(arrival.message, number)? {
                     Some(change) => changes.push(change),
                     None => writer.dequeue(number, [&position])?,
                 }
             }
-            writer.dequeue(number, &known)?;
-            writer.note_listed(number, &known)?;
+            let positions: Vec<Position> = known.iter().map(|(_, position)| *position).collect();
+            writer.dequeue(number, &positions)?;
+            writer.note_listed(number, &positions)?;
+            known.iter().try_for_each(|(seq, position)| writer.note_known_at(number, *seq, position))?;
             skipped
                 .iter()
                 .try_for_each(|skipped| writer.put_skipped(number, skipped.seq.number(), &skipped.to_note()))?;
@@ -83,9 +88,24 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         self.device.log.acknowledge(self.link, stored, cursor.map(|cursor| cursor.to_bytes()))
     }
 
-    fn start_over(&mut self) -> Result<(), LogError> {
+    fn unlisted(&self, listed: &HashSet<HeadHash>) -> Result<u64, LogError> {
+        self.device.log.unlisted(self.link, listed)
+    }
+
+    fn reconcile(&mut self, audit: Audited) -> Result<u64, LogError> {
         self.device.mend()?;
-        self.device.log.start_over(self.link)
+        let Audited { listed, skipped, cursor } = audit;
+        let skipped = skipped.iter().map(|skipped| (skipped.seq.number(), skipped.to_note()));
+        self.device.log.reconcile(self.link, &listed, skipped, cursor.to_bytes())
+    }
+
+    fn vouched(&self) -> Result<Seq, LogError> {
+        let peers = self.device.peers()?;
+        if !peers.is_complete() {
+            return Ok(Seq::ZERO);
+        }
+        let spoken: Vec<_> = peers.devices.iter().filter(|peer| peer.heard.is_some()).map(|peer| peer.id).collect();
+        self.device.log.witnessed_to(self.link, &spoken)
     }
 
     fn pending(&self) -> Result<u64, LogError> {
@@ -99,10 +119,14 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
 
     fn skipped(&self) -> Result<Vec<Skipped>, LogError> {
         let link = self.link;
-        let noted = self.device.log.read(|reader| reader.skipped(link))?;
-        let decoded = noted.into_iter().map(|(seq, note)| Skipped::from_note(Seq::new(seq)?, &note).ok());
-        decoded.collect::<Option<_>>().ok_or(LogError::DamagedValue { table: "skipped-1" })
+        decode_skipped(self.device.log.read(|reader| reader.skipped(link))?)
     }
+}
+
+/// The log keeps what was skipped as notes.
+pub(super) fn decode_skipped(notes: Vec<(u64, Vec<u8>)>) -> Result<Vec<Skipped>, LogError> {
+    let decoded = notes.into_iter().map(|(seq, note)| Skipped::from_note(Seq::new(seq)?, &note).ok());
+    decoded.collect::<Option<_>>().ok_or(LogError::DamagedValue { table: "skipped-1" })
 }
 
 /// The log keeps a cursor as bytes; a host that was never read has none.

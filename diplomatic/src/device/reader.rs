@@ -7,7 +7,7 @@ use std::path::Path;
 use rand_core::CryptoRng;
 
 use super::export::ExportFileError;
-use super::link::decode_cursor;
+use super::link::{decode_cursor, decode_skipped};
 use super::{Ahead, Device, DeviceConfig, Exported, Progress};
 use crate::log::{AccessKind, Backing, LogError, OpenLogError};
 use crate::reducer::Reducer;
@@ -51,6 +51,8 @@ pub struct HostProgress {
     pub skipped: u64,
     /// The number of messages that it has, by the word of the devices that sent them there, and withholds.
     pub withheld: u64,
+    /// The number of bags that it leaves out of its list.
+    pub holes: u64,
 }
 
 impl<R: Reducer> DeviceReader<R> {
@@ -126,12 +128,14 @@ impl<R: Reducer> Device<R> {
         let peers = self.peers()?;
         self.log.read(|reader| {
             let Some(link) = reader.links()?.into_iter().find(|link| *link.label == *label) else { return Ok(None) };
-            Ok(Some(HostProgress {
-                cursor: decode_cursor(&link.cursor)?,
-                pending: reader.pending(link.number)?,
-                skipped: reader.skipped(link.number)?.len() as u64,
-                withheld: peers.withheld(link.number),
-            }))
+            let (mut skipped, mut holes) = (0, 0);
+            for noted in decode_skipped(reader.skipped(link.number)?)? {
+                let (unreadable, left_out) = noted.reason.count(noted.seq);
+                (skipped, holes) = (skipped + unreadable, left_out.saturating_add(holes));
+            }
+            let (cursor, pending) = (decode_cursor(&link.cursor)?, reader.pending(link.number)?);
+            let withheld = peers.withheld(link.number);
+            Ok(Some(HostProgress { cursor, pending, skipped, holes, withheld }))
         })
     }
 }

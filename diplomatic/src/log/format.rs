@@ -91,6 +91,7 @@ pub(super) fn create_new_tables(transaction: &WriteTransaction) -> Result<(), Lo
     transaction.open_table(tables::HELD)?;
     transaction.open_table(tables::PEERS)?;
     transaction.open_table(tables::WITNESSES)?;
+    transaction.open_table(tables::WITNESSED_AT)?;
     transaction.open_table(tables::ABSENT)?;
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! Links with hosts: how far each was read, and what waits for it.
 
+use std::collections::HashSet;
+
 use super::Log;
 use super::error::LogError;
 use super::read::{QueueLimits, Queued};
 use super::rows::Link;
 use crate::order::Position;
-use crate::standard::{Bag, Head, Label, Message};
+use crate::standard::{Bag, Head, HeadHash, Label, Message};
 
 impl Log {
     /// Links a host: everything that the log has waits for it. A host that was linked before stays as it is.
@@ -15,7 +17,7 @@ impl Log {
         }
         let number = self.links.iter().map(|link| link.number).max().unwrap_or_default() + 1;
         self.write(|writer| {
-            writer.queue_all(number)?;
+            writer.queue_except(number, &HashSet::new())?;
             writer.put_link(number, label, &[])
         })?;
         self.links.push(Link { number, label: label.clone().into(), cursor: Vec::new() });
@@ -55,16 +57,30 @@ impl Log {
         Ok(())
     }
 
-    /// Queues everything for a host again, and forgets how far it was read.
-    pub(crate) fn start_over(&mut self, number: u32) -> Result<(), LogError> {
-        let Some(link) = self.link(number).cloned() else { return Ok(()) };
-        self.write(|writer| {
-            writer.queue_all(number)?;
+    /// Returns how many messages are neither `listed` nor queued for a host.
+    pub(crate) fn unlisted(&self, number: u32, listed: &HashSet<HeadHash>) -> Result<u64, LogError> {
+        self.read(|reader| reader.unlisted(number, listed))
+    }
+
+    /// Queues for a host every message that is not `listed`, replaces what was skipped there by `skipped`, and moves the
+    /// cursor. Returns how many messages were queued that did not wait already.
+    pub(crate) fn reconcile(
+        &mut self,
+        number: u32,
+        listed: &HashSet<HeadHash>,
+        skipped: impl IntoIterator<Item = (u64, Vec<u8>)>,
+        cursor: Vec<u8>,
+    ) -> Result<u64, LogError> {
+        let Some(link) = self.link(number).cloned() else { return Ok(0) };
+        let queued = self.write(|writer| {
+            let queued = writer.queue_except(number, listed)?;
             writer.forget_skipped(number)?;
-            writer.put_link(number, &link.label, &[])
+            skipped.into_iter().try_for_each(|(seq, note)| writer.put_skipped(number, seq, &note))?;
+            writer.put_link(number, &link.label, &cursor)?;
+            Ok::<_, LogError>(queued)
         })?;
-        self.moved(number, Vec::new());
-        Ok(())
+        self.moved(number, cursor);
+        Ok(queued)
     }
 
     /// Notes a cursor that was written down.

@@ -28,6 +28,7 @@ mod vault;
 mod verify;
 mod versions;
 mod view;
+mod witnessed_at;
 mod witnesses;
 mod write;
 

@@ -1,10 +1,12 @@
 //! Reading the log, as of one moment.
 
+use std::collections::HashSet;
 use std::ops::Bound;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use super::error::LogError;
+use super::peers::held_key;
 use super::rows::{
     Link, Winner, decode_link, decode_message, decode_winner, overwritten_key, skipped_key, snapshot_key,
     split_overwritten_key, split_skipped_key, split_snapshot_key,
@@ -12,7 +14,7 @@ use super::rows::{
 use super::vault::{EntityKey, Vault};
 use super::{THIS_DEVICE, tables};
 use crate::order::Position;
-use crate::standard::{Bag, EntityId, Message, Timestamp};
+use crate::standard::{Bag, EntityId, HeadHash, Message, Timestamp};
 
 /// The log as of one moment.
 pub(crate) struct LogReader<'t> {
@@ -284,6 +286,23 @@ impl<'t> LogReader<'t> {
             }
         }
         Ok(len - both)
+    }
+
+    /// Returns how many messages are neither `listed` nor queued for a link's host.
+    pub(crate) fn unlisted(&self, link: u32, listed: &HashSet<HeadHash>) -> Result<u64, LogError> {
+        let queue = self.queue(link)?;
+        let held = self.transaction.open_table(tables::HELD)?;
+        let mut unlisted = 0;
+        for row in self.messages.iter()? {
+            let key = row?.0;
+            if !listed.contains(&Position::from_bytes(key.value()).hash)
+                && queue.get(key.value())?.is_none()
+                && held.get(&held_key(link, key.value()))?.is_none()
+            {
+                unlisted += 1;
+            }
+        }
+        Ok(unlisted)
     }
 
     /// Tells whether a message waits for a link's host.

@@ -64,6 +64,9 @@ pub(super) const OWN_KIND: TableDefinition<'_, &[u8; 48], ()> = TableDefinition:
 /// position (48) · the device's time (8, big-endian).
 pub(super) const EMITTED: TableDefinition<'_, u64, &[u8; 56]> = TableDefinition::new("emitted-1");
 
+/// The largest number of a bag with a witness of a device. Key: link (4, big-endian) · device (16). Value: the number.
+pub(super) const WITNESSED_AT: TableDefinition<'_, &[u8; 20], u64> = TableDefinition::new("witnessed-at-1");
+
 /// The framework's own messages that a host gets once it has everything else. Key: link (4, big-endian) · position (48).
 /// Value: none.
 pub(super) const HELD: TableDefinition<'_, &[u8; 52], ()> = TableDefinition::new("held-1");

@@ -78,9 +78,8 @@ impl LogWriter<'_> {
     }
 
     /// Keeps a message of the framework's own back until a host has everything else.
-    pub(super) fn hold(&self, link: u32, position: &[u8; 48]) -> Result<(), LogError> {
-        self.transaction.open_table(tables::HELD)?.insert(&held_key(link, position), ())?;
-        Ok(())
+    pub(super) fn hold(&self, link: u32, position: &[u8; 48]) -> Result<bool, LogError> {
+        Ok(self.transaction.open_table(tables::HELD)?.insert(&held_key(link, position), ())?.is_none())
     }
 
     pub(super) fn no_longer_held(&self, link: u32, position: &[u8; 48]) -> Result<(), LogError> {

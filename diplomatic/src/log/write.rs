@@ -1,5 +1,7 @@
 //! Writing to the log, inside one transaction.
 
+use std::collections::HashSet;
+
 use rand_core::CryptoRng;
 use redb::{ReadableTable, ReadableTableMetadata, Table, TableHandle, WriteTransaction};
 
@@ -11,7 +13,7 @@ use super::rows::{
 use super::vault::{EntityKey, Vault};
 use super::{THIS_DEVICE, tables};
 use crate::order::{Position, Tick};
-use crate::standard::{Content, Decode, Encode, EntityId, Label, Message, Timestamp};
+use crate::standard::{Content, Decode, Encode, EntityId, HeadHash, Label, Message, Timestamp};
 use crate::witness::kind;
 
 type Keyed<'t, const N: usize> = Table<'t, &'static [u8; N], &'static [u8]>;
@@ -346,12 +348,13 @@ impl<'t> LogWriter<'t> {
         Ok(())
     }
 
-    /// Queues every message of the log for a link; those of the framework come after the others.
-    pub(crate) fn queue_all(&mut self, link: u32) -> Result<(), LogError> {
+    /// Queues every message of the log for a link, but for the `listed`. Those of the framework come after
+    /// the others. Returns how many did not wait already.
+    pub(crate) fn queue_except(&mut self, link: u32, listed: &HashSet<HeadHash>) -> Result<u64, LogError> {
         let name = tables::queue_name(link);
         let index = self.links.iter().position(|other| other.number == link);
         let own_kind = self.transaction.open_table(tables::OWN_KIND)?;
-        let mut held = Vec::new();
+        let (mut held, mut witnesses) = (Vec::new(), Vec::new());
         let mut new;
         let queue = match index {
             Some(index) => &mut self.queues[index],
@@ -360,18 +363,29 @@ impl<'t> LogWriter<'t> {
                 &mut new
             }
         };
+        let mut queued = 0;
         for row in self.messages.iter()? {
-            let (key, _) = row?;
-            if own_kind.get(key.value())?.is_some() {
-                held.push(*key.value());
-                continue;
-            }
-            // A bag that is kept already stays as it is: it may be on its way.
-            if queue.get(key.value())?.is_none() {
-                queue.insert(key.value(), [].as_slice())?;
+            let key = row?.0;
+            let position = Position::from_bytes(key.value());
+            let is_own_kind = own_kind.get(key.value())?.is_some();
+            if listed.contains(&position.hash) {
+                if is_own_kind {
+                    witnesses.push(position);
+                }
+            } else if is_own_kind {
+                if queue.get(key.value())?.is_none() {
+                    held.push(*key.value());
+                }
+            } else if queue.insert(key.value(), [].as_slice())?.is_none() {
+                queued += 1;
             }
         }
-        held.iter().try_for_each(|key| self.hold(link, key))
+        drop(own_kind);
+        for key in held {
+            queued += u64::from(self.hold(link, &key)?);
+        }
+        self.note_listed(link, &witnesses)?;
+        Ok(queued)
     }
 
     /// Notes a bag that could not be read.

@@ -41,6 +41,11 @@ impl Channel {
         }
     }
 
+    /// Returns whether the channel is open or being opened.
+    pub(super) const fn is_coming(&self) -> bool {
+        !matches!(self.state, State::Down)
+    }
+
     pub(super) const fn live(&self) -> Live {
         match self.state {
             State::Open { .. } => Live::Open,

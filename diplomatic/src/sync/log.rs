@@ -1,13 +1,11 @@
 //! The interface between the sync engine and a device's log.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use super::Skipped;
 use crate::order::Position;
-use crate::standard::{
-    Bag, BagHead, Decode, DecodeError, Encode, Head, Message, OpenBagError, Reader, Seq, Signature, Timestamp,
-};
-#[cfg(feature = "store")]
-use crate::standard::{InvalidSignature, Status, put_varbytes};
+use crate::standard::{Bag, Decode, DecodeError, Encode, Head, HeadHash, Message, Reader, Seq, Signature, Timestamp};
 
 /// A device's log, from the point of view of one host's session.
 ///
@@ -38,12 +36,14 @@ pub trait SyncLog {
     /// Removes messages that this host has stored from its queue, and moves the cursor if one is given.
     fn acknowledge(&mut self, stored: &[Position], cursor: Option<Cursor>) -> Result<(), Self::Error>;
 
-    /// Starts over with this host: queues every message for it, resets the cursor to its default, and forgets skipped
-    /// bags.
+    /// Returns how many messages this host did not list and that do not wait for it either.
+    fn unlisted(&self, listed: &HashSet<HeadHash>) -> Result<u64, Self::Error>;
+
+    /// Queues for this host every message that it did not list, replaces the skipped bags, and sets the cursor. Returns how
+    /// many messages were queued anew.
     ///
-    /// Reading the host from the start then removes what it has from the queue, and the rest is pushed. So a host that
-    /// lost bags gets them again.
-    fn start_over(&mut self) -> Result<(), Self::Error>;
+    /// This ends an audit, in which the host's whole list was compared with the log.
+    fn reconcile(&mut self, audit: Audited) -> Result<u64, Self::Error>;
 
     /// Returns how many messages are queued for this host.
     fn pending(&self) -> Result<u64, Self::Error>;
@@ -55,8 +55,15 @@ pub trait SyncLog {
         Ok(Drained::default())
     }
 
-    /// Returns the skipped bags of this host that could be fetched again.
+    /// Returns what was skipped at this host.
     fn skipped(&self) -> Result<Vec<Skipped>, Self::Error>;
+
+    /// Returns the seq up to which other evidence than the host's list shows that nothing at this host is missing here.
+    ///
+    /// Holes and unreadable bags up to there hide nothing. [`Seq::ZERO`] if there is no such evidence.
+    fn vouched(&self) -> Result<Seq, Self::Error> {
+        Ok(Seq::ZERO)
+    }
 }
 
 /// What a log has for a host that has everything else.
@@ -75,18 +82,38 @@ pub struct Drained {
 /// The log stores it unchanged; only the sync engine interprets it.
 ///
 /// ```text
-/// varint seq · u8 caught up · read · own, each: u8 1, varint seq, bytes(64) signature; or u8 0
+/// varint seq · u8 caught up · read · own, each: u8 1, varint seq, bytes(64) signature; or u8 0 ·
+/// u8 suspect · varint vouched · varint checked · date audited at
 /// ```
+///
+/// The first format ended after `own`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cursor {
     /// Every bag up to this one has been stored here or skipped.
     pub seq: Seq,
-    /// Whether everything at the host has been read at least once since it was linked or started over.
+    /// Whether everything at the host has been read at least once since it was linked.
     pub caught_up: bool,
     /// The last bag that the host listed, at or before `seq`.
     pub read: Option<Mark>,
     /// The last bag that the host acknowledged but has not listed yet, before or after `seq`.
     pub own: Option<Mark>,
+    /// Whether the host has lost or changed bags, so that its whole list must be compared with the log.
+    pub is_suspect: bool,
+    /// Everything up to here has been read once, from what still seems to be the same list. So a bag that is gone from
+    /// there held nothing that is missing here.
+    pub vouched: Seq,
+    /// Where the routine check of old bags has come to.
+    pub checked: Seq,
+    /// When the whole list was compared with the log last, by this device's clock.
+    pub audited_at: Timestamp,
+}
+
+impl Cursor {
+    /// Moves forward to a bag that was read or acknowledged.
+    pub(super) fn advance(&mut self, seq: Seq) {
+        self.seq = seq;
+        self.vouched = self.vouched.max(seq);
+    }
 }
 
 /// A bag that a host had at a seq. If it now has another one there, or none, it has lost bags.
@@ -94,13 +121,13 @@ pub struct Cursor {
 pub struct Mark {
     /// The bag's number at the host.
     pub seq: Seq,
-    /// The bag's signature. No two bags have the same one, because no two are sealed to the same bytes.
+    /// The bag's signature. Different messages have different ones.
     pub signature: Signature,
 }
 
 impl Encode for Cursor {
     fn encode(&self, out: &mut Vec<u8>) {
-        let Self { seq, caught_up, read, own } = self;
+        let Self { seq, caught_up, read, own, is_suspect, vouched, checked, audited_at } = self;
         seq.encode(out);
         out.push(u8::from(*caught_up));
         for mark in [read, own] {
@@ -110,6 +137,10 @@ impl Encode for Cursor {
                 signature.encode(out);
             }
         }
+        out.push(u8::from(*is_suspect));
+        vouched.encode(out);
+        checked.encode(out);
+        audited_at.encode(out);
     }
 }
 
@@ -121,7 +152,14 @@ impl Decode for Cursor {
                 _ => Ok(Some(Mark { seq: Decode::read(reader)?, signature: Decode::read(reader)? })),
             }
         }
-        Ok(Self { seq: Decode::read(reader)?, caught_up: reader.byte()? != 0, read: mark(reader)?, own: mark(reader)? })
+        let (seq, caught_up) = (Seq::read(reader)?, reader.byte()? != 0);
+        let (read, own) = (mark(reader)?, mark(reader)?);
+        if reader.rest().is_empty() {
+            return Ok(Self { seq, caught_up, read, own, vouched: seq, ..Self::default() });
+        }
+        let is_suspect = reader.byte()? != 0;
+        let (vouched, checked) = (Decode::read(reader)?, Decode::read(reader)?);
+        Ok(Self { seq, caught_up, read, own, is_suspect, vouched, checked, audited_at: Decode::read(reader)? })
     }
 }
 
@@ -130,11 +168,11 @@ impl Decode for Cursor {
 pub struct Received {
     /// Messages that were opened and checked. Those already in the log do no harm.
     pub messages: Vec<Arrival>,
-    /// Messages that the host listed and the log already has.
-    pub known: Vec<Position>,
-    /// Bags that could not be read.
+    /// Messages that the host listed and the log already has, with the numbers of their bags.
+    pub known: Vec<(Seq, Position)>,
+    /// What could not be read, or is known better than before. It replaces what was noted under the same seq.
     pub skipped: Vec<Skipped>,
-    /// Formerly skipped bags that are settled now: stored, or known to be hopeless.
+    /// The seqs of skipped bags that are settled now.
     pub settled: Vec<Seq>,
     /// The new cursor; `None` leaves it unchanged.
     pub cursor: Option<Cursor>,
@@ -149,54 +187,15 @@ pub struct Arrival {
     pub message: Message,
 }
 
-/// A bag that could not be read. It is counted and reported but never blocks the others.
-#[derive(Debug, Clone)]
-pub struct Skipped {
-    /// The bag's number at the host.
-    pub seq: Seq,
-    /// The bag's head as the host listed it, which is needed to request the body again.
-    pub head: BagHead,
-    /// Why it was skipped; `None` if the host listed the bag without having its body.
-    pub reason: Option<OpenBagError>,
-}
-
-impl Skipped {
-    /// Returns what is to be kept beside the bag's number.
-    ///
-    /// ```text
-    /// varbytes bag head · u8: 0 no body · 1 signature · 2 head does not decrypt · 3 body does not decrypt · 4 hash ·
-    /// 5 head does not decode
-    /// ```
-    #[cfg(feature = "store")]
-    pub(crate) fn to_note(&self) -> Vec<u8> {
-        let mut note = Vec::new();
-        put_varbytes(&mut note, &self.head.to_bytes());
-        note.push(match self.reason {
-            None => 0,
-            Some(OpenBagError::InvalidSignature(_)) => 1,
-            Some(OpenBagError::DecryptHead) => 2,
-            Some(OpenBagError::DecryptBody) => 3,
-            Some(OpenBagError::HashMismatch) => 4,
-            Some(OpenBagError::DecodeHead(_)) => 5,
-        });
-        note
-    }
-
-    /// Reads it back. What exactly is wrong with a head that does not decode is not kept.
-    #[cfg(feature = "store")]
-    pub(crate) fn from_note(seq: Seq, note: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(note);
-        let head = reader.varbytes().and_then(BagHead::decode)?;
-        let reason = match reader.byte()? {
-            1 => Some(OpenBagError::InvalidSignature(InvalidSignature)),
-            2 => Some(OpenBagError::DecryptHead),
-            3 => Some(OpenBagError::DecryptBody),
-            4 => Some(OpenBagError::HashMismatch),
-            5 => Some(OpenBagError::DecodeHead(DecodeError::TruncatedInside { status: Status::INVALID_MESSAGE })),
-            _ => None,
-        };
-        Ok(Self { seq, head, reason })
-    }
+/// The result of comparing a host's whole list with the log.
+#[derive(Debug, Clone, Default)]
+pub struct Audited {
+    /// The messages that the host listed, by head hash.
+    pub listed: HashSet<HeadHash>,
+    /// What was skipped, all of it.
+    pub skipped: Vec<Skipped>,
+    /// The new cursor.
+    pub cursor: Cursor,
 }
 
 /// A message to send to a host.

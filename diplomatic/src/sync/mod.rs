@@ -22,6 +22,7 @@ mod random;
 mod reading;
 mod session;
 mod settling;
+mod skipped;
 mod status;
 mod stream;
 mod window;
@@ -34,6 +35,7 @@ pub(crate) use stream::ResponseStream;
 
 pub use action::{Action, Failure, LiveEvent, RequestId};
 pub use config::{Now, SessionConfig};
-pub use log::{Arrival, Cursor, Drained, Mark, Outgoing, PushLimits, Received, Skipped, SyncLog};
+pub use log::{Arrival, Audited, Cursor, Drained, Mark, Outgoing, PushLimits, Received, SyncLog};
 pub use session::Session;
+pub use skipped::{SkipReason, Skipped};
 pub use status::{BlockCause, HostStatus, Live, Phase, Refusal, SyncProgress, Trouble};

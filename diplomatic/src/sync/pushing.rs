@@ -10,7 +10,7 @@ use super::stream::ResponseStream;
 use super::{PushLimits, SessionConfig};
 use crate::order::Position;
 use crate::standard::calls::{PushItem, PushOutcome, ResponseHead};
-use crate::standard::{DecodeError, Signature};
+use crate::standard::{DecodeError, MAX_SAFE, Seq, Signature};
 
 /// The most bytes that the answer for one bag takes: two varints and a status.
 const MAX_ANSWER: usize = 17;
@@ -29,6 +29,10 @@ pub(super) struct Pushing {
     pub(super) refused: BTreeMap<Position, Refusal>,
     pub(super) refused_until: Duration,
     pub(super) last_refusal: Option<Refusal>,
+    /// When the host acknowledged a bag last.
+    pub(super) acknowledged_at: Duration,
+    /// Since when something is due to be pushed.
+    pub(super) waiting_since: Option<Duration>,
 }
 
 /// One PUSH, until the log knows what became of it.
@@ -51,6 +55,14 @@ pub(super) struct Pushed {
     pub(super) seen: bool,
 }
 
+impl Flight {
+    /// Returns whether a number could be that of a stored bag: it exists, and no other bag of the PUSH got it.
+    pub(super) fn is_plausible(&self, seq: Seq) -> bool {
+        let same = self.bags.iter().filter(|pushed| pushed.outcome == Some(PushOutcome::Stored(seq)));
+        seq > Seq::ZERO && seq.number() <= MAX_SAFE && same.count() == 1
+    }
+}
+
 impl Pushing {
     pub(super) const fn new(config: &SessionConfig) -> Self {
         Self {
@@ -64,6 +76,8 @@ impl Pushing {
             refused: BTreeMap::new(),
             refused_until: Duration::ZERO,
             last_refusal: None,
+            acknowledged_at: Duration::ZERO,
+            waiting_since: None,
         }
     }
 

@@ -1,18 +1,22 @@
 //! The state of reading a host: the list being read, and what is known about the host's bags.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::backoff::Gate;
 use super::window::Window;
-use super::{Cursor, Mark};
-use crate::standard::calls::PeekItem;
-use crate::standard::{BagHead, Seq, Signature};
+use super::{Cursor, Mark, SkipReason};
+use crate::standard::calls::RawPeekItem;
+use crate::standard::{HeadHash, Seq, Signature};
 
 /// The most bytes that a listed bag may take; a head is some hundred.
 pub(crate) const MAX_LISTED: usize = 1 << 20;
 /// How many places of bags a session remembers.
 const REMEMBERED: usize = 512;
+
+/// The pause between the first audit of a session and the second. It doubles each time.
+const AUDIT_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_AUDIT_PAUSE: Duration = Duration::from_secs(600);
 
 /// What reading has come to.
 #[derive(Debug)]
@@ -24,14 +28,15 @@ pub(super) struct ReadingState {
     pub(super) listing: Option<Listing>,
     /// The list was read to its end, which the log does not know yet.
     pub(super) complete: bool,
-    pub(super) suspicions: u8,
-    pub(super) gap: Option<Gap>,
+    /// The comparison of the whole list with the log, while it runs.
+    pub(super) audit: Option<Audit>,
     /// What this session last saw at the host, by listing, announcement or acknowledgement.
     pub(super) places: BTreeMap<Seq, Signature>,
-    /// Heads that did not open when they were listed last.
-    pub(super) unreadable: BTreeMap<Seq, BagHead>,
-    pub(super) start_overs: u32,
-    pub(super) next_start_over: Duration,
+    /// The next look at the host compares the whole list with the log, if it is short.
+    pub(super) is_audit_wanted: bool,
+    /// How many audits this session has begun because the host had lost bags, and when it may begin the next.
+    pub(super) audits: u32,
+    pub(super) next_audit: Duration,
     /// Where reading was at its end the last time.
     pub(super) base: Seq,
     pub(super) has_caught_up: bool,
@@ -40,19 +45,28 @@ pub(super) struct ReadingState {
 /// A PEEK whose list is being read.
 #[derive(Debug)]
 pub(super) struct Listing {
-    pub(super) items: VecDeque<PeekItem>,
+    pub(super) items: VecDeque<RawPeekItem>,
     /// The seq that must come next.
     pub(super) next: Seq,
     /// Whether the response has ended, and as it should.
     pub(super) end: Option<bool>,
-    pub(super) skips_gaps: bool,
+    /// Whether the host acknowledged bags since the list was requested, so that the list may be without them.
+    pub(super) is_outdated: bool,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Gap {
-    pub(super) expected: Seq,
-    pub(super) found: Seq,
-    pub(super) rounds: u8,
+/// A comparison of a host's whole list with the log.
+///
+/// While it runs, the session's cursor starts from zero, but that of the log stays where it is.
+#[derive(Debug)]
+pub(super) struct Audit {
+    /// Whether nothing speaks against the host.
+    pub(super) is_routine: bool,
+    /// The log's cursor.
+    pub(super) cursor: Cursor,
+    /// The messages listed so far.
+    pub(super) listed: HashSet<HeadHash>,
+    /// What was skipped so far.
+    pub(super) skipped: BTreeMap<Seq, SkipReason>,
 }
 
 /// The bodies that a PULL has not brought yet.
@@ -63,15 +77,13 @@ pub(super) struct Pull {
     pub(super) longest: u64,
 }
 
-/// What is wrong with a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// The host is not the one that was read.
-    Restored,
-    /// Bags are left out, or seqs do not rise.
-    Gap { found: Seq },
-    /// A seq that no host comes to, or a head that does not open and did not look so the last time.
-    Absurd,
+/// What shows that a host has not kept what it had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Evidence {
+    /// A bag is gone, or damaged.
+    Lost,
+    /// There is another bag in its place, so the host counts anew: it was restored from a backup, or is another one.
+    Replaced,
 }
 
 impl Default for ReadingState {
@@ -82,12 +94,11 @@ impl Default for ReadingState {
             peek_wanted: true,
             listing: None,
             complete: false,
-            suspicions: 0,
-            gap: None,
+            audit: None,
+            is_audit_wanted: true,
             places: BTreeMap::new(),
-            unreadable: BTreeMap::new(),
-            start_overs: 0,
-            next_start_over: Duration::ZERO,
+            audits: 0,
+            next_audit: Duration::ZERO,
             base: Seq::ZERO,
             has_caught_up: false,
         }
@@ -100,7 +111,15 @@ impl ReadingState {
         self.window.clear();
         self.listing = None;
         self.complete = false;
+        self.audit = None;
         self.peek_wanted = true;
+    }
+
+    /// Counts an audit of a host that lost bags. The next one has to wait.
+    pub(super) fn count_audit(&mut self, now: Duration) {
+        let pause = AUDIT_PAUSE * (1 << self.audits.min(7));
+        self.next_audit = now + pause.min(LONGEST_AUDIT_PAUSE);
+        self.audits = self.audits.saturating_add(1);
     }
 
     /// Remembers a bag's place at the host, and forgets the oldest one if necessary.
@@ -118,6 +137,7 @@ impl ReadingState {
 
     /// Asks to look at the host again: until a list that starts from now on ends, nothing says that all was read.
     pub(super) const fn doubt(&mut self) {
+        self.is_audit_wanted = true;
         self.peek_wanted = true;
         self.has_caught_up = false;
     }

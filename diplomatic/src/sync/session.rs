@@ -1,5 +1,6 @@
 //! The session, through which every event and every decision passes.
 
+mod audit;
 mod listen;
 mod push;
 mod read;
@@ -22,7 +23,7 @@ use super::stream::ResponseStream;
 use super::witnessing::Witnessing;
 use super::{Cursor, Now, SessionConfig, SyncLog};
 use crate::standard::calls::{Call, ResponseHead};
-use crate::standard::{DecodeError, Encode, HostKeys, Status};
+use crate::standard::{DecodeError, Encode, HostKeys, Seq, Status};
 
 /// The sync of one device with one host, as a state machine.
 ///
@@ -88,7 +89,8 @@ pub(super) enum Purpose {
     Register,
     Peek,
     Pull(Pull),
-    Settle(Vec<Unsettled>),
+    Review,
+    Settle(BTreeMap<Seq, Unsettled>),
     Push,
 }
 
@@ -174,7 +176,8 @@ impl Session {
         let timers = self.reading_timers().into_iter().chain(self.push_timers()).chain(self.channel_timers());
         // What was due at the last poll and is not done waits for something else.
         timers
-            .chain([self.settling_timer(), self.witnessing.again_at, requests])
+            .chain(self.settling_timers())
+            .chain([self.witnessing.again_at, requests])
             .flatten()
             .filter(|at| *at > self.polled)
             .min()
@@ -198,7 +201,12 @@ impl Session {
     pub fn is_settled(&self) -> bool {
         let now = self.polled;
         // Pushing waits for reading.
-        let rests = if self.is_reading_idle() { self.pushing.is_resting(now) } else { !self.reading.gate.is_open(now) };
+        let rests = if self.is_reading_idle() {
+            let is_proved = self.cursor.is_none_or(|cursor| cursor.own.is_none());
+            self.pushing.is_resting(now) && is_proved && !self.settling.is_busy(now)
+        } else {
+            !self.reading.gate.is_open(now)
+        };
         !self.storage.is_open(now) || rests && self.requests.is_empty()
     }
 
@@ -293,7 +301,8 @@ impl Session {
         self.load(log)?;
         self.digest_listing(now, log)?;
         self.digest_frames(now, log)?;
-        self.store(log)?;
+        self.store(now, log)?;
+        self.digest_review(now, log)?;
         self.settle(log)?;
         self.acknowledge(now, log)?;
         if self.recount {
@@ -318,6 +327,12 @@ impl Session {
             self.request_push(now, log)?;
             self.request_held(now, log)?;
             self.open_channel(now);
+            if self.proof_due().is_some_and(|at| at <= now.elapsed) && self.pushing.is_resting(now.elapsed) {
+                self.reading.peek_wanted = true;
+                self.request_reading(now);
+            }
+        } else if self.may_push_meanwhile(now) {
+            self.request_push(now, log)?;
         }
         Ok(())
     }
@@ -338,6 +353,7 @@ impl Session {
         self.storage.on_failure(now.elapsed, pause, &self.config, &mut self.random);
         self.cancel(|_| true);
         self.reading.forget();
+        self.reading.next_audit = now.elapsed;
         self.pushing.forget();
         self.cursor = None;
         self.recount = true;
@@ -378,6 +394,7 @@ impl Session {
             Purpose::Register => Ok(()),
             Purpose::Peek => self.on_listed(&mut request.stream),
             Purpose::Pull(pull) => self.on_bodies(now, pull, &mut request.stream),
+            Purpose::Review => self.on_reviewed(&mut request.stream),
             Purpose::Settle(unsettled) => self.settling.on_bodies(unsettled, &mut request.stream),
             Purpose::Push => self.pushing.on_answers(&mut request.stream),
         }
@@ -394,8 +411,8 @@ impl Session {
             Purpose::Register => self.admission.register = false,
             Purpose::Peek => self.on_listing_end(true),
             Purpose::Pull(pull) => self.on_bodies_end(now, pull.missing),
-            // What the host did not deliver now is asked for in the next round.
-            Purpose::Settle(_) => {}
+            Purpose::Review => self.on_review_end(true),
+            Purpose::Settle(missing) => self.on_settle_end(missing),
             Purpose::Push => self.pushing.on_end(None),
         }
     }
@@ -451,7 +468,8 @@ impl Session {
             Purpose::Register => {}
             Purpose::Peek => self.on_listing_end(false),
             Purpose::Pull(pull) => self.reading.window.want_again(pull.missing),
-            Purpose::Settle(_) => self.settling.on_failure(),
+            Purpose::Review => self.on_review_end(false),
+            Purpose::Settle(_) => self.settling.end_round(self.polled, &self.config),
             Purpose::Push => self.pushing.on_end(Some(pause)),
         }
     }
@@ -461,7 +479,8 @@ impl Session {
         self.status.live = self.channel.live();
         self.status.refused = self.pushing.refused();
         self.status.refusal = self.pushing.last_refusal();
-        self.status.skipped = self.settling.skipped();
+        (self.status.skipped, self.status.holes) = self.settling.count();
+        self.status.audits = self.reading.audits;
         self.status.withheld = self.witnessing.withheld;
         self.status.clock_offset = self.clock.worth_telling();
     }

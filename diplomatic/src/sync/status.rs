@@ -22,15 +22,56 @@ pub struct HostStatus {
     pub refused: u64,
     /// Why the host refused the last of them.
     pub refusal: Option<Refusal>,
-    /// How many of the host's bags could not be read and were skipped.
+    /// How many of the host's bags could not be read and were skipped. They are requested again now and then.
     pub skipped: u64,
     /// How many messages the host has, by the word of the devices that sent them there, and withholds.
     pub withheld: u64,
+    /// How many bags the host does not list, though it must have had them. It is asked for them again now and then.
+    pub holes: u64,
     /// How far the host's clock is ahead of the device's, if they differ by more than five seconds. Sync uses the host's
     /// time, but the device's clock is probably wrong.
     pub clock_offset: Option<ClockOffset>,
-    /// How often the host turned out to have lost bags in this session and was sent the whole history again.
-    pub start_overs: u32,
+    /// How often the host turned out to have lost bags in this session, so that it was read from the start and sent what
+    /// it lacked.
+    pub audits: u32,
+}
+
+impl HostStatus {
+    /// Returns whether this device and the host have everything of each other, as far as this device can know: everything
+    /// was read and sent, and nothing was skipped, left out or refused.
+    pub fn is_in_sync(&self) -> bool {
+        let Self { phase, pending, refused, skipped, holes, withheld, .. } = self;
+        *phase == Phase::CaughtUp && [pending, refused, skipped, holes, withheld].into_iter().all(|count| *count == 0)
+    }
+}
+
+/// A sentence without its end, for people: the phase, and what stands in the way of being in sync.
+impl std::fmt::Display for HostStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let is_all_else = self.phase == Phase::CaughtUp && !self.is_in_sync();
+        if is_all_else {
+            f.write_str("not in sync")?
+        } else {
+            write!(f, "{}", self.phase)?
+        }
+        let bags = |count: u64| if count == 1 { "1 bag".to_owned() } else { format!("{count} bags") };
+        if self.skipped > 0 {
+            write!(f, "; {} of the host cannot be read", bags(self.skipped))?;
+        }
+        if self.holes > 0 {
+            write!(f, "; the host leaves out {}", bags(self.holes))?;
+        }
+        if let Some(refusal) = self.refusal.filter(|_| self.refused > 0) {
+            write!(f, "; {refusal}: {}", refusal.remedy())?;
+        }
+        if let Some(cause) = self.withholding() {
+            write!(f, "; {cause}")?;
+        }
+        if self.skipped > 0 || self.holes > 0 || self.withheld > 0 {
+            f.write_str("; sync a device that has what is missing, or add another host")?;
+        }
+        Ok(())
+    }
 }
 
 impl HostStatus {
@@ -125,9 +166,9 @@ pub enum Trouble {
     /// A response does not match its layout, or is incomplete.
     #[error("the host's answer makes no sense")]
     Garbled,
-    /// The host's list has a gap, or changed while it was read.
-    #[error("the host's list has a gap")]
-    Gap,
+    /// The host acknowledged messages that it cannot have stored under the numbers it names.
+    #[error("the host says that it stored changes, but it cannot have done so")]
+    FalseAcknowledgement,
 }
 
 /// A lasting obstacle to sync with a host.
@@ -161,7 +202,10 @@ pub enum BlockCause {
     /// The account may store no more on the host.
     #[error("the account may store no more on the host")]
     OverQuota,
-    /// The host lost bags again soon after it was sent the whole history.
+    /// The host lists more damaged bags, or leaves out more, than this device takes note of.
+    #[error("the host lists too many bags that cannot be read")]
+    TooManyUnreadable,
+    /// The host lost bags again soon after it was sent what it lacked.
     #[error("the host keeps losing bags")]
     LosesBags,
     /// The host withholds messages that other devices stored there. Reading and pushing go on.
@@ -186,7 +230,9 @@ impl BlockCause {
             Self::ForeignBags => "check the host's label, and do not trust the host before its operator explains it",
             Self::OverQuota => "ask the host's operator for more room, or add another host",
             Self::Withholds { .. } => "sync the device that has them, or add another host",
-            Self::LosesBags => "ask the host's operator to check the host's storage, and add another host",
+            Self::TooManyUnreadable | Self::LosesBags => {
+                "ask the host's operator to check the host's storage, and add another host"
+            }
         }
     }
 }
@@ -201,6 +247,9 @@ pub enum Refusal {
     /// The message is larger than the host accepts.
     #[error("the message is larger than what the host takes")]
     TooLarge,
+    /// The host says that it has the message, but does not list it, so no other device gets it from there.
+    #[error("the host says that it has the message, but does not list it")]
+    NotListed,
     /// The account has no room for the message: it may store no more than the host allows it.
     #[error("the account has stored {used} of the {limit} bytes that the host allows it")]
     OverQuota {
@@ -231,7 +280,7 @@ impl Refusal {
     /// Returns what the user can do about it.
     pub const fn remedy(self) -> &'static str {
         match self {
-            Self::Status(_) => "it is tried again now and then; add another host to be safe",
+            Self::Status(_) | Self::NotListed => "it is tried again now and then; add another host to be safe",
             Self::TooLarge => "ask the host's operator to take larger messages, or add another host",
             Self::OverQuota { .. } => "ask the host's operator for more room, or add another host",
             Self::OverTraffic { .. } => {

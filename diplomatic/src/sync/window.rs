@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::{Arrival, Mark, Received, SessionConfig, Skipped};
+use super::{Arrival, Mark, Received, SessionConfig, SkipReason, Skipped};
 use crate::order::Position;
 use crate::standard::{BagHead, HeadHash, Message, OpenBagError, OpenedHead, SealedBody, Seq};
 
@@ -17,6 +17,8 @@ const LATE_BODY: Duration = Duration::from_millis(250);
 #[derive(Debug, Default)]
 pub(super) struct Window {
     slots: BTreeMap<Seq, Slot>,
+    /// The last seq that was added: that of the last slot, or the end of a hole.
+    end: Option<Seq>,
     /// Bags whose bodies are to be pulled now, and those to be pulled later.
     wanted: BTreeSet<Seq>,
     late: BTreeSet<(Duration, Seq)>,
@@ -30,7 +32,8 @@ pub(super) struct Window {
 
 #[derive(Debug)]
 struct Slot {
-    bag: BagHead,
+    /// The head as listed; `None` for a hole, and for a bag whose head does not decode.
+    bag: Option<BagHead>,
     attempts: u8,
     state: State,
 }
@@ -40,7 +43,7 @@ enum State {
     Known(Position),
     Ready(Message),
     Wanted(Box<OpenedHead>),
-    Skipped(Option<OpenBagError>),
+    Skipped(SkipReason),
 }
 
 /// What is known about a listed bag.
@@ -50,8 +53,8 @@ pub(super) enum Found {
     Known(Position),
     /// Its message is not in the log.
     New(Box<OpenedHead>),
-    /// Its head cannot be opened.
-    Unreadable(OpenBagError),
+    /// Its head cannot be opened, or not even decoded (`None`).
+    Unreadable(Option<OpenBagError>),
 }
 
 /// The complete bags at the front, ready for the log.
@@ -59,8 +62,10 @@ pub(super) enum Found {
 pub(super) struct Front {
     /// What to store, without a cursor.
     pub(super) received: Received,
-    /// The last bag.
-    pub(super) last: Mark,
+    /// The last seq.
+    pub(super) end: Seq,
+    /// The last bag; `None` if there was none that the host listed properly.
+    pub(super) last: Option<Mark>,
 }
 
 impl Window {
@@ -78,7 +83,7 @@ impl Window {
 
     /// Returns the last bag's seq.
     pub(super) fn end(&self) -> Option<Seq> {
-        self.slots.last_key_value().map(|(seq, _)| *seq)
+        self.end
     }
 
     /// Returns the number of complete bags at the front, and the size of their bodies.
@@ -87,14 +92,13 @@ impl Window {
     }
 
     /// Adds a bag after the last one.
-    pub(super) fn append(&mut self, seq: Seq, bag: BagHead, found: Found) {
-        debug_assert!(self.end().is_none_or(|end| end < seq), "bags are added in order");
+    pub(super) fn append(&mut self, seq: Seq, bag: Option<BagHead>, found: Found) {
         let state = match found {
             Found::Known(position) => State::Known(position),
-            Found::Unreadable(error) => State::Skipped(Some(error)),
+            Found::Unreadable(error) => State::Skipped(SkipReason::Head(error)),
             Found::New(head) if head.head().is_delete() => match head.open_body(&SealedBody::default()) {
                 Ok(message) => State::Ready(message),
-                Err(error) => State::Skipped(Some(error)),
+                Err(error) => State::Skipped(SkipReason::Head(Some(error))),
             },
             Found::New(head) => {
                 self.bytes = self.bytes.saturating_add(sealed_len(&head));
@@ -102,7 +106,18 @@ impl Window {
                 State::Wanted(head)
             }
         };
+        self.add(seq, seq, bag, state);
+    }
+
+    /// Adds a hole after the last bag: seqs that the host does not list.
+    pub(super) fn append_hole(&mut self, first: Seq, last: Seq) {
+        self.add(first, last, None, State::Skipped(SkipReason::Hole { last }));
+    }
+
+    fn add(&mut self, seq: Seq, end: Seq, bag: Option<BagHead>, state: State) {
+        debug_assert!(self.end.is_none_or(|end| end < seq), "bags are added in order");
         self.slots.insert(seq, Slot { bag, attempts: 0, state });
+        self.end = Some(end);
         self.advance_front();
     }
 
@@ -122,7 +137,11 @@ impl Window {
                     self.late.insert((now + LATE_BODY * (1 << (2 * slot.attempts.min(8))), seq));
                 } else {
                     self.bytes = self.bytes.saturating_sub(len);
-                    slot.state = State::Skipped(unopened.err());
+                    let error = unopened.err();
+                    slot.state = State::Skipped(match &slot.bag {
+                        Some(head) => SkipReason::Body { head: head.clone(), error },
+                        None => SkipReason::Head(error),
+                    });
                 }
             }
         }
@@ -196,17 +215,21 @@ impl Window {
     /// Takes complete bags from the front, within the limits of one write to the log.
     pub(super) fn take_front(&mut self, config: &SessionConfig) -> Option<Front> {
         let mut received = Received::default();
-        let mut last = None;
+        let (mut end, mut last) = (None, None);
         let (mut bags, mut bytes) = (0_u64, 0_u64);
         let mut seen: HashSet<HeadHash> = HashSet::new();
         while self.front > 0 && bags < config.pull_bodies as u64 && bytes < config.pull_bytes {
             let Some((seq, Slot { bag, state, attempts: _ })) = self.slots.pop_first() else { break };
             self.front -= 1;
             bags += 1;
-            last = Some(Mark { seq, signature: bag.signature });
+            end = Some(seq);
+            last = bag.map(|bag| Mark { seq, signature: bag.signature }).or(last);
             match state {
-                State::Known(position) => received.known.push(position),
-                State::Skipped(reason) => received.skipped.push(Skipped { seq, head: bag, reason }),
+                State::Known(position) => received.known.push((seq, position)),
+                State::Skipped(reason) => {
+                    end = Some(reason.last(seq));
+                    received.skipped.push(Skipped { seq, reason });
+                }
                 State::Ready(message) => {
                     let len = sealed_len_of(message.head().body_len());
                     bytes += len;
@@ -215,7 +238,7 @@ impl Window {
                     if seen.insert(message.head().hash()) {
                         received.messages.push(Arrival { seq, message });
                     } else {
-                        received.known.push(Position::of(message.head()));
+                        received.known.push((seq, Position::of(message.head())));
                     }
                 }
                 State::Wanted(_) => debug_assert!(false, "a bag at the front is complete"),
@@ -224,8 +247,9 @@ impl Window {
         self.front_end = self.front_end.filter(|_| self.front > 0);
         if self.slots.is_empty() {
             self.bytes = 0;
+            self.end = None;
         }
-        last.map(|last| Front { received, last })
+        end.map(|end| Front { received, end, last })
     }
 
     fn first_incomplete(&self) -> Option<Seq> {

@@ -5,7 +5,7 @@ use diplomatic::compact::Keep;
 use diplomatic::error::HistoryError;
 use diplomatic::raw::Raw;
 use diplomatic::standard::{Body, EntityBody, EntityId, Head, HostKeys, Label, Message, Seq};
-use diplomatic::sync::{Arrival, PushLimits, Received, SyncLog};
+use diplomatic::sync::{Arrival, Audited, PushLimits, Received, SyncLog};
 use diplomatic::{Backing, Client, Device, Reducer, UndoError};
 
 use crate::todo::{Event, Todos, added, at, device, open, seed};
@@ -68,7 +68,7 @@ fn what_was_dropped_counts_as_known_when_a_host_lists_or_sends_it_again() {
     assert_eq!(messages(&device).len(), 2);
     assert_eq!(device.session_log(second).pending().unwrap(), 2);
     assert_eq!(device.session_log(home).pending().unwrap(), 0);
-    device.session_log(home).start_over().unwrap();
+    device.session_log(home).reconcile(Audited::default()).unwrap();
     assert_eq!(device.session_log(home).pending().unwrap(), 2);
     assert_eq!(device.verify(|_| ()).unwrap().problems, []);
 }

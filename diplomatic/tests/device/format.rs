@@ -74,7 +74,7 @@ fn a_file_of_format_2_opens_with_all_that_it_held() {
         assert_eq!(device.list(&Query::of_type("todo.added"), None).unwrap().entries.len(), 1);
         let home = device.link_host(&Label::new("home")).unwrap();
         assert_eq!(device.session_log(home).pending().unwrap(), 2);
-        assert_eq!(device.verify(&seed(), |_| ()).unwrap().problems, []);
+        assert_eq!(device.verify(|_| ()).unwrap().problems, []);
     }
     let mut device = open(&Backing::file(&path));
     device.emit(at(10), &added("bread")).unwrap();

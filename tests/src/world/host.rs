@@ -12,11 +12,20 @@ use super::Chance;
 
 /// A host, as a [`World`](super::World) uses it: calls are bytes in and bytes out, without HTTP.
 pub trait WorldHost {
+    /// Whether it may lie until it heals. What a device was told then, it finds out to be wrong only by looking again.
+    const LIES: bool = false;
+
     /// What it takes to set the host back to a moment.
     type Backup;
 
     /// Answers a POST to `path`.
     fn call(&mut self, now: Timestamp, path: &str, body: &[u8]) -> Answer;
+
+    /// Answers a POST of one of the devices. Only a host that treats them differently looks at the number.
+    fn call_of(&mut self, device: usize, now: Timestamp, path: &str, body: &[u8]) -> Answer {
+        let _ = device;
+        self.call(now, path, body)
+    }
 
     /// Answers a WebSocket upgrade with the query `t` = `token`.
     fn upgrade(&mut self, now: Timestamp, token: &str) -> Upgrade;
@@ -86,19 +95,35 @@ impl Quirks {
 }
 
 /// A host in memory. It trusts signatures, since checking them would be most of a world's time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ModelHost {
     quirks: Quirks,
     chance: Chance,
     users: Users,
+    /// The numbers of bags that are gone.
+    lost: BTreeSet<u64>,
 }
 
-type Users = (BTreeSet<PublicKey>, BTreeMap<PublicKey, Vec<Bag>>);
+/// The registered users, and the bags of each.
+pub(super) type Users = (BTreeSet<PublicKey>, BTreeMap<PublicKey, Vec<Bag>>);
 
 impl ModelHost {
     /// Makes an empty host.
     pub const fn new(quirks: Quirks, seed: u64) -> Self {
-        Self { quirks, chance: Chance::new(seed), users: (BTreeSet::new(), BTreeMap::new()) }
+        Self { quirks, chance: Chance::new(seed), users: (BTreeSet::new(), BTreeMap::new()), lost: BTreeSet::new() }
+    }
+
+    /// Loses a bag, so that its number stays vacant.
+    pub fn lose(&mut self, seq: u64) {
+        self.lost.insert(seq);
+    }
+
+    /// Stores one of the bags once more.
+    pub(super) fn repeat_bag(&mut self, place: u64) {
+        for bags in self.users.1.values_mut().filter(|bags| !bags.is_empty()) {
+            let bag = bags[place as usize % bags.len()].clone();
+            bags.push(bag);
+        }
     }
 
     fn answer(&mut self, now: Timestamp, path: &str, body: &[u8], items: &mut Vec<u8>) -> Result<Stored, Status> {
@@ -119,7 +144,9 @@ impl ModelHost {
             }
             Call::Peek => {
                 let PeekRequest { after } = PeekRequest::decode(rest).map_err(|error| error.status())?;
-                for (seq, bag) in (1..).zip(bags.iter()).skip(after.number() as usize) {
+                let lost = &self.lost;
+                let there = (1..).zip(bags.iter()).filter(|(seq, _)| !lost.contains(seq));
+                for (seq, bag) in there.skip_while(|(seq, _)| *seq <= after.number()) {
                     PeekItem { head: bag.head.clone(), seq: seq_of(seq) }.encode(items);
                 }
             }
@@ -127,6 +154,7 @@ impl ModelHost {
                 for seq in PullRequest::decode(rest).map_err(|error| error.status())?.seqs {
                     let bag = (seq.number() as usize).checked_sub(1).and_then(|place| bags.get(place));
                     if let Some(bag) = bag
+                        && !self.lost.contains(&seq.number())
                         && !self.chance.in_thousand(self.quirks.late_bodies)
                     {
                         PullItem { seq, body: bag.body.clone() }.encode(items);
@@ -143,7 +171,9 @@ impl ModelHost {
                     let outcome = if self.chance.in_thousand(self.quirks.refused_bags) {
                         PushOutcome::Refused(Status::STORAGE_ERROR)
                     } else {
-                        let known = bags.iter().position(|known| known.head.signature == bag.head.signature);
+                        let known = (1..).zip(bags.iter()).position(|(seq, known)| {
+                            known.head.signature == bag.head.signature && !self.lost.contains(&seq)
+                        });
                         match known.filter(|_| !self.quirks.repeats_bags) {
                             Some(place) => PushOutcome::Stored(seq_of(place as u64 + 1)),
                             None => {

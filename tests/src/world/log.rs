@@ -1,10 +1,10 @@
 //! A device's log in memory: the simplest thing that keeps the promises of [`SyncLog`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use diplomatic::Position;
-use diplomatic::standard::{Bag, Body, Encode, EntityId, Head, Message, Seq, Timestamp};
-use diplomatic::sync::{Cursor, Outgoing, PushLimits, Received, Skipped, SyncLog};
+use diplomatic::standard::{Bag, Body, Encode, EntityId, Head, HeadHash, Message, Seq, Timestamp};
+use diplomatic::sync::{Audited, Cursor, Outgoing, PushLimits, Received, Skipped, SyncLog};
 
 use super::{Chance, DAWN};
 
@@ -155,10 +155,10 @@ impl SyncLog for ModelLink<'_> {
             assert!(cursor.caught_up || !link.cursor.caught_up, "catching up is not undone");
             link.cursor = cursor;
         }
-        received.known.iter().for_each(|position| _ = link.queue.remove(position));
+        received.known.iter().for_each(|(_, position)| _ = link.queue.remove(position));
         link.skipped.extend(received.skipped.into_iter().map(|skipped| (skipped.seq, skipped)));
         received.settled.iter().for_each(|seq| drop(link.skipped.remove(seq)));
-        for position in received.known {
+        for (_, position) in received.known {
             assert!(
                 self.log.messages.contains_key(&position)
                     || received.messages.iter().any(|arrival| Position::of(arrival.message.head()) == position),
@@ -208,11 +208,20 @@ impl SyncLog for ModelLink<'_> {
         Ok(())
     }
 
-    fn start_over(&mut self) -> Result<(), Injected> {
-        self.write()?;
-        let queue = self.log.messages.keys().copied().collect();
-        self.log.links.insert(self.host, Link { queue, ..Link::default() });
-        Ok(())
+    fn unlisted(&self, listed: &HashSet<HeadHash>) -> Result<u64, Injected> {
+        let queue = &self.link().queue;
+        let is_unlisted = |position: &&Position| !listed.contains(&position.hash) && !queue.contains(position);
+        Ok(self.log.messages.keys().filter(is_unlisted).count() as u64)
+    }
+
+    fn reconcile(&mut self, audit: Audited) -> Result<u64, Injected> {
+        let all: Vec<Position> = self.log.messages.keys().copied().collect();
+        let link = self.write()?;
+        let before = link.queue.len();
+        link.queue.extend(all.into_iter().filter(|position| !audit.listed.contains(&position.hash)));
+        link.skipped = audit.skipped.into_iter().map(|skipped| (skipped.seq, skipped)).collect();
+        link.cursor = audit.cursor;
+        Ok((link.queue.len() - before) as u64)
     }
 
     fn pending(&self) -> Result<u64, Injected> {

@@ -10,6 +10,7 @@
 mod chance;
 mod host;
 mod log;
+mod lying;
 mod network;
 mod real;
 
@@ -20,9 +21,10 @@ pub use chance::Chance;
 use diplomatic::Position;
 use diplomatic::standard::calls::{Call, PeekItem, PeekRequest, ResponseHead};
 use diplomatic::standard::{Decode, Encode, HostKeys, Label, Message, PublicKey, Reader, Seed, Seq, Timestamp};
-use diplomatic::sync::{Live, Now, Phase, Session, SessionConfig};
+use diplomatic::sync::{Live, Now, Phase, Session, SessionConfig, SyncLog};
 pub use host::{Answer, ModelHost, Quirks, Upgrade, WorldHost};
 pub use log::{DeviceLog, Injected, ModelLink, ModelLog};
+pub use lying::{Lies, LyingHost};
 use network::Network;
 pub use real::{RealHost, RealLog};
 
@@ -190,7 +192,7 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
         });
         let devices = devices.collect();
         let mut config = small_config(&mut chance);
-        if !are_bodies_late {
+        if !are_bodies_late && !H::LIES {
             // Looking again now and then would hide what was missed.
             config.recheck = PATIENCE * 2;
         }
@@ -251,6 +253,9 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
         let end = self.now + PATIENCE;
         while !self.is_at_rest() {
             if self.now >= end {
+                if self.trace {
+                    self.show_lists();
+                }
                 self.check()?;
                 return Err(Fault::Restless(PATIENCE, self.phases()));
             }
@@ -429,7 +434,7 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
     fn is_at_rest(&mut self) -> bool {
         let calm = self.devices.iter().flat_map(|device| device.sessions.values()).all(|session| {
             let status = session.status();
-            status.phase == Phase::CaughtUp && status.pending == 0 && status.skipped == 0 && status.live != Live::Down
+            status.is_in_sync() && status.live != Live::Down
         });
         calm && !self.network.is_busy() && self.check().is_ok()
     }
@@ -467,6 +472,31 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
             }
         }
         Ok(())
+    }
+
+    /// Shows what every host lists, and which devices have it.
+    fn show_lists(&mut self) {
+        let time = self.host_time();
+        for Host { host, keys, .. } in &mut self.hosts {
+            let mut body = keys.authenticate(time).to_bytes();
+            PeekRequest { after: Seq::ZERO }.encode(&mut body);
+            let answer = host.call(time, Call::Peek.path(), &body).body;
+            let mut reader = Reader::new(&answer);
+            let _ = ResponseHead::read(&mut reader);
+            while let Ok(item) = PeekItem::read(&mut reader) {
+                let Ok(head) = keys.open_head(&item.head) else { continue };
+                let position = Position::of(head.head());
+                let has: Vec<bool> =
+                    self.devices.iter_mut().map(|device| device.log.messages().contains_key(&position)).collect();
+                println!("{} {} {has:?}", item.seq, position.hash);
+            }
+        }
+        for device in &mut self.devices {
+            println!(
+                "{:?}",
+                device.log.session(0).cursor().map(|cursor| (cursor.seq, cursor.read.map(|mark| mark.seq)))
+            );
+        }
     }
 
     /// Asks a host for everything that it has.

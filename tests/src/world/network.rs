@@ -136,6 +136,11 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
             arrived |= matches!(action, Action::Arrived { .. });
             self.carry_out(End { device, life, host }, action);
         }
+        if self.trace
+            && let Some(session) = self.devices[device].sessions.get(&host)
+        {
+            eprintln!("           device {device} host {host}: {:?}", session.status());
+        }
         self.read_on(device, host);
         if arrived {
             self.tell_pending(device, Some(host));
@@ -200,7 +205,7 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
             network.send(*now + network.travel(chance), Event::Finished { end, id, failure });
             return;
         }
-        let answer = host.host.call(time, call.path(), body);
+        let answer = host.host.call_of(end.device, time, call.path(), body);
         if let Some((user, frame)) = answer.frame {
             for index in 0..network.sockets.len() {
                 let travel = network.travel(chance);

@@ -9,6 +9,7 @@ mod host;
 mod hosts;
 mod inspect;
 mod kill;
+mod lying;
 mod offline;
 mod proxy;
 mod stories;

@@ -10,7 +10,7 @@ mod user;
 
 pub use auth::{AuthError, AuthTimestamp, AuthToken, CLOCK_TOLERANCE};
 pub use notify::{INLINE_LIMIT, Notification, NotificationItem};
-pub use peek::{PeekItem, PeekRequest};
+pub use peek::{PeekItem, PeekRequest, RawPeekItem};
 pub use pull::{PullItem, PullRequest};
 pub use push::{PushItem, PushOutcome, PushRequest};
 pub use response::{Quota, ResponseHead};

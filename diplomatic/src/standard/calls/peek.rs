@@ -38,6 +38,36 @@ impl Encode for PeekItem {
     }
 }
 
+/// One listed bag whose head has not been decoded yet.
+///
+/// The frame around a head can be intact though the head is damaged. A reader that decodes items in this form can skip
+/// such a bag and read on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawPeekItem {
+    /// The bag's number.
+    pub seq: Seq,
+    /// The bytes of the bag's head.
+    pub head: Vec<u8>,
+}
+
+impl RawPeekItem {
+    /// Decodes the bag's head.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if it is damaged.
+    pub fn decode_head(&self) -> Result<BagHead, DecodeError> {
+        BagHead::decode(&self.head)
+    }
+}
+
+impl Decode for RawPeekItem {
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let head = reader.varbytes()?.to_vec();
+        Ok(Self { seq: Decode::read(reader)?, head })
+    }
+}
+
 impl Decode for PeekItem {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self { head: reader.nested()?, seq: Decode::read(reader)? })

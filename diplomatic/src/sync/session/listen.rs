@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Session;
 use crate::order::Position;
 use crate::standard::calls::{AuthToken, Notification, NotificationItem};
-use crate::standard::{BagHead, Decode};
+use crate::standard::{BagHead, Decode, Seq};
 use crate::sync::action::{Action, LiveEvent, RequestId};
 use crate::sync::live::State;
 use crate::sync::status::{Pause, Trouble};
@@ -172,7 +172,7 @@ impl Session {
         let mut next = self.reading.window.end().unwrap_or(cursor.seq).next();
         let (mut following, mut earlier) = (Vec::new(), Vec::new());
         for item in items {
-            if item.seq == next && self.is_own_place(item.seq, &item.head) {
+            if item.seq == next && self.check_place(item.seq, Some(&item.head)).is_none() {
                 next = next.next();
                 following.push(item);
             } else if item.seq <= cursor.seq {
@@ -207,11 +207,7 @@ impl Session {
 
     /// Takes announced bags whose seqs have been read: echoes of our own acknowledged pushes, or signs that the host has
     /// started counting again.
-    fn digest_earlier<L: SyncLog>(
-        &mut self,
-        mut bags: Vec<(crate::standard::Seq, BagHead)>,
-        log: &mut L,
-    ) -> Result<(), L::Error> {
+    fn digest_earlier<L: SyncLog>(&mut self, mut bags: Vec<(Seq, BagHead)>, log: &mut L) -> Result<(), L::Error> {
         let Some(cursor) = &mut self.cursor else { return Ok(()) };
         if let Some(own) = cursor.own
             && bags.iter().any(|(seq, bag)| *seq == own.seq && bag.signature == own.signature)
@@ -219,11 +215,11 @@ impl Session {
             cursor.own = None;
             cursor.read = Some(own).filter(|own| own.seq == cursor.seq).or(cursor.read);
         }
-        bags.retain(|(seq, _)| !self.settling.is_skipped(*seq));
-        let mut known: Vec<Position> = Vec::new();
-        for (_, _, found) in self.identify(bags, log)? {
+        bags.retain(|(seq, _)| self.settling.noted(*seq).is_none());
+        let mut known: Vec<(Seq, Position)> = Vec::new();
+        for (seq, _, found) in self.identify(bags, log)? {
             match found {
-                Found::Known(position) => known.push(position),
+                Found::Known(position) => known.push((seq, position)),
                 Found::New(_) | Found::Unreadable(_) => self.reading.peek_wanted = true,
             }
         }

@@ -7,21 +7,42 @@ use std::time::Duration;
 
 use super::{Purpose, Session};
 use crate::standard::calls::{Call, PushOutcome};
-use crate::standard::{Encode, MAX_SAFE, Seq, Status};
+use crate::standard::{Encode, Seq, Status};
 use crate::sync::pushing::{Flight, Pushed};
-use crate::sync::status::{BlockCause, Pause, Refusal};
+use crate::sync::settling::Claim;
+use crate::sync::status::{BlockCause, Pause, Refusal, Trouble};
 use crate::sync::{Cursor, Mark, Now, SyncLog};
 
 /// With this many refused messages set aside, the host is not asked to take any more.
 const MAX_REFUSED: usize = 1000;
 /// How many own bags are listed again by the next PEEK, as a proof that the host kept them.
 const PROVED: u64 = 256;
+/// How long an acknowledged bag may take to be announced on the live channel.
+const ECHO: Duration = Duration::from_secs(2);
+/// How long messages wait at most for reading to come to an end before they are pushed all the same.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Session {
-    pub(super) fn push_timers(&self) -> [Option<Duration>; 2] {
+    pub(super) fn push_timers(&self) -> [Option<Duration>; 4] {
         let pushing = &self.pushing;
         let retry = pushing.gate.shut().map(|(until, _)| until);
-        [retry, (!pushing.refused.is_empty()).then_some(pushing.refused_until)]
+        let patience = pushing.waiting_since.map(|since| since + PATIENCE);
+        [retry, (!pushing.refused.is_empty()).then_some(pushing.refused_until), self.proof_due(), patience]
+    }
+
+    /// Returns whether the queue has waited so long for reading that it is pushed in between. A host that is busy, or that
+    /// lists without end, must not keep changes from the other devices.
+    pub(super) fn may_push_meanwhile(&mut self, now: Now) -> bool {
+        let is_waiting = self.pushing.is_due && self.status.pending > self.pushing.refused() && !self.pushing.is_busy();
+        let since = *self.pushing.waiting_since.get_or_insert(now.elapsed);
+        if !is_waiting {
+            self.pushing.waiting_since = None;
+        }
+        is_waiting
+            && since + PATIENCE <= now.elapsed
+            && self.reading.gate.is_open(now.elapsed)
+            && self.reading.audit.is_none()
+            && self.cursor.is_some_and(|cursor| cursor.caught_up && !cursor.is_suspect)
     }
 
     /// Sends the next PUSH, if something is queued.
@@ -59,6 +80,7 @@ impl Session {
                 outcome: None,
                 seen: false,
             });
+            pushing.waiting_since = None;
             pushing.flight =
                 Some(Flight { bags: pushed.collect(), bytes: bytes.len(), end: None, head: None, too_large: false });
             self.request(now, Call::Push, Purpose::Push, |body| body.extend_from_slice(&bytes));
@@ -68,62 +90,76 @@ impl Session {
     }
 
     /// Tells the log what became of a PUSH that has ended.
+    ///
+    /// A host can claim anything. An acknowledgement counts if it names a new number that no other bag of the PUSH got: the
+    /// host must list the bag there from now on. One that names an old number is checked before it counts.
     pub(super) fn acknowledge<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         let Some(flight) = self.pushing.flight.take_if(|flight| flight.end.is_some()) else { return Ok(()) };
+        let end = self.reading.window.end().unwrap_or(self.cursor.unwrap_or_default().seq);
         let mut stored = Vec::new();
         let mut marks = Vec::new();
-        let mut unanswered = false;
+        let mut fault = None;
         for pushed in &flight.bags {
             match pushed.outcome {
-                None => unanswered = true,
+                None => fault = fault.or(Some(Trouble::Garbled)),
                 Some(PushOutcome::Refused(status)) => {
                     let refusal =
                         flight.head.map_or(Refusal::Status(status), |head| Refusal::of_message(status, &head));
                     self.pushing.on_refused(now.elapsed, pushed.position, refusal, &self.config);
                 }
                 Some(PushOutcome::Stored(seq)) => {
-                    stored.push(pushed.position);
-                    if !pushed.seen {
-                        marks.push(Mark { seq, signature: pushed.signature });
+                    let mark = Mark { seq, signature: pushed.signature };
+                    if pushed.seen || self.reading.places.get(&seq) == Some(&pushed.signature) {
+                        stored.push(pushed.position);
+                    } else if !flight.is_plausible(seq) {
+                        fault = Some(Trouble::FalseAcknowledgement);
+                    } else if seq > end {
+                        stored.push(pushed.position);
+                        marks.push(mark);
+                    } else {
+                        let claim = Claim { position: pushed.position, signature: pushed.signature };
+                        self.settling.claims.insert(seq, claim);
+                        self.settling.hurry();
                     }
                 }
             }
         }
         if !stored.is_empty() {
-            let cursor = self.follow_own(marks);
+            let cursor = self.follow_own(now, marks);
             log.acknowledge(&stored, cursor)?;
             self.storage.on_success();
             self.cursor = cursor.or(self.cursor);
             self.recount = true;
             self.channel.on_activity(&self.config);
         }
-        self.finish_flight(now, &flight, unanswered);
+        self.finish_flight(now, &flight, fault);
         Ok(())
     }
 
-    fn finish_flight(&mut self, now: Now, flight: &Flight, unanswered: bool) {
+    fn finish_flight(&mut self, now: Now, flight: &Flight, fault: Option<Trouble>) {
         let pushing = &mut self.pushing;
         let ended_well = matches!(flight.end, Some(None));
         match flight.bags.as_slice() {
             [only] if flight.too_large => {
                 pushing.on_refused(now.elapsed, only.position, Refusal::TooLarge, &self.config);
             }
-            _ if ended_well && !unanswered => {
+            _ if ended_well && fault.is_none() => {
                 pushing.after = flight.bags.last().map(|pushed| pushed.position);
                 pushing.limits.bags = (pushing.limits.bags * 2).min(pushing.most.bags);
                 pushing.limits.bytes = (pushing.limits.bytes * 2).min(pushing.most.bytes);
             }
             _ => pushing.after = None,
         }
-        if ended_well && unanswered {
-            // The host kept silent about some bags.
-            let pause = Pause::Trouble(super::Trouble::Garbled);
+        if let Some(fault) = fault.filter(|_| ended_well) {
+            // The host kept silent about some bags, or lied.
+            let pause = Pause::Trouble(fault);
             pushing.gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
             self.reading.peek_wanted = true;
         } else if pushing.refused.len() >= MAX_REFUSED {
             let cause = match pushing.last_refusal {
                 Some(Refusal::Status(status)) => BlockCause::Refused(status),
                 Some(Refusal::OverQuota { .. } | Refusal::OverTraffic { .. }) => BlockCause::OverQuota,
+                Some(Refusal::NotListed) => BlockCause::LosesBags,
                 Some(Refusal::TooLarge) | None => BlockCause::Refused(Status::INVALID_REQUEST),
             };
             let pause = Pause::Blocked(cause);
@@ -131,27 +167,26 @@ impl Session {
         }
     }
 
-    /// Returns the cursor after the host acknowledged bags: it moves over those that follow it without a gap, and
-    /// remembers the last one, which the host must list from now on.
-    ///
-    /// An answer that names a place where everything was read, for a bag that was not seen there, is a reason to look
-    /// at the host again: it gave the bag its number earlier, or it was restored and counts anew.
-    fn follow_own(&mut self, mut marks: Vec<Mark>) -> Option<Cursor> {
+    /// Returns the cursor after the host acknowledged bags with new numbers: it moves over those that follow it without a
+    /// gap, and remembers the last one, which the host must list from now on.
+    fn follow_own(&mut self, now: Now, mut marks: Vec<Mark>) -> Option<Cursor> {
         let mut cursor = self.cursor?;
-        let end = self.reading.window.end().unwrap_or(cursor.seq);
         marks.sort_by_key(|mark| mark.seq);
-        let (first, last) = (*marks.first()?, *marks.last()?);
-        let is_odd = first.seq <= end || last.seq.number() > MAX_SAFE;
-        if is_odd || cursor.own.is_some_and(|own| own.seq >= last.seq) {
+        let last = *marks.last()?;
+        if let Some(listing) = &mut self.reading.listing {
+            listing.is_outdated = true;
+        }
+        if cursor.own.is_some_and(|own| own.seq >= last.seq) {
             self.reading.peek_wanted = true;
             return None;
         }
         cursor.own = Some(last);
+        self.pushing.acknowledged_at = now.elapsed;
         marks.iter().for_each(|mark| self.reading.remember(*mark));
         if self.reading.window.is_empty() {
             for mark in &marks {
                 if mark.seq == cursor.seq.next() {
-                    cursor.seq = mark.seq;
+                    cursor.advance(mark.seq);
                 }
             }
         }
@@ -164,5 +199,11 @@ impl Session {
             cursor.own = None;
         }
         Some(cursor)
+    }
+
+    /// Returns when to look whether the host lists what it acknowledged last, unless it is seen before.
+    pub(super) fn proof_due(&self) -> Option<Duration> {
+        self.cursor?.own?;
+        Some(if self.channel.is_coming() { self.pushing.acknowledged_at + ECHO } else { self.pushing.acknowledged_at })
     }
 }

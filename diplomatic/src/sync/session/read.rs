@@ -3,18 +3,20 @@
 //! The list streams into the [`Window`](crate::sync::window::Window) while bodies are pulled for its front. Reading of the
 //! list pauses while the window is full. If nothing is being listed, notifications go into the same window.
 //!
-//! A list starts with the last bags that were read, which shows whether the host is still the same. A host was restored
-//! from an old backup, or has lost bags, if one of those bags is not where it was, if a bag that the host acknowledged is
-//! missing, or if there is a new bag where everything had been read. Such a sign must appear twice in a row.
+//! A hole in the list, or a bag that cannot be read, is noted and passed over; [`settle`](super::settle) looks at it again.
+//!
+//! A list starts with the last bags that were read, which shows whether the host is still the same. A host has lost bags if
+//! one of these is not where it was, if a bag that the host acknowledged is missing, or if there is a new bag where
+//! everything had been read. Then an [audit](super::audit) follows.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::{Purpose, Session};
 use crate::order::Position;
-use crate::standard::calls::{Call, PeekItem, PeekRequest, PullItem, PullRequest};
+use crate::standard::calls::{Call, PeekRequest, PullItem, PullRequest, RawPeekItem};
 use crate::standard::{BagHead, DecodeError, Encode, MAX_SAFE, OpenBagError, SealedBody, Seq};
-use crate::sync::reading::{Fault, Gap, Listing, MAX_LISTED, Pull, ReadingState};
+use crate::sync::reading::{Evidence, Listing, MAX_LISTED, Pull, ReadingState};
 use crate::sync::status::{BlockCause, Pause, SyncProgress, Trouble};
 use crate::sync::stream::ResponseStream;
 use crate::sync::window::Found;
@@ -25,19 +27,38 @@ const BATCH: usize = 256;
 /// A list of at most this many bags with only invalid signatures counts as bad bags rather than as a bad host.
 const FEW: usize = 8;
 /// How many known bags each PEEK lists again, to see whether the host is still the same.
-const PROOF: u64 = 8;
-/// How often a gap must appear at the same place before it counts as permanent.
-const GAP_ROUNDS: u8 = 3;
-/// The minimum pause between starting over for the first and the second time. It doubles each time.
-const START_OVER_PAUSE: Duration = Duration::from_secs(30);
-const LONGEST_START_OVER_PAUSE: Duration = Duration::from_secs(3600);
+pub(super) const PROOF: u64 = 8;
+/// How many notes about one host the log takes.
+const MAX_NOTES: usize = 10_000;
+
+/// A piece of a host's list.
+enum Listed {
+    /// No bag from the first seq to the last.
+    Hole(Seq, Seq),
+    /// A bag; `None` if its head does not decode.
+    Bag(Seq, Option<BagHead>),
+}
+
+/// Why a list is not read on.
+enum Stop {
+    /// The host has lost bags.
+    Evidence(Evidence),
+    /// The host cannot be read at the moment.
+    Pause(Pause),
+}
 
 impl Session {
     /// Returns the progress since everything was last read. Seqs rise by one, so they count bags.
     pub(super) fn progress(&self) -> SyncProgress {
         let cursor = self.cursor.unwrap_or_default();
-        let base = if cursor.caught_up { self.reading.base.min(cursor.seq) } else { Seq::ZERO }.number();
-        let read = cursor.seq.number();
+        let routine = self.reading.audit.as_ref().filter(|audit| audit.is_routine).map(|audit| audit.cursor.seq);
+        let base = match routine {
+            // Reading known bags again is no progress.
+            Some(before) => before,
+            None if cursor.caught_up => self.reading.base.min(cursor.seq),
+            None => Seq::ZERO,
+        };
+        let (base, read) = (base.number(), cursor.seq.max(base).number());
         let in_window = self.reading.window.end().map_or(read, Seq::number);
         let listed = self
             .reading
@@ -85,13 +106,23 @@ impl Session {
         }
     }
 
-    fn request_list(&mut self, now: Now, cursor: Cursor) {
-        // The last bags are listed again to prove that they are still there.
-        let last = cursor.read.map_or(Seq::ZERO, |mark| mark.seq);
-        let after = Seq::new(last.number().saturating_sub(PROOF)).unwrap_or(Seq::ZERO);
+    pub(super) fn request_list(&mut self, now: Now, cursor: Cursor) {
+        if self.reading.audit.is_none() && self.is_audit_due(now, cursor) {
+            self.begin_audit(now, cursor);
+            return;
+        }
         let reading = &mut self.reading;
+        let after = match reading.audit {
+            // An audit whose list was cut short goes on where it was.
+            Some(_) => cursor.seq,
+            // The last bags are listed again to prove that they are still there.
+            None => {
+                let last = cursor.read.map_or(Seq::ZERO, |mark| mark.seq);
+                Seq::new(last.number().saturating_sub(PROOF)).unwrap_or(Seq::ZERO)
+            }
+        };
         reading.peek_wanted = false;
-        reading.listing = Some(Listing { items: VecDeque::new(), next: after.next(), end: None, skips_gaps: false });
+        reading.listing = Some(Listing { items: VecDeque::new(), next: after.next(), end: None, is_outdated: false });
         self.request(now, Call::Peek, Purpose::Peek, |body| PeekRequest { after }.encode(body));
     }
 
@@ -164,66 +195,119 @@ impl Session {
                 break;
             }
             if count == 0 {
-                self.finish_listing(now, log)?;
-                break;
+                return self.finish_listing(log);
             }
-            let items: Vec<PeekItem> = listing.items.drain(..count.min(BATCH)).collect();
-            if let Some(fault) = self.digest_items(now, items, log)? {
-                self.on_fault(now, fault, log)?;
+            let items: Vec<RawPeekItem> = listing.items.drain(..count.min(BATCH)).collect();
+            let listed = self.check_places(items);
+            let outcome = match listed {
+                Ok(listed) => self.digest_items(listed, log)?,
+                Err(stop) => Err(stop),
+            };
+            match outcome {
+                Ok(()) => {}
+                Err(Stop::Evidence(evidence)) => return self.suspect(evidence, log),
+                Err(Stop::Pause(pause)) => {
+                    self.abandon_listing();
+                    self.reading.gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
+                    return Ok(());
+                }
             }
         }
         Ok(())
     }
 
-    fn digest_items<L: SyncLog>(
-        &mut self,
-        now: Now,
-        mut items: Vec<PeekItem>,
-        log: &L,
-    ) -> Result<Option<Fault>, L::Error> {
-        let fault = self.check_places(&mut items);
+    /// Checks that the list is in order, finds its holes, and compares the bags with what is known of their places.
+    fn check_places(&mut self, items: Vec<RawPeekItem>) -> Result<Vec<Listed>, Stop> {
         let read = self.cursor.unwrap_or_default().seq;
-        let mut bags = Vec::with_capacity(items.len());
-        for PeekItem { seq, head } in items {
-            if !self.is_own_place(seq, &head) {
-                return Ok(Some(Fault::Restored));
+        let Some(mut next) = self.reading.listing.as_ref().map(|listing| listing.next) else { return Ok(Vec::new()) };
+        let mut listed = Vec::with_capacity(items.len());
+        for item in items {
+            let seq = item.seq;
+            if seq < next || seq.number() > MAX_SAFE {
+                return Err(Stop::Pause(Pause::Trouble(Trouble::Garbled)));
             }
-            if seq <= read && self.reading.places.contains_key(&seq) {
-                self.on_read_again(Mark { seq, signature: head.signature });
-            } else {
-                bags.push((seq, head));
+            if let Some(hole) = self.hole_before(next, seq, read)? {
+                listed.push(hole);
+            }
+            next = seq.next();
+            let bag = item.decode_head().ok();
+            if let Some(evidence) = self.check_place(seq, bag.as_ref()) {
+                return Err(Stop::Evidence(evidence));
+            }
+            match bag {
+                Some(bag) if seq <= read && self.reading.places.contains_key(&seq) => {
+                    self.on_read_again(Mark { seq, signature: bag.signature });
+                }
+                bag => listed.push(Listed::Bag(seq, bag)),
             }
         }
-        let found = self.identify(bags, log)?;
-        let is_foreign = |found: &Found| matches!(found, Found::Unreadable(OpenBagError::InvalidSignature(_)));
-        if found.len() >= FEW && found.iter().all(|(_, _, found)| is_foreign(found)) {
-            let pause = Pause::Blocked(BlockCause::ForeignBags);
-            self.abandon_listing();
-            self.reading.gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
+        if let Some(listing) = &mut self.reading.listing {
+            listing.next = next;
+        }
+        Ok(listed)
+    }
+
+    /// Returns the hole between two bags of the list. Where everything was read once, a hole is evidence unless it is
+    /// noted already.
+    fn hole_before(&self, next: Seq, seq: Seq, read: Seq) -> Result<Option<Listed>, Stop> {
+        let Some(last) = seq.number().checked_sub(1).and_then(Seq::new).filter(|last| next <= *last) else {
             return Ok(None);
+        };
+        if next <= read && !self.settling.covers(next, last.min(read)) {
+            return Err(Stop::Evidence(Evidence::Lost));
         }
-        let mut is_odd = false;
-        for (seq, bag, found) in &found {
-            // Damage at the host looks the same every time; damage in transit does not.
-            if *seq > read && matches!(found, Found::Unreadable(_)) {
-                is_odd |= self.reading.unreadable.insert(*seq, bag.clone()).as_ref() != Some(bag);
-            }
+        let first = next.max(read.next());
+        Ok((first <= last).then_some(Listed::Hole(first, last)))
+    }
+
+    fn digest_items<L: SyncLog>(&mut self, listed: Vec<Listed>, log: &L) -> Result<Result<(), Stop>, L::Error> {
+        let read = self.cursor.unwrap_or_default().seq;
+        let bags = listed.iter().filter_map(|listed| match listed {
+            Listed::Bag(seq, Some(bag)) => Some((*seq, bag.clone())),
+            Listed::Bag(_, None) | Listed::Hole(..) => None,
+        });
+        let found = self.identify(bags.collect(), log)?;
+        let is_foreign = |found: &Found| matches!(found, Found::Unreadable(Some(OpenBagError::InvalidSignature(_))));
+        if found.len() >= FEW && found.iter().all(|(_, _, found)| is_foreign(found)) {
+            return Ok(Err(Stop::Pause(Pause::Blocked(BlockCause::ForeignBags))));
         }
-        for (seq, bag, found) in found {
-            if is_odd && matches!(found, Found::Unreadable(_)) {
-                return Ok(Some(Fault::Absurd));
+        let mut found = found.into_iter();
+        for listed in listed {
+            let (seq, bag, found) = match listed {
+                Listed::Hole(first, last) => {
+                    self.reading.window.append_hole(first, last);
+                    continue;
+                }
+                Listed::Bag(seq, None) => (seq, None, Found::Unreadable(None)),
+                Listed::Bag(_, Some(_)) => match found.next() {
+                    Some((seq, bag, found)) => (seq, Some(bag), found),
+                    None => continue,
+                },
+            };
+            let mark = bag.as_ref().map(|bag| Mark { seq, signature: bag.signature });
+            mark.into_iter().for_each(|mark| self.reading.remember(mark));
+            if seq <= read {
+                match (found, bag) {
+                    (Found::Known(_), _) => {}
+                    (Found::New(_), Some(bag)) if self.settling.noted(seq).is_some() => {
+                        // The next round fetches the body.
+                        self.settling.on_no_body(seq, bag, None);
+                        self.settling.hurry();
+                    }
+                    (Found::New(_), _) => return Ok(Err(Stop::Evidence(Evidence::Replaced))),
+                    (Found::Unreadable(_), _) if self.settling.noted(seq).is_some() => {}
+                    (Found::Unreadable(_), _) => return Ok(Err(Stop::Evidence(Evidence::Lost))),
+                }
+                mark.into_iter().for_each(|mark| self.on_read_again(mark));
+                continue;
             }
-            let mark = Mark { seq, signature: bag.signature };
-            self.reading.remember(mark);
-            if seq > read {
-                self.reading.window.append(seq, bag, found);
-            } else if matches!(found, Found::New(_)) && !self.settling.is_skipped(seq) {
-                return Ok(Some(Fault::Restored));
-            } else {
-                self.on_read_again(mark);
-            }
+            self.note_listed(&found);
+            self.reading.window.append(seq, bag, found);
         }
-        Ok(fault)
+        if self.settling.len() + self.reading.audit.as_ref().map_or(0, |audit| audit.skipped.len()) > MAX_NOTES {
+            return Ok(Err(Stop::Pause(Pause::Blocked(BlockCause::TooManyUnreadable))));
+        }
+        Ok(Ok(()))
     }
 
     /// Handles a known or acknowledged bag that is still where it was.
@@ -233,37 +317,6 @@ impl Session {
         {
             cursor.read = Some(mark);
         }
-    }
-
-    /// Drops all items from the first misplaced one on.
-    fn check_places(&mut self, items: &mut Vec<PeekItem>) -> Option<Fault> {
-        let cursor = self.cursor.unwrap_or_default();
-        let listing = self.reading.listing.as_mut()?;
-        let mut fault = None;
-        let good = items.iter().take_while(|item| {
-            fault = match cursor.read {
-                _ if item.seq.number() > MAX_SAFE => Some(Fault::Absurd),
-                Some(mark) if mark.seq == item.seq && mark.signature != item.head.signature => Some(Fault::Restored),
-                _ if item.seq == listing.next => None,
-                _ if listing.next <= cursor.seq => Some(Fault::Restored),
-                _ if listing.skips_gaps && item.seq > listing.next => None,
-                _ => Some(Fault::Gap { found: item.seq }),
-            };
-            if fault.is_none() {
-                listing.next = item.seq.next();
-            }
-            fault.is_none()
-        });
-        let good = good.count();
-        // Remember the far side of the gap, in case the gap turns out to be permanent.
-        if let Some(Fault::Gap { .. }) = fault {
-            for item in items.drain(good..).rev() {
-                listing.items.push_front(item);
-            }
-        } else {
-            items.truncate(good);
-        }
-        fault
     }
 
     /// Opens heads and asks the log which of their messages it has.
@@ -277,7 +330,7 @@ impl Session {
         let mut contained = log.contains(&heads)?.into_iter();
         let identified = bags.into_iter().zip(opened).map(|((seq, bag), opened)| {
             let found = match opened {
-                Err(error) => Found::Unreadable(error),
+                Err(error) => Found::Unreadable(Some(error)),
                 Ok(head) if contained.next().unwrap_or(false) => Found::Known(Position::of(head.head())),
                 Ok(head) => Found::New(Box::new(head)),
             };
@@ -289,118 +342,74 @@ impl Session {
         Ok(identified.collect())
     }
 
-    /// Checks that an acknowledged bag is where the host said.
-    pub(super) fn is_own_place(&mut self, seq: Seq, bag: &BagHead) -> bool {
-        if self.reading.places.get(&seq).is_some_and(|signature| *signature != bag.signature) {
-            return false;
+    /// Compares a bag with what is known of its place: what the host listed there before, and what it acknowledged.
+    pub(super) fn check_place(&mut self, seq: Seq, bag: Option<&BagHead>) -> Option<Evidence> {
+        let here = bag.map(|bag| bag.signature);
+        let read = self.cursor.and_then(|cursor| cursor.read).filter(|read| read.seq == seq).map(|read| read.signature);
+        if let Some(before) = read.or_else(|| self.reading.places.get(&seq).copied())
+            && here != Some(before)
+        {
+            // A damaged bag is still the one that it was.
+            let is_noted = here.is_none() && self.settling.noted(seq).is_some();
+            return (!is_noted).then_some(if here.is_some() { Evidence::Replaced } else { Evidence::Lost });
         }
-        let Some(cursor) = &mut self.cursor else { return true };
+        let cursor = self.cursor.as_mut()?;
         match cursor.own {
-            Some(own) if own.seq == seq && own.signature == bag.signature => cursor.own = None,
-            Some(own) => return seq < own.seq,
-            None => {}
+            Some(own) if own.seq == seq && here == Some(own.signature) => {
+                cursor.own = None;
+                None
+            }
+            Some(own) if own.seq == seq => Some(if here.is_some() { Evidence::Replaced } else { Evidence::Lost }),
+            Some(own) if own.seq < seq => Some(Evidence::Lost),
+            _ => None,
         }
-        true
     }
 
-    fn finish_listing<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    fn finish_listing<L: SyncLog>(&mut self, log: &mut L) -> Result<(), L::Error> {
         let Some(listing) = self.reading.listing.take() else { return Ok(()) };
         if listing.end != Some(true) {
             self.reading.peek_wanted = true;
             return Ok(());
         }
         let cursor = self.cursor.unwrap_or_default();
-        if listing.next <= cursor.seq || cursor.own.is_some() {
-            return self.on_fault(now, Fault::Restored, log);
+        let is_cut_off = listing.next <= cursor.seq;
+        self.reading.peek_wanted |= listing.is_outdated;
+        if !listing.is_outdated && (is_cut_off || cursor.own.is_some()) {
+            return self.suspect(Evidence::Lost, log);
         }
-        self.reading.suspicions = 0;
-        self.reading.gap = None;
-        self.reading.unreadable.clear();
         self.reading.complete = true;
         Ok(())
     }
 
-    fn abandon_listing(&mut self) {
+    pub(super) fn abandon_listing(&mut self) {
         self.cancel(|purpose| matches!(purpose, Purpose::Peek));
         self.reading.listing = None;
         self.reading.peek_wanted = true;
     }
 
-    fn on_fault<L: SyncLog>(&mut self, now: Now, fault: Fault, log: &mut L) -> Result<(), L::Error> {
-        let reading = &mut self.reading;
-        let pause = match fault {
-            Fault::Restored => {
-                reading.suspicions += 1;
-                if reading.suspicions >= 2 {
-                    return self.start_over(now, log);
-                }
-                Trouble::Gap
-            }
-            Fault::Gap { found } => {
-                let expected = reading.listing.as_ref().map_or(Seq::ZERO, |listing| listing.next);
-                let before = reading.gap.take().filter(|gap| (gap.expected, gap.found) == (expected, found));
-                let rounds = before.map_or(0, |gap| gap.rounds) + 1;
-                // Decreasing seqs are never valid, but missing bags may be gone for good.
-                if rounds >= GAP_ROUNDS && found > expected {
-                    // Until everything has been read once, everything that the host may lack is queued anyway.
-                    if self.cursor.is_some_and(|cursor| cursor.caught_up) {
-                        return self.start_over(now, log);
-                    }
-                    if let Some(listing) = &mut reading.listing {
-                        listing.skips_gaps = true;
-                        return Ok(());
-                    }
-                }
-                reading.gap = Some(Gap { expected, found, rounds });
-                Trouble::Gap
-            }
-            Fault::Absurd => Trouble::Garbled,
-        };
-        self.abandon_listing();
-        self.reading.gate.on_failure(now.elapsed, Pause::Trouble(pause), &self.config, &mut self.random);
-        Ok(())
-    }
-
-    /// Sends the whole history again to a host that lost bags, but not too often.
-    fn start_over<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
-        self.abandon_listing();
-        self.reading.suspicions = 0;
-        self.reading.gap = None;
-        self.reading.unreadable.clear();
-        if now.elapsed < self.reading.next_start_over {
-            let pause = Pause::Blocked(BlockCause::LosesBags);
-            self.reading.gate.shut_until(now.elapsed, self.reading.next_start_over, pause);
-            return Ok(());
-        }
-        log.start_over()?;
-        self.cancel(|_| true);
-        self.reading.forget();
-        self.pushing.forget();
-        self.reading.places.clear();
-        self.settling.forget();
-        self.cursor = Some(log.cursor()?);
-        self.recount = true;
-        let reading = &mut self.reading;
-        let pause = START_OVER_PAUSE * (1 << reading.start_overs.min(7));
-        reading.next_start_over = now.elapsed + pause.min(LONGEST_START_OVER_PAUSE);
-        reading.start_overs += 1;
-        self.status.start_overs = reading.start_overs;
-        Ok(())
-    }
-
     /// Writes the complete bags at the front of the window to the log, together with the cursor after them.
-    pub(super) fn store<L: SyncLog>(&mut self, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn store<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         while self.is_store_due() {
             let Some(front) = self.reading.window.take_front(&self.config) else { break };
             let mut cursor = self.cursor.unwrap_or_default();
-            cursor.seq = front.last.seq;
-            cursor.read = Some(front.last);
+            cursor.advance(front.end);
+            cursor.read = front.last.or(cursor.read);
             cursor.own = cursor.own.filter(|own| own.seq > cursor.seq);
             cursor.caught_up |= self.reading.complete && self.reading.window.is_empty();
-            let messages = front.received.messages.len() as u64;
-            let skipped = front.received.skipped.clone();
             let mut received = front.received;
-            received.cursor = Some(cursor);
+            let vouched = self.cursor.unwrap_or_default().vouched;
+            received.skipped.iter_mut().for_each(|skipped| skipped.explain_hole(vouched));
+            let messages = received.messages.len() as u64;
+            let skipped = match &mut self.reading.audit {
+                Some(audit) => {
+                    audit.skipped.extend(received.skipped.drain(..).map(|skipped| (skipped.seq, skipped.reason)));
+                    Vec::new()
+                }
+                None => {
+                    received.cursor = Some(cursor);
+                    received.skipped.clone()
+                }
+            };
             log.receive(received)?;
             self.storage.on_success();
             self.cursor = Some(cursor);
@@ -412,7 +421,7 @@ impl Session {
             }
         }
         if self.reading.complete && self.reading.window.is_empty() {
-            self.finish_reading(log)?;
+            self.finish_reading(now, log)?;
         }
         Ok(())
     }
@@ -424,9 +433,11 @@ impl Session {
         bags >= self.config.pull_bodies || bytes >= self.config.pull_bytes || bags > 0 && !more_comes
     }
 
-    fn finish_reading<L: SyncLog>(&mut self, log: &mut L) -> Result<(), L::Error> {
-        if let Some(cursor) = self.cursor.as_mut().filter(|cursor| !cursor.caught_up) {
-            let cursor_then = Cursor { caught_up: true, ..*cursor };
+    fn finish_reading<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+        if self.reading.audit.is_some() {
+            self.finish_audit(now, log)?;
+        } else if let Some(cursor) = self.cursor.as_mut().filter(|cursor| !cursor.caught_up) {
+            let cursor_then = Cursor { caught_up: true, audited_at: now.wall, ..*cursor };
             log.receive(Received { cursor: Some(cursor_then), ..Received::default() })?;
             *cursor = cursor_then;
             self.storage.on_success();
@@ -439,7 +450,8 @@ impl Session {
 
     /// Adds a bag from a notification, right after the last one, with its body if the notification carries it.
     pub(super) fn append_announced(&mut self, now: Now, seq: Seq, bag: BagHead, found: Found, body: &SealedBody) {
-        self.reading.window.append(seq, bag, found);
+        self.reading.remember(Mark { seq, signature: bag.signature });
+        self.reading.window.append(seq, Some(bag), found);
         if !body.as_bytes().is_empty() {
             self.reading.window.fill(now.elapsed, seq, Some(body), &self.config);
         }

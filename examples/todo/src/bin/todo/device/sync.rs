@@ -36,9 +36,7 @@ impl SyncView {
             None => ("No host".to_owned(), Mood::Alone),
             Some(_) if offline => ("Offline".to_owned(), Mood::Waiting),
             Some(host) => match &host.status.phase {
-                _ if host.is_caught_up() && status.peers().is_complete() && host.status.refused == 0 => {
-                    ("In sync".to_owned(), Mood::Calm)
-                }
+                _ if host.is_caught_up() && status.peers().is_complete() => ("In sync".to_owned(), Mood::Calm),
                 Phase::Blocked { cause, .. } => (format!("No sync: {cause}"), Mood::Trouble),
                 Phase::Waiting { trouble, .. } => (format!("No sync: {trouble}"), Mood::Waiting),
                 Phase::FirstSync(progress) if progress.total > 0 => {
@@ -46,6 +44,9 @@ impl SyncView {
                 }
                 Phase::CaughtUp if !status.peers().is_complete() => ("Changes are missing".to_owned(), Mood::Trouble),
                 Phase::CaughtUp if host.status.refused > 0 => ("The host refused changes".to_owned(), Mood::Trouble),
+                Phase::CaughtUp if host.status.skipped + host.status.holes > 0 => {
+                    (capitalized(&host.status.to_string()), Mood::Trouble)
+                }
                 _ if pending > 0 => (String::new(), Mood::Busy),
                 _ => ("Syncing".to_owned(), Mood::Busy),
             },
