@@ -16,6 +16,10 @@ mod app;
 pub mod backup;
 mod budget;
 mod calls;
+#[cfg(test)]
+#[cfg(all(unix, feature = "postgres"))]
+#[path = "../tests/support/postgres.rs"]
+mod database;
 mod disk;
 mod guard;
 mod health;
@@ -58,4 +62,6 @@ pub use store::{
     Appended, BagStore, Change, Changes, Feed, LateStore, MemoryStore, OpenStoreError, Placed, Readiness, RedbOptions,
     RedbStore, StoreError, StoreFuture, Usage, WriteFault,
 };
+#[cfg(feature = "postgres")]
+pub use store::{PostgresOptions, PostgresStore};
 pub use tls::{Tls, TlsError};

@@ -11,13 +11,14 @@ use std::thread;
 #[cfg(unix)]
 use diplomatic_host::Admin;
 use diplomatic_host::{
-    Health, Host, LateStore, Metrics, OpenStoreError, RedbOptions, RedbStore, Server, Tls, TlsError, serve_monitor,
+    BagStore, Health, Host, LateStore, Metrics, OpenStoreError, RedbOptions, RedbStore, Server, Tls, TlsError,
+    serve_monitor,
 };
 use tokio::net::TcpListener;
 use tokio::signal;
 use tokio::sync::oneshot;
 
-use crate::command::Serve;
+use crate::command::{Data, Serve};
 use crate::listen::listen;
 
 /// Why the host does not start. Each message says it whole, for it is all that is printed.
@@ -73,10 +74,9 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), StartError> {
     let mut serving = pin!(server.serve(listener, stop));
     let opened = tokio::select! {
         () = &mut serving => return Ok(()),
-        opened = open(serve.data.clone(), serve.store_options()) => opened?,
+        opened = open(serve) => opened?,
     };
-    tokio::spawn(abort_after(opened.died()));
-    store.set(Arc::new(opened));
+    store.set(opened);
     let commands = take_commands(serve, commander)?;
     writeln!(io::stdout(), "diplomatic-host listening on {scheme}://{address}")?;
     serving.await;
@@ -84,8 +84,23 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), StartError> {
     Ok(())
 }
 
+async fn open(serve: &Serve) -> Result<Arc<dyn BagStore>, StartError> {
+    match &serve.data {
+        Data::File(path) => {
+            let opened = open_file(path.clone(), serve.store_options()).await?;
+            tokio::spawn(abort_after(opened.died()));
+            Ok(Arc::new(opened))
+        }
+        #[cfg(feature = "postgres")]
+        Data::Postgres(url) => {
+            let store = diplomatic_host::PostgresStore::connect(url, serve.postgres_options()).await?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
 /// Opens the store on a thread of its own, which does not keep the process when it is told to stop.
-async fn open(data: PathBuf, options: RedbOptions) -> Result<RedbStore, StartError> {
+async fn open_file(data: PathBuf, options: RedbOptions) -> Result<RedbStore, StartError> {
     let (done, opened) = oneshot::channel();
     thread::Builder::new().name("opener".to_owned()).spawn(move || {
         let _ = done.send(RedbStore::open_with(data, options));

@@ -12,8 +12,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use diplomatic::standard::calls::{PushItem, PushOutcome, PushRequest};
-use diplomatic::standard::{Bag, Signature};
+use diplomatic::standard::calls::{PushItem, PushOutcome, PushRequest, UserRequest};
+use diplomatic::standard::{Bag, Encode, Seq, Signature};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -162,4 +162,30 @@ async fn an_idle_socket_costs_less_than_12_kb() {
     let each = (program.resident() - before) / count as u64;
     assert!(each < 12_000, "each of {count} sockets takes {each} bytes");
     drop((first, sockets));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(debug_assertions, ignore = "to seal and check a gigabyte takes an optimised build")]
+async fn a_gigabyte_in_one_request_is_stored_in_bounded_memory() {
+    const BAGS: u64 = 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::start(&folder.path().join("host.redb"));
+    let account = Arc::new(Account::new(1));
+    let mut client = Client::by_the_clock(program.address).await;
+    client.user(&account).await;
+    let before = program.resident();
+    let auth = account.request(clock(), &UserRequest);
+    let sealing = Arc::clone(&account);
+    let bags = (0..BAGS).map(move |_| sealing.bag(1 << 20).to_bytes());
+    let body = std::iter::once(auth).chain(bags).map(Ok::<_, std::convert::Infallible>);
+    let body = axum::body::Body::from_stream(futures_util::stream::iter(body));
+    let begun = std::time::Instant::now();
+    let response = client.send("POST", "/push", body).await.unwrap();
+    let seqs: Vec<_> = response.items::<PushItem>().into_iter().map(|item| item.outcome).collect();
+    assert!(seqs.into_iter().eq((1..=BAGS).map(|seq| PushOutcome::Stored(Seq::new(seq).unwrap()))));
+    let most = program.most_resident();
+    println!("1 GiB took {:?}; memory went from {} MB to {} MB", begun.elapsed(), before >> 20, most >> 20);
+    assert!(most < 512 << 20, "{most}");
+    assert_eq!(client.peek(&account, 0).await.len() as u64, BAGS);
 }

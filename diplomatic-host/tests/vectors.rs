@@ -71,6 +71,14 @@ async fn the_calls_answer_as_recorded_from_redb() {
     replay(&Host::new(RedbStore::in_memory().unwrap())).await;
 }
 
+#[cfg(all(unix, feature = "postgres"))]
+#[tokio::test]
+async fn the_calls_answer_as_recorded_from_postgres() {
+    let Some(url) = support::postgres::fresh().await else { return };
+    let options = diplomatic_host::PostgresOptions::default();
+    replay(&Host::new(diplomatic_host::PostgresStore::connect(&url, options).await.unwrap())).await;
+}
+
 #[tokio::test]
 async fn the_server_answers_as_recorded() {
     let mut limits = Limits::default();

@@ -1,12 +1,14 @@
 //! The command line.
 
 mod bytes;
+mod data;
 #[cfg(unix)]
 mod operate;
 mod serve;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use data::Data;
 #[cfg(unix)]
 pub(crate) use operate::{Operate, Running, Traffic};
 pub(crate) use serve::{Log, Serve};

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use diplomatic::standard::PublicKey;
-use diplomatic_host::{AdminCommand, socket_beside};
+use diplomatic_host::AdminCommand;
+
+use super::Data;
 
 /// What an operator does with a running host.
 #[derive(Debug, Subcommand)]
@@ -89,10 +91,12 @@ pub(crate) struct OfKey {
 /// Which host is meant.
 #[derive(Debug, Args)]
 pub(crate) struct Running {
-    /// The data file of the host.
-    #[arg(long, value_name = "PATH", env = "DIPLOMATIC_HOST_DATA", default_value = "diplomatic-host.redb")]
-    pub(crate) data: PathBuf,
-    /// The host's socket for commands. Without it, the data file's path with .sock at its end.
+    /// The data file of the host, or its database.
+    #[arg(long, value_name = "PATH", env = "DIPLOMATIC_HOST_DATA", hide_env_values = true)]
+    #[arg(default_value = "diplomatic-host.redb", value_parser = Data::parser())]
+    pub(crate) data: Data,
+    /// The host's socket for commands. Without it, the data file's path with .sock at its end, or diplomatic-host.sock
+    /// if the data is in a database.
     #[arg(long, value_name = "PATH", env = "DIPLOMATIC_HOST_ADMIN")]
     admin: Option<PathBuf>,
 }
@@ -138,6 +142,6 @@ impl Operate {
 
 impl Running {
     pub(crate) fn socket(&self) -> PathBuf {
-        self.admin.clone().unwrap_or_else(|| socket_beside(&self.data))
+        self.admin.clone().unwrap_or_else(|| self.data.socket())
     }
 }

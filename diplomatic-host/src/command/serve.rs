@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use diplomatic::standard::PublicKey;
+#[cfg(feature = "postgres")]
+use diplomatic_host::PostgresOptions;
 use diplomatic_host::{Admission, Disk, Limits, Network, Policy, Proxies, Quotas, Rates, RedbOptions};
 
+use super::Data;
 use super::bytes::Bytes;
 
 /// How to serve.
@@ -23,11 +26,25 @@ pub(crate) struct Serve {
     #[arg(long, env = "DIPLOMATIC_HOST_PORT", default_value_t = 31337)]
     pub(crate) port: u16,
 
-    /// The data file; it is made where there is none, for its user alone.
-    #[arg(long, value_name = "PATH", env = "DIPLOMATIC_HOST_DATA", default_value = "diplomatic-host.redb")]
-    pub(crate) data: PathBuf,
+    /// The data file; it is made where there is none, for its user alone. Or a database that other hosts may serve as well,
+    /// such as postgres://user:password@server/database; its password is best given in the environment.
+    #[arg(long, value_name = "PATH", env = "DIPLOMATIC_HOST_DATA", hide_env_values = true)]
+    #[arg(default_value = "diplomatic-host.redb", value_parser = Data::parser())]
+    pub(crate) data: Data,
 
-    /// The socket for the operator's commands. Without it, the data file's path with .sock at its end.
+    /// How many connections to the database there are at most, and one more.
+    #[cfg(feature = "postgres")]
+    #[arg(long, value_name = "COUNT", env = "DIPLOMATIC_HOST_DATABASE_CONNECTIONS")]
+    #[arg(default_value_t = PostgresOptions::default().connections)]
+    database_connections: usize,
+
+    /// The certificates in PEM of those who may vouch for the database. Without it, whom the system trusts.
+    #[cfg(feature = "postgres")]
+    #[arg(long, value_name = "PATH", env = "DIPLOMATIC_HOST_DATABASE_AUTHORITIES")]
+    database_authorities: Option<PathBuf>,
+
+    /// The socket for the operator's commands. Without it, the data file's path with .sock at its end, or
+    /// diplomatic-host.sock if the data is in a database.
     #[arg(long, value_name = "PATH", env = "DIPLOMATIC_HOST_ADMIN")]
     admin: Option<PathBuf>,
 
@@ -75,7 +92,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "NETWORK", env = "DIPLOMATIC_HOST_TRUSTED_PROXY", value_delimiter = ',')]
     trusted_proxy: Vec<Network>,
 
-    /// Takes no more bags while the disk has fewer free bytes than this, and still serves those it has.
+    /// Takes no more bags while the disk of the data file has fewer free bytes than this, and still serves those it has.
     #[arg(long, value_name = "BYTES", env = "DIPLOMATIC_HOST_MIN_FREE", default_value_t = Bytes(256 << 20))]
     min_free: Bytes,
 
@@ -132,7 +149,7 @@ impl Serve {
     /// Returns where the socket for the operator's commands is.
     #[cfg(unix)]
     pub(crate) fn admin(&self) -> PathBuf {
-        self.admin.clone().unwrap_or_else(|| diplomatic_host::socket_beside(&self.data))
+        self.admin.clone().unwrap_or_else(|| self.data.socket())
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -160,8 +177,18 @@ impl Serve {
         rates.per_address = self.rate_per_address;
         policy.rates = rates;
         policy.proxies = Proxies::new(self.trusted_proxy.iter().copied());
-        policy.disk = Some(Disk::beside(&self.data, self.min_free.0));
+        if let Data::File(path) = &self.data {
+            policy.disk = Some(Disk::beside(path, self.min_free.0));
+        }
         policy
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn postgres_options(&self) -> PostgresOptions {
+        let mut options = PostgresOptions::default();
+        options.connections = self.database_connections;
+        options.authorities.clone_from(&self.database_authorities);
+        options
     }
 
     pub(crate) fn store_options(&self) -> RedbOptions {

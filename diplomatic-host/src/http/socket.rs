@@ -50,6 +50,10 @@ pub(super) async fn open(app: App, seat: Option<Seat>, received: Timestamp, requ
         app.metrics.count_refusal("sockets");
         return refuse(StatusCode::TOO_MANY_REQUESTS);
     };
+    // What others pushed while it was opened is told too.
+    if let Ok(Some(last)) = app.host.store().last(user).await {
+        app.hub.hint(user, last);
+    }
     allow_any_origin(upgrade.on_upgrade(async move |socket| {
         let _counted = app.metrics.hold(Now::Sockets);
         let traffic = Traffic::new(app.clone(), user);

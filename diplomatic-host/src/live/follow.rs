@@ -14,6 +14,8 @@ use crate::{BagStore, Change, StoreError};
 const PATIENCE: Duration = Duration::from_millis(25);
 /// The maximum size of the heads in one frame.
 const FRAME: usize = 16 << 10;
+/// How many users' last seqs are asked for at once.
+const USERS: usize = 1024;
 /// For how many users gaps are handled at once.
 const AT_ONCE: usize = 1024;
 
@@ -30,9 +32,29 @@ impl Hub {
             match change {
                 Change::Appended { user, last } => self.hint(user, last),
                 Change::Deleted { user } => self.close(user),
+                Change::Missed => {
+                    if let Err(error) = self.look(store).await {
+                        tracing::debug!(error = &error as &dyn std::error::Error, "could not look for missed changes");
+                    }
+                }
                 Change::Anything => self.close_all(),
             }
         }
+    }
+
+    /// Asks the store for the last seqs of all who have sockets.
+    async fn look<S: BagStore + ?Sized>(&self, store: &S) -> Result<(), StoreError> {
+        for told in self.told().chunks(USERS) {
+            let lasts = store.lasts(told.iter().map(|(user, _)| *user).collect()).await?;
+            for ((user, told), last) in told.iter().zip(lasts) {
+                match last {
+                    Some(last) if last >= *told => self.hint(*user, last),
+                    // The account is gone, or another one.
+                    _ => self.close(*user),
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn fill_gaps<S: BagStore + ?Sized>(&self, store: &S) {

@@ -114,7 +114,7 @@ impl Hub {
     }
 
     /// Records that the user has bags up to `last`.
-    fn hint(&self, user: PublicKey, last: Seq) {
+    pub(crate) fn hint(&self, user: PublicKey, last: Seq) {
         self.with(user, |order| {
             order.hear_of(last);
             Vec::new()
@@ -129,6 +129,11 @@ impl Hub {
     /// Closes the user's sockets.
     pub(crate) fn close(&self, user: PublicKey) {
         self.channels().remove(&user);
+    }
+
+    /// Returns up to which seq the sockets of each user were told.
+    fn told(&self) -> Vec<(PublicKey, Seq)> {
+        self.channels().iter().map(|(user, channel)| (*user, channel.order.told())).collect()
     }
 
     /// Closes every socket.

@@ -62,6 +62,11 @@ impl Order {
         due
     }
 
+    /// Returns up to where everything was told.
+    pub(super) const fn told(&self) -> Seq {
+        self.told
+    }
+
     /// Notes that there are bags up to `last`.
     pub(super) fn hear_of(&mut self, last: Seq) {
         self.last = self.last.max(last);

@@ -4,14 +4,15 @@ mod save;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use diplomatic_host::backup::{self, BackupError};
-use diplomatic_host::{AdminCommand, OpenStoreError, RedbStore};
+use diplomatic_host::{AdminCommand, BagStore, OpenStoreError, RedbStore};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 use self::save::save;
-use crate::command::{Operate, Running, Traffic};
+use crate::command::{Data, Operate, Running, Traffic};
 
 /// Why a command came to nothing. Each message says it whole, for it is all that is printed.
 #[derive(Debug, thiserror::Error)]
@@ -92,12 +93,24 @@ pub(crate) async fn operate(operate: &Operate) -> Result<(), OperateError> {
 /// Restores straight into the data file, which needs no host; a new one should not serve before it is done.
 async fn without_host(running: &Running, traffic: &Traffic<'_>, error: OperateError) -> Result<(), OperateError> {
     let Traffic::Send(file) = traffic else { return Err(error) };
-    let store = RedbStore::open(&running.data)?;
+    let store = open_store(&running.data).await?;
     let input = open(file).await?;
     let restored = backup::restore(&store, input).await;
     let restored = restored.map_err(|source| OperateError::Backup { path: (*file).to_owned(), source })?;
     print(&format!("{restored}\n"));
     Ok(())
+}
+
+async fn open_store(data: &Data) -> Result<Arc<dyn BagStore>, OpenStoreError> {
+    Ok(match data {
+        Data::File(path) => Arc::new(RedbStore::open(path)?),
+        #[cfg(feature = "postgres")]
+        Data::Postgres(url) => {
+            let mut options = diplomatic_host::PostgresOptions::default();
+            options.patience = Some(std::time::Duration::ZERO);
+            Arc::new(diplomatic_host::PostgresStore::connect(url, options).await?)
+        }
+    })
 }
 
 async fn open(path: &Path) -> Result<BufReader<tokio::fs::File>, OperateError> {

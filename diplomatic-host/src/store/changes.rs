@@ -25,6 +25,8 @@ pub enum Change {
         /// The user.
         user: PublicKey,
     },
+    /// Some changes may not have been told: whoever watches looks at what matters to him.
+    Missed,
     /// Anything may have changed, even backwards: the data was reopened after a failure, or restored.
     Anything,
 }
@@ -63,6 +65,7 @@ struct Waiting {
 struct Pending {
     users: HashMap<PublicKey, Merged>,
     anything: bool,
+    missed: bool,
     ended: bool,
 }
 
@@ -143,6 +146,7 @@ impl Pending {
         match change {
             Change::Appended { user, last } => self.users.entry(user).or_default().last = Some(last),
             Change::Deleted { user } => drop(self.users.insert(user, Merged { deleted: true, last: None })),
+            Change::Missed => self.missed = true,
             Change::Anything => self.anything = true,
         }
     }
@@ -153,6 +157,7 @@ impl Pending {
             out.extend(last.map(|last| Change::Appended { user, last }));
             out.extend(deleted.then_some(Change::Deleted { user }));
         }
+        out.extend(mem::take(&mut self.missed).then_some(Change::Missed));
         out.extend(mem::take(&mut self.anything).then_some(Change::Anything));
     }
 }

@@ -7,6 +7,8 @@ use curve25519_dalek::{EdwardsPoint, Scalar};
 use diplomatic::standard::{Bag, BagHead, Encode, Kdm, PublicKey, SealedBody, SealedHead, Seq, Signature, VerifiedBag};
 use sha2::{Digest, Sha512};
 
+#[cfg(all(unix, feature = "postgres"))]
+use super::two_handles;
 use super::{BagStore, Change, Changes, MemoryStore, Placed, RedbStore, Usage};
 use crate::account::Account;
 
@@ -50,6 +52,16 @@ fn signed_with_one_nonce(heads: &[&[u8]]) -> (PublicKey, Vec<VerifiedBag>) {
     (user, heads.iter().map(bag).collect())
 }
 
+/// Returns the next change that says what has changed.
+async fn next(changes: &mut Changes) -> Option<Change> {
+    loop {
+        match changes.next().await {
+            Some(Change::Missed) => {}
+            change => return change,
+        }
+    }
+}
+
 macro_rules! bag_store_contract {
     ($name:ident, $make:expr) => {
         mod $name {
@@ -57,7 +69,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn a_user_is_known_once_registered_and_registering_again_keeps_the_bags() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let (known, stranger) = (Account::new(1), Account::new(2));
                 assert_eq!(store.last(known.key()).await.unwrap(), None);
                 store.register(known.key()).await.unwrap();
@@ -66,11 +78,13 @@ macro_rules! bag_store_contract {
                 store.register(known.key()).await.unwrap();
                 assert_eq!(store.last(known.key()).await.unwrap(), Some(seq(2)));
                 assert_eq!(store.last(stranger.key()).await.unwrap(), None);
+                let lasts = store.lasts(vec![stranger.key(), known.key(), stranger.key()]).await.unwrap();
+                assert_eq!(lasts, [None, Some(seq(2)), None]);
             }
 
             #[tokio::test]
             async fn seqs_start_at_one_and_rise_by_one() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let account = Account::new(1);
                 assert_eq!(append(&store, &account, account.verified(1, 10)).await, new([1]));
                 assert_eq!(append(&store, &account, account.verified(3, 10)).await, new([2, 3, 4]));
@@ -80,7 +94,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn a_known_bag_keeps_its_seq_and_is_stored_once() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let account = Account::new(1);
                 let bags = account.verified(3, 10);
                 assert_eq!(append(&store, &account, bags.clone()).await, new([1, 2, 3]));
@@ -96,7 +110,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn a_bag_twice_in_one_append_gets_one_seq() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let account = Account::new(1);
                 let bag = account.verified(1, 10);
                 let twice = [bag.clone(), bag].concat();
@@ -106,7 +120,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn bags_whose_signatures_start_alike_are_told_apart() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let (user, bags) = signed_with_one_nonce(&[b"one", b"two", b"three"]);
                 let append = async |bags: &[VerifiedBag]| store.append(user, bags.to_vec()).await.into_whole().unwrap();
                 assert_eq!(append(&bags[..2]).await, new([1, 2]));
@@ -116,7 +130,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn many_bags_whose_signatures_start_alike_cost_what_others_do() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let heads: Vec<_> = (0..20_000_u32).map(u32::to_le_bytes).collect();
                 let heads: Vec<_> = heads.iter().map(|head| &head[..]).collect();
                 let (user, bags) = signed_with_one_nonce(&heads);
@@ -133,7 +147,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn users_have_seqs_and_bags_of_their_own() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let (one, other) = (Account::new(1), Account::new(2));
                 assert_eq!(append(&store, &one, one.verified(2, 10)).await, new([1, 2]));
                 assert_eq!(append(&store, &other, other.verified(1, 20)).await, new([1]));
@@ -145,7 +159,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn heads_come_back_as_they_were_within_their_bounds() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let account = Account::new(1);
                 let bags = account.verified(5, 10);
                 append(&store, &account, bags.clone()).await;
@@ -160,7 +174,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn a_budget_ends_a_list_early_but_never_before_the_first() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let account = Account::new(1);
                 append(&store, &account, account.verified(5, 100)).await;
                 assert_eq!(heads(&store, &account, 0, 5, 0).await, [1]);
@@ -173,7 +187,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn bodies_come_in_the_order_of_the_request_and_missing_ones_are_named() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let account = Account::new(1);
                 let mut bags = account.verified(1, 10);
                 bags.extend(account.verified(1, 0));
@@ -186,7 +200,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
             async fn concurrent_appends_leave_neither_gap_nor_repeat_and_each_is_in_a_row() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let store = Arc::new(store);
                 let devices = (0..4).map(|device| {
                     let store = Arc::clone(&store);
@@ -212,7 +226,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn a_bag_pushed_again_with_another_body_takes_the_place_of_the_first() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let account = Account::new(1);
                 let whole = account.verified(3, 100);
                 let damaged = whole[1].clone().into_bag();
@@ -237,8 +251,26 @@ macro_rules! bag_store_contract {
             }
 
             #[tokio::test]
+            async fn a_bag_twice_in_one_append_with_two_bodies_keeps_the_second() {
+                let Some((store, _guard)) = ($make) else { return };
+                let account = Account::new(1);
+                let [bag, other] = [100, 10].map(|size| account.bag(size));
+                let changed = Bag { head: bag.head.clone(), body: other.body };
+                let twice = [&bag, &changed, &changed].map(|bag| bag.clone().verify(&account.key()).unwrap());
+                let one = seq(1);
+                assert_eq!(
+                    append(&store, &account, twice.to_vec()).await,
+                    [Placed::New(one), Placed::Healed(one), Placed::Known(one)]
+                );
+                let bodies = store.bodies(account.key(), vec![one], EVERYTHING).await.unwrap();
+                assert_eq!(bodies, [Some(changed.body.clone())]);
+                let bytes = (changed.head.to_bytes().len() + changed.body.as_bytes().len()) as u64;
+                assert_eq!(store.usage(account.key()).await.unwrap(), Some(Usage { bags: 1, bytes }));
+            }
+
+            #[tokio::test]
             async fn usage_counts_every_bag_once() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let account = Account::new(1);
                 assert_eq!(store.usage(account.key()).await.unwrap(), None);
                 store.register(account.key()).await.unwrap();
@@ -260,7 +292,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn a_deleted_user_leaves_nothing_and_may_start_anew() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let (account, other) = (Account::new(1), Account::new(2));
                 let bags = account.verified(5, 100);
                 append(&store, &account, bags.clone()).await;
@@ -277,7 +309,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn a_note_changes_only_from_what_it_is() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let note = |text: &str| Some(text.to_owned());
                 let swap = async |name: &str, old, new| store.swap_note(name.to_owned(), old, new).await.unwrap();
                 assert_eq!(store.notes(String::new()).await.unwrap(), []);
@@ -294,7 +326,7 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn accounts_are_listed_by_key_in_pages() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let mut keys: Vec<_> = (1..=5).map(|number| Account::new(number).key()).collect();
                 for key in &keys {
                     store.register(*key).await.unwrap();
@@ -307,24 +339,28 @@ macro_rules! bag_store_contract {
 
             #[tokio::test]
             async fn those_who_watch_hear_of_new_bags_and_of_deletions() {
-                let (store, _guard) = $make;
+                let Some((store, _guard)) = ($make) else { return };
                 let mut changes: Changes = store.changes();
                 let account = Account::new(1);
                 let user = account.key();
                 let bags = account.verified(2, 10);
                 append(&store, &account, bags.clone()).await;
-                assert_eq!(changes.next().await, Some(Change::Appended { user, last: seq(2) }));
+                assert_eq!(next(&mut changes).await, Some(Change::Appended { user, last: seq(2) }));
                 store.delete(user).await.unwrap();
-                assert_eq!(changes.next().await, Some(Change::Deleted { user }));
+                assert_eq!(next(&mut changes).await, Some(Change::Deleted { user }));
                 drop((store, _guard));
             }
         }
     };
 }
 
-bag_store_contract!(memory, (MemoryStore::new(), ()));
-bag_store_contract!(redb_in_memory, (RedbStore::in_memory().unwrap(), ()));
+bag_store_contract!(memory, Some((MemoryStore::new(), ())));
+bag_store_contract!(redb_in_memory, Some((RedbStore::in_memory().unwrap(), ())));
 bag_store_contract!(redb_on_disk, {
     let folder = tempfile::tempdir().unwrap();
-    (RedbStore::open(folder.path().join("host.redb")).unwrap(), folder)
+    Some((RedbStore::open(folder.path().join("host.redb")).unwrap(), folder))
 });
+#[cfg(all(unix, feature = "postgres"))]
+bag_store_contract!(postgres, two_handles::connect::<1>().await);
+#[cfg(all(unix, feature = "postgres"))]
+bag_store_contract!(two_handles_on_one_postgres, two_handles::connect::<2>().await);

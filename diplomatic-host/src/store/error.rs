@@ -93,6 +93,26 @@ pub enum OpenStoreError {
         /// The system's error.
         source: io::Error,
     },
+    /// The address of a database cannot be read.
+    #[error("this is no address of a database ({source}): write it like postgres://user:password@server/database")]
+    NoDatabaseUrl {
+        /// What is wrong.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// The database cannot be reached, or does not serve this program.
+    #[error("the database cannot be used ({said}): check its address, the user's rights, and its log")]
+    Database {
+        /// What it said.
+        said: String,
+    },
+    /// The tables were written by a newer version.
+    #[error("the database has format {found} and this version reads format {known}: use a newer version")]
+    NewerDatabase {
+        /// The format of the tables.
+        found: i64,
+        /// This build's format.
+        known: i64,
+    },
     /// The writer's thread could not be started.
     #[error("the thread that writes could not be started")]
     Thread(#[source] io::Error),

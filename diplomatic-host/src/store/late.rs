@@ -74,6 +74,10 @@ impl BagStore for LateStore {
         self.ask(|store| store.last(user))
     }
 
+    fn lasts(&self, users: Vec<PublicKey>) -> StoreFuture<'_, Result<Vec<Option<Seq>>, StoreError>> {
+        self.ask(|store| store.lasts(users))
+    }
+
     fn heads(
         &self,
         user: PublicKey,

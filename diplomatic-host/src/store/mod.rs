@@ -6,7 +6,12 @@ mod contract;
 mod error;
 mod late;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod redb;
+#[cfg(test)]
+#[cfg(all(unix, feature = "postgres"))]
+mod two_handles;
 
 use std::fmt;
 use std::pin::Pin;
@@ -15,6 +20,8 @@ use std::sync::Arc;
 use diplomatic::standard::calls::PeekItem;
 use diplomatic::standard::{PublicKey, SealedBody, Seq, Signature, VerifiedBag};
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresOptions, PostgresStore};
 pub use self::redb::{RedbOptions, RedbStore};
 pub use changes::{Change, Changes, Feed};
 pub use error::{OpenStoreError, StoreError};
@@ -46,6 +53,17 @@ pub trait BagStore: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the user's last seq, or `None` for a user who is not registered.
     fn last(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Seq>, StoreError>>;
+
+    /// Returns the last seqs of many users, as [`last`](Self::last) does.
+    fn lasts(&self, users: Vec<PublicKey>) -> StoreFuture<'_, Result<Vec<Option<Seq>>, StoreError>> {
+        Box::pin(async move {
+            let mut lasts = Vec::with_capacity(users.len());
+            for user in users {
+                lasts.push(self.last(user).await?);
+            }
+            Ok(lasts)
+        })
+    }
 
     /// Lists the heads of bags with seqs above `after` and up to `last`, by seq.
     ///
@@ -201,6 +219,10 @@ impl<S: BagStore + ?Sized> BagStore for Arc<S> {
 
     fn last(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Seq>, StoreError>> {
         (**self).last(user)
+    }
+
+    fn lasts(&self, users: Vec<PublicKey>) -> StoreFuture<'_, Result<Vec<Option<Seq>>, StoreError>> {
+        (**self).lasts(users)
     }
 
     fn heads(

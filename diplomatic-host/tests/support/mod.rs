@@ -4,6 +4,8 @@
 #![allow(dead_code)]
 
 pub(crate) mod account;
+#[cfg(all(unix, feature = "postgres"))]
+pub(crate) mod postgres;
 #[cfg(unix)]
 pub(crate) mod program;
 

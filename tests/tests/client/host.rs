@@ -1,4 +1,5 @@
-//! A host on a port and a data file of its own, which can be killed and started again.
+//! A host on a port and a data file of its own, which can be killed and started again. `DIPLOMATIC_TEST_POSTGRES` puts
+//! Postgres in the place of the file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,12 +13,20 @@ use diplomatic_host::{BagStore, Host, RedbStore, Server};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
+#[cfg(unix)]
+#[path = "../../../diplomatic-host/tests/support/postgres.rs"]
+mod postgres;
+
+type Store = Arc<dyn BagStore>;
+
 /// A host in a runtime of its own, so that killing it stops all of it at once, between any two steps.
 pub(crate) struct TestHost {
     pub(crate) address: SocketAddr,
     folder: tempfile::TempDir,
     life: u32,
-    running: Option<(Arc<Host<RedbStore>>, Runtime)>,
+    /// The address of a database that takes the place of the file.
+    database: Option<String>,
+    running: Option<(Arc<Host<Store>>, Runtime)>,
 }
 
 impl TestHost {
@@ -30,7 +39,7 @@ impl TestHost {
     /// A host that has a port and is not running.
     pub(crate) async fn absent() -> Self {
         let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        Self { address, folder: tempfile::tempdir().unwrap(), life: 0, running: None }
+        Self { address, folder: tempfile::tempdir().unwrap(), life: 0, database: empty_database().await, running: None }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -42,10 +51,14 @@ impl TestHost {
     }
 
     pub(crate) async fn restart(&mut self) {
-        let (address, data) = (self.address, self.data());
+        let (address, data, database) = (self.address, self.data(), self.database.clone());
         let starting = tokio::task::spawn_blocking(move || {
-            let host = Arc::new(Host::new(patiently(|| RedbStore::open(&data))));
             let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let store: Store = match database {
+                None => Arc::new(patiently(|| RedbStore::open(&data))),
+                Some(url) => runtime.block_on(open_database(&url)),
+            };
+            let host = Arc::new(Host::new(store));
             let listener = patiently(|| runtime.block_on(TcpListener::bind(address)));
             runtime.spawn(Server::new(host.clone()).serve(listener, std::future::pending()));
             (host, runtime)
@@ -62,15 +75,16 @@ impl TestHost {
     pub(crate) async fn lose_everything(&mut self) {
         self.kill().await;
         self.life += 1;
+        self.database = empty_database().await;
         self.restart().await;
     }
 
     /// Returns the bags of an account.
     pub(crate) fn bags(&self, seed: &Seed, label: &Label) -> Vec<PeekItem> {
         let keys = HostKeys::derive(seed, label);
-        let (host, _) = self.running.as_ref().expect("the host runs");
-        let Some(last) = wait(host.store().last(*keys.public_key())).unwrap() else { return Vec::new() };
-        wait(host.store().heads(*keys.public_key(), Seq::ZERO, last, usize::MAX)).unwrap()
+        let (host, runtime) = self.running.as_ref().expect("the host runs");
+        let Some(last) = wait(runtime, host.store().last(*keys.public_key())).unwrap() else { return Vec::new() };
+        wait(runtime, host.store().heads(*keys.public_key(), Seq::ZERO, last, usize::MAX)).unwrap()
     }
 
     /// Returns how many bags the account has, after checking that they are as many different messages.
@@ -94,10 +108,24 @@ impl Drop for TestHost {
     }
 }
 
-/// Waits for the store, also where a runtime runs already.
-fn wait<T: Send>(future: impl Future<Output = T> + Send) -> T {
-    let block = || Builder::new_current_thread().build().unwrap().block_on(future);
-    thread::scope(|scope| scope.spawn(block).join().unwrap())
+#[cfg(unix)]
+async fn empty_database() -> Option<String> {
+    std::env::var_os("DIPLOMATIC_TEST_POSTGRES")?;
+    Some(postgres::fresh().await.expect("there is a Postgres"))
+}
+
+#[cfg(not(unix))]
+async fn empty_database() -> Option<String> {
+    None
+}
+
+async fn open_database(url: &str) -> Store {
+    Arc::new(diplomatic_host::PostgresStore::connect(url, diplomatic_host::PostgresOptions::default()).await.unwrap())
+}
+
+/// Waits for the store of a host, also where another runtime runs already.
+fn wait<T: Send>(runtime: &Runtime, future: impl Future<Output = T> + Send) -> T {
+    thread::scope(|scope| scope.spawn(|| runtime.block_on(future)).join().unwrap())
 }
 
 /// Tries until it works: what was killed a moment ago may still be letting go.

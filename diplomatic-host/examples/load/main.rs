@@ -1,0 +1,172 @@
+//! Loads a host as the devices of many people would, and checks that nothing it acknowledged is lost.
+//!
+//! ```sh
+//! cargo run --release -p diplomatic-host --example load -- http://127.0.0.1:31337 --rate 1000 --seconds 30
+//! ```
+//!
+//! Pushes begin when they are due, whether the host keeps up or not, and their latency counts from then on. Bags are
+//! sealed beforehand. With several addresses, those of processes on one database, each account's pushes go to all of
+//! them in turn, and its sockets are at another one than the push. Its clock must be right, and the host open.
+
+#![allow(clippy::print_stdout, reason = "it reports")]
+
+mod account;
+mod client;
+mod plan;
+mod report;
+mod verify;
+
+use std::error::Error;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use account::Account;
+use client::{Pool, follow};
+use plan::Plan;
+use report::{Latencies, Report};
+
+/// Loads a host, and reports how long it takes to answer.
+#[derive(Debug, Clone, Parser)]
+pub(crate) struct Options {
+    /// Where the host is; several for processes on one database.
+    #[arg(required = true)]
+    urls: Vec<String>,
+    /// How many accounts there are.
+    #[arg(long, default_value_t = 1000)]
+    accounts: u32,
+    /// How many devices each account has: one that pushes and others that listen.
+    #[arg(long, default_value_t = 1)]
+    devices: u32,
+    /// How many pushes a second there are on the average.
+    #[arg(long, default_value_t = 1000.0)]
+    rate: f64,
+    /// For how many seconds.
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// How many seconds a day has: the rate rises from nothing to twice the average and falls again in each. 0 is no day.
+    #[arg(long, default_value_t = 0)]
+    day: u64,
+    /// How many of a hundred pushes hold twenty bags, of a device that was offline.
+    #[arg(long, default_value_t = 0)]
+    bursts: u32,
+    /// How many bytes a body has.
+    #[arg(long, default_value_t = 200)]
+    body: usize,
+    /// How many bags each account has at the start.
+    #[arg(long, default_value_t = 0)]
+    past: usize,
+    /// How many new devices fetch everything of an account at once, in the middle.
+    #[arg(long, default_value_t = 0)]
+    first_syncs: u32,
+    /// How many MiB one further account pushes in one request meanwhile.
+    #[arg(long, default_value_t = 0)]
+    upload: usize,
+    /// How many connections there are at most.
+    #[arg(long, default_value_t = 512)]
+    connections: usize,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+    let options = Arc::new(Options::parse());
+    let sockets = options.devices.saturating_sub(1) as usize;
+    let plan = Plan::new(&options);
+    let accounts: Vec<_> = (0..options.accounts).map(|_| Arc::new(Account::random())).collect();
+    say(&format!("sealing {} bags\n", plan.bags() + options.past * accounts.len()));
+    let work = plan.seal(&accounts, options.body);
+    let pool = Arc::new(Pool::new(&options)?);
+    let report = Arc::new(Report::default());
+    prepare(&options, &pool, &accounts, &report).await?;
+    let before: Vec<_> = accounts.iter().map(|account| account.acknowledged()).collect();
+    accounts.iter().for_each(|account| account.forget());
+
+    let listening: Vec<_> = accounts
+        .iter()
+        .flat_map(|account| (1..options.devices).map(move |device| (Arc::clone(account), device)))
+        .map(|(account, device)| {
+            let (url, report) = (options.urls[device as usize % options.urls.len()].clone(), Arc::clone(&report));
+            tokio::spawn(async move { follow(&url, &account, &report).await })
+        })
+        .collect();
+    report.until_listening(listening.len()).await;
+
+    let upload = (options.upload > 0).then(|| {
+        let (pool, report, size) = (Arc::clone(&pool), Arc::clone(&report), options.upload);
+        tokio::spawn(async move { client::upload(&pool, size, &report).await })
+    });
+    say(&format!("pushing for {} s\n", options.seconds));
+    let begun = Instant::now();
+    let mut first_syncs = JoinSet::new();
+    let mut pushing = JoinSet::new();
+    let middle = Duration::from_secs(options.seconds) / 2;
+    for (number, job) in work.into_iter().enumerate() {
+        let due = begun + job.due;
+        sleep_until(due).await;
+        if job.due >= middle && first_syncs.is_empty() {
+            for account in accounts.iter().cycle().take(options.first_syncs as usize) {
+                let (pool, account, report) = (Arc::clone(&pool), Arc::clone(account), Arc::clone(&report));
+                first_syncs.spawn(async move {
+                    let begun = Instant::now();
+                    let fetched = verify::fetch(&pool, &account).await;
+                    report.first_syncs.note(begun.elapsed(), fetched.is_ok());
+                });
+            }
+        }
+        let (pool, account, report) = (Arc::clone(&pool), Arc::clone(&accounts[job.account]), Arc::clone(&report));
+        pushing.spawn(async move { client::push(&pool, number, due, &account, job.bags, &report).await });
+        while pushing.try_join_next().is_some() {}
+    }
+    while pushing.join_next().await.is_some() {}
+    let took = begun.elapsed();
+    while first_syncs.join_next().await.is_some() {}
+    if let Some(upload) = upload {
+        upload.await?;
+    }
+    report.until_heard(&accounts, sockets).await;
+    listening.iter().for_each(tokio::task::JoinHandle::abort);
+    say("checking what was acknowledged\n");
+    accounts.iter().zip(before).for_each(|(account, before)| account.remember(before));
+    let lost = verify::lost(&pool, &accounts).await?;
+    say(&report.text(took, &lost));
+    if lost.is_empty() { Ok(()) } else { Err("the host has lost what it acknowledged".into()) }
+}
+
+/// Registers every account, and gives it its past.
+async fn prepare(
+    options: &Options,
+    pool: &Arc<Pool>,
+    accounts: &[Arc<Account>],
+    report: &Arc<Report>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let mut preparing = JoinSet::new();
+    for (number, account) in accounts.iter().enumerate() {
+        let (pool, account, report) = (Arc::clone(pool), Arc::clone(account), Arc::clone(report));
+        let (past, body) = (options.past, options.body);
+        preparing.spawn(async move {
+            client::register(&pool, &account).await?;
+            let quiet = Latencies::default();
+            for start in (0..past).step_by(500) {
+                let bags = account.bags(500.min(past - start), body);
+                client::push_quietly(&pool, number, &account, bags, &quiet, &report).await;
+            }
+            Ok::<_, Box<dyn Error + Send + Sync>>(())
+        });
+        if preparing.len() >= 32 {
+            preparing.join_next().await.transpose()?.transpose()?;
+        }
+    }
+    while let Some(prepared) = preparing.join_next().await {
+        prepared??;
+    }
+    Ok(())
+}
+
+fn say(text: &str) {
+    // Whoever closed the pipe has read enough.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
