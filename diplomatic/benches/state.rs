@@ -66,6 +66,32 @@ impl Reducer for Todos {
     }
 }
 
+/// The list, with the promise that its items are independent of each other, which they are.
+#[derive(Default, Serialize, Deserialize)]
+struct Independent(Todos);
+
+impl Reducer for Independent {
+    type Event = Event;
+
+    const INDEPENDENT_ROOTS: bool = true;
+
+    fn apply(&mut self, event: &Event, at: &Meta) {
+        self.0.apply(event, at);
+    }
+}
+
+impl AsRef<Todos> for Independent {
+    fn as_ref(&self) -> &Todos {
+        &self.0
+    }
+}
+
+impl AsRef<Self> for Todos {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 /// How many there are: a state of a few bytes.
 #[derive(Default, Serialize, Deserialize)]
 struct Tally(u64);
@@ -119,18 +145,22 @@ fn added(n: u64) -> Event {
 }
 
 /// What is measured, in the order in which one needs the files of the other.
-const ACTS: [&str; 11] = [
+const ACTS: [&str; 15] = [
     "build",
     "open",
     "late",
+    "late-independent",
     "emit",
     "emit-bare",
     "undo",
     "state_at",
     "merge-20000",
     "merge-40000",
+    "merge-independent",
     "build-million",
     "undo-million",
+    "build-panics",
+    "open-panics",
 ];
 
 fn main() {
@@ -157,7 +187,7 @@ fn run(act: &str, folder: &Path, items: u64) {
 fn measure(act: &str, folder: &Path, items: u64) {
     let base = folder.join("base.redb");
     let copy = folder.join("copy.redb");
-    if act != "build" && !act.contains("million") {
+    if act != "build" && !act.contains("million") && !act.contains("panics") {
         std::fs::copy(&base, &copy).expect("the log can be copied");
     }
     let result = match act {
@@ -172,7 +202,11 @@ fn measure(act: &str, folder: &Path, items: u64) {
             spread(times)
         }
         "late" => {
-            let times = late(&copy, items);
+            let times = late::<Todos>(&copy, items);
+            format!("{}; {}", spread(times), sizes(folder, &copy))
+        }
+        "late-independent" => {
+            let times = late::<Independent>(&copy, items);
             format!("{}; {}", spread(times), sizes(folder, &copy))
         }
         "emit" => {
@@ -194,8 +228,20 @@ fn measure(act: &str, folder: &Path, items: u64) {
                 assert_eq!(then.0.len(), count);
             }))
         }
-        "merge-20000" => merge(folder, 20_000),
-        "merge-40000" => merge(folder, 40_000),
+        "merge-20000" => merge::<Todos>(folder, 20_000),
+        "merge-40000" => merge::<Todos>(folder, 40_000),
+        "merge-independent" => merge::<Independent>(folder, 40_000),
+        "build-panics" => {
+            panics(&folder.join("ordinary.redb"), false);
+            panics(&folder.join("panics.redb"), true);
+            String::new()
+        }
+        "open-panics" => {
+            std::panic::set_hook(Box::new(|_| ()));
+            let time = |name| times(1, || drop(open::<Frail>(&folder.join(name))))[0];
+            let (ordinary, panics) = (time("ordinary.redb"), time("panics.redb"));
+            format!("{} of 200,000 ordinary events, {} if 1,000 panic", seconds(ordinary), seconds(panics))
+        }
         "build-million" => {
             let start = Instant::now();
             let mut device = open::<Tally>(&folder.join("million.redb"));
@@ -229,9 +275,9 @@ fn time_of(n: u64, items: u64) -> Timestamp {
 }
 
 /// Ticks of items, each as late as can be: at a time right after the item's own, all over the history.
-fn late(path: &Path, items: u64) -> Vec<Duration> {
-    let mut device = open::<Todos>(path);
-    let all: Vec<EntityId> = device.read(|todos| todos.0.keys().cloned().collect());
+fn late<R: Reducer<Event = Event> + AsRef<Todos>>(path: &Path, items: u64) -> Vec<Duration> {
+    let mut device = open::<R>(path);
+    let all: Vec<EntityId> = device.read(|todos| todos.as_ref().0.keys().cloned().collect());
     (0..20)
         .map(|n| {
             let todo = all[(n * items / 20) as usize].clone();
@@ -240,7 +286,7 @@ fn late(path: &Path, items: u64) -> Vec<Duration> {
             let start = Instant::now();
             device.session_log(1).receive(Received { messages, ..Received::default() }).expect("receiving works");
             let time = start.elapsed();
-            assert!(device.read(|todos| todos.0[&todo].done));
+            assert!(device.read(|todos| todos.as_ref().0[&todo].done));
             time
         })
         .collect()
@@ -289,9 +335,9 @@ fn undo<R: Reducer<Event = Event>>(device: &mut Device<R>) -> Vec<Duration> {
 }
 
 /// Two devices that were offline meet: one gets what the other emitted in the same hours, as a host lists it.
-fn merge(folder: &Path, count: u64) -> String {
-    let mut device = open::<Todos>(&folder.join("copy.redb"));
-    let all: Vec<EntityId> = device.read(|todos| todos.0.keys().cloned().collect());
+fn merge<R: Reducer<Event = Event> + AsRef<Todos>>(folder: &Path, count: u64) -> String {
+    let mut device = open::<R>(&folder.join("copy.redb"));
+    let all: Vec<EntityId> = device.read(|todos| todos.as_ref().0.keys().cloned().collect());
     let event = |n: u64| match n % 2 {
         0 => added(n + (1 << 32)),
         _ => Event::Done { todo: all[(n * 7919) as usize % all.len()].clone(), done: n.is_multiple_of(3) },
@@ -305,11 +351,39 @@ fn merge(folder: &Path, count: u64) -> String {
     let start = Instant::now();
     let mut log = device.session_log(1);
     for messages in messages.chunks(1_000) {
-        log.receive(Received { messages: messages.to_vec(), ..Received::default() }).expect("receiving works");
+        log.receive(Received { messages: messages.to_vec(), more: true, ..Received::default() })
+            .expect("receiving works");
     }
+    log.catch_up().expect("folding works");
     let time = start.elapsed();
-    assert_eq!(device.read(|todos| todos.0.len() as u64), all.len() as u64 + count);
+    assert_eq!(device.read(|todos| todos.as_ref().0.len() as u64), all.len() as u64 + count);
     seconds(time)
+}
+
+/// A count whose reducer panics over some events.
+#[derive(Default, Serialize, Deserialize)]
+struct Frail(u64);
+
+impl Reducer for Frail {
+    type Event = Event;
+
+    fn apply(&mut self, event: &Event, _: &Meta) {
+        if let Event::Added { note, .. } = event {
+            assert!(note != "panic", "it cannot be applied");
+            self.0 += 1;
+        }
+    }
+}
+
+/// Stores 200,000 events of which the reducer of another build panics over 1,000, or none.
+fn panics(path: &Path, panics: bool) {
+    let mut device = open::<Tally>(path);
+    for first in (0..200_000_u64).step_by(10_000) {
+        let note = |n: u64| if panics && n.is_multiple_of(200) { "panic" } else { "n" };
+        let event = |n: u64| Event::Added { title: format!("{n}"), note: note(n).into() };
+        let events: Vec<Event> = (first..first + 10_000).map(event).collect();
+        device.emit_all(Timestamp::from_millis(NOW.as_millis() + first), &events).expect("emitting works");
+    }
 }
 
 fn times(runs: usize, mut act: impl FnMut()) -> Vec<Duration> {

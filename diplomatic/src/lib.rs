@@ -87,7 +87,8 @@
 //! state is the fold of the live messages in this order, and depends on nothing else: not on when messages arrived, how
 //! often the app was restarted, or which host delivered them. Whatever a device emits sorts after everything it has seen,
 //! even if its clock is slow. New messages are applied on top of the state, and late ones at their place, starting from a
-//! snapshot. [`Reducer`] documents what the fold relies on, and `testing::check_reducer` tests it.
+//! snapshot, or from their entity alone if the reducer promises [independent roots](Reducer::INDEPENDENT_ROOTS).
+//! [`Reducer`] documents what the fold relies on, and `testing::check_reducer` tests it.
 //!
 //! # Sync
 //!

@@ -64,6 +64,19 @@ pub trait Reducer: Default + Serialize + DeserializeOwned + Send + Sync + 'stati
     /// disk are discarded.
     const VERSION: u32 = 0;
 
+    /// Whether this reducer promises that events about different *roots* commute. Set it to `true` if so: then a late event
+    /// costs as much as the events of its root, and not as much as everything that came after it.
+    ///
+    /// The root of an event is the entity that it is about; for a register, the entity on which it hangs (its `pid`, or
+    /// its key if that is one `EntityId`). Two events about different roots have to give the same state in either order,
+    /// as most events of a list of things do: that one item was renamed and another was ticked, or that two were added to
+    /// a map. It is not so where an event about one thing looks at or changes another: a counter that stops at a limit,
+    /// items that are appended to a `Vec`, "delete all of this list".
+    ///
+    /// With the promise about deletes above, the root can then be taken out of the state, and its events be applied anew
+    /// in their order. `diplomatic::testing::check_reducer` tests this promise, too.
+    const INDEPENDENT_ROOTS: bool = false;
+
     /// Whether the state is always empty, so that nothing has to be folded.
     #[doc(hidden)]
     const IS_EMPTY: bool = false;

@@ -3,11 +3,14 @@
 use std::io::{Read, Seek};
 use std::panic::resume_unwind;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use super::Client;
-use crate::device::{ExportFileError, Exported, Import, ImportError, ImportReport, Progress};
+use super::shared::Shared;
+use crate::device::{Device, ExportFileError, Exported, Import, ImportError, ImportReport, Progress};
 use crate::log::{LogError, StoreReport};
 use crate::reducer::Reducer;
 use crate::replay::Replay;
@@ -110,9 +113,13 @@ impl<R: Reducer> Client<R> {
         mut watch: impl FnMut(Progress),
     ) -> Result<ImportReport, ImportError> {
         let mut import = Import::new(replay);
+        let _after = AfterImport(&self.shared);
         loop {
             let step = self.shared.with_device(move |device| {
                 let goes_on = import.step(device);
+                if !matches!(goes_on, Ok(true)) {
+                    device.after_import();
+                }
                 (import, goes_on)
             });
             let goes_on;
@@ -138,8 +145,21 @@ impl<R: Reducer> Client<R> {
     }
 }
 
+/// Brings the state up to date when an import is dropped before its end.
+struct AfterImport<'a, R: Reducer>(&'a Arc<Shared<R>>);
+
+impl<R: Reducer> Drop for AfterImport<'_, R> {
+    fn drop(&mut self) {
+        let shared = self.0.clone();
+        // Without a runtime, the client is being closed.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { _ = shared.with_device(Device::after_import).await });
+        }
+    }
+}
+
 /// Runs blocking work on a thread for it.
-async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T, LogError> {
+pub(super) async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T, LogError> {
     match spawn_blocking(act).await {
         Ok(outcome) => Ok(outcome),
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),

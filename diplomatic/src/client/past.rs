@@ -1,8 +1,10 @@
 //! Transactions, history, undo and compaction, off the async threads.
 
 use super::Client;
+use super::files::blocking;
 use crate::device::{
-    Compacted, EmitError, HistoryEntry, HistoryError, Keep, Page, PageStart, Query, TransactError, Undo, UndoError,
+    Compacted, EmitError, HistoryEntry, HistoryError, Keep, Page, PageStart, Past, Query, TransactError, Undo,
+    UndoError, Undoing,
 };
 use crate::log::LogError;
 use crate::order::Position;
@@ -56,9 +58,19 @@ impl<R: Reducer> Client<R> {
         R::Event: Undo<R>,
     {
         let now = self.shared.now();
-        let entities = self.shared.with_device(move |device| device.undo(now)).await??;
-        self.shared.something_is_pending(None);
-        Ok(entities)
+        loop {
+            let undoing: Undoing<R> = self.shared.with_device(|device| device.start_undo()).await??;
+            let (undoing, inverse) = blocking(move || {
+                let inverse = undoing.inverse();
+                (undoing, inverse)
+            })
+            .await?;
+            let finishing = self.shared.with_device(move |device| device.finish_undo(now, &undoing, inverse));
+            if let Some(entities) = finishing.await?? {
+                self.shared.something_is_pending(None);
+                return Ok(entities);
+            }
+        }
     }
 
     /// Returns the history of one entity, in the total order.
@@ -116,7 +128,8 @@ impl<R: Reducer> Client<R> {
         self.shared.with_device(move |device| device.full_history(after.as_ref(), limit)).await?
     }
 
-    /// Returns the state as it is without the messages after `time`. It folds the log from the start.
+    /// Returns the state as it is without the messages after `time`. It folds the log from the last snapshot before;
+    /// emitting and sync continue meanwhile.
     ///
     /// ```
     /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -139,7 +152,8 @@ impl<R: Reducer> Client<R> {
     ///
     /// [`HistoryError`].
     pub async fn state_at(&self, time: Timestamp) -> Result<R, HistoryError> {
-        self.shared.with_device(move |device| device.state_at(time)).await?
+        let past: Past<R> = self.shared.with_device(|device| device.past()).await??;
+        blocking(move || past.state_at(time)).await?
     }
 
     /// Returns a page of the entities that match a query: the first page, or the one at `start`. See

@@ -61,6 +61,8 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`]; part of the work may be done then, and calling again continues it.
     pub fn compact(&mut self, keep: Keep) -> Result<Compacted, LogError> {
+        // What the reducer panics over hides nothing.
+        self.mend()?;
         let dropped = match keep {
             Keep::Everything => 0,
             Keep::Latest => self.drop_superseded(Timestamp::MAX)?,
@@ -69,6 +71,7 @@ impl<R: Reducer> Device<R> {
         if dropped > 0 {
             self.log.write(|writer| writer.note_dropped_names())?;
         }
+        self.fold.rest();
         let freed = self.log.shrink()?;
         Ok(Compacted { dropped, bytes_freed: freed.unwrap_or_default(), is_busy: freed.is_none() })
     }

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::anew::Anew;
+use super::keeper::{Keeper, KeptBy, SMALL, cut};
 use super::plan::{Known, NewVersion, Plan, plan, write_unread};
 use super::shown::Shown;
 use super::source::LogSource;
 use crate::event::DiplomaticEvent;
-use crate::fold::{Cadence, Computed, Reading, Taken, Unread, apply, compute};
-use crate::log::{Change, Log, LogError, LogFailure, LogWriter, Rollback};
+use crate::fold::{Cadence, Computed, Item, Reading, Taken, Unread, apply, compute};
+use crate::log::{Change, Log, LogError, LogFailure, LogWriter, Rollback, SnapshotNote};
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{HeadHash, Timestamp};
@@ -22,11 +24,19 @@ pub(super) struct Fold<R> {
     /// The last message that the state covers.
     applied: Option<Position>,
     unread: Unread,
-    /// Where the state is wrong from, while it was not folded again.
+    /// Whether the root of every event in the state is known, if the reducer promises that roots are independent.
+    is_tidy: bool,
+    /// Where the state is wrong from, while it was not folded again: that failed, or waits for more messages. Until then
+    /// the state is that of the messages before.
     stale: Option<Position>,
     snapshot_events: u64,
-    since_snapshot: u64,
-    snapshot_after: u64,
+    /// How many messages, and about how many bytes of them, came after the last snapshot.
+    since_snapshot: (u64, u64),
+    /// About how many bytes all messages have.
+    folded: u64,
+    /// How often in a row no snapshot could be written.
+    failures: u32,
+    keeper: Keeper,
     /// Snapshots that were taken while folding and are not in the log yet.
     taken: Vec<Taken>,
     /// Snapshots in the log as of this position or a later one are not sound any more.
@@ -47,17 +57,19 @@ impl<R: Reducer> Fold<R> {
             state: Arc::new(Shown::new(R::default())),
             applied: None,
             unread: Unread::default(),
+            is_tidy: R::INDEPENDENT_ROOTS,
             stale: None,
             snapshot_events,
-            since_snapshot: 0,
-            snapshot_after: snapshot_events,
+            since_snapshot: (0, 0),
+            folded: 0,
+            failures: 0,
+            keeper: Keeper::default(),
             taken: Vec::new(),
             spoiled: None,
             fingerprint: fingerprint::<R>(),
             version: 0,
         };
         if R::IS_EMPTY {
-            fold.snapshot_after = u64::MAX;
             return Ok(fold);
         }
         let is_ours = fold.load_unread(log)?;
@@ -68,7 +80,6 @@ impl<R: Reducer> Fold<R> {
         if log.is_read_only() {
             // No kept state is before the first of all positions.
             fold.refold(log, is_anew.then_some(&FIRST), Later::Unknown)?;
-            fold.snapshot_after = u64::MAX;
             return Ok(fold);
         }
         if is_anew {
@@ -83,6 +94,7 @@ impl<R: Reducer> Fold<R> {
         if !has_resumed && log.read(|reader| reader.last_snapshot_number())? > 0 {
             log.write(|writer| writer.retain_snapshots(|_, _| false))?;
         }
+        fold.keeper.len = log.read(|reader| reader.last_snapshot_note(&fold.fingerprint))?.map_or(0, |note| note.len);
         fold.save(log);
         Ok(fold)
     }
@@ -95,6 +107,10 @@ impl<R: Reducer> Fold<R> {
         &self.unread
     }
 
+    pub(super) const fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
+    }
+
     pub(super) const fn version(&self) -> u64 {
         self.version
     }
@@ -102,14 +118,46 @@ impl<R: Reducer> Fold<R> {
     /// Plans for new messages, inside the transaction that stores them, and drops the snapshots that they spoil.
     pub(super) fn plan(&self, writer: &mut LogWriter<'_>, changes: Vec<Change>) -> Result<Plan<R::Event>, LogError> {
         let Self { applied, unread, fingerprint, .. } = self;
-        plan::<R>(writer, &Known { applied: *applied, unread, fingerprint }, changes)
+        let is_tidy = self.is_tidy && self.stale.is_none();
+        plan::<R>(writer, &Known { applied: *applied, unread, is_tidy, fingerprint }, changes)
+    }
+
+    /// Goes on with a snapshot at the end of the transaction that stores what was planned for.
+    pub(super) fn go_on(&mut self, writer: &mut LogWriter<'_>, plan: &Plan<R::Event>) -> Result<(), LogError> {
+        let Self { keeper, fingerprint, unread, folded, .. } = self;
+        keeper.go_on(writer, plan, &KeptBy { fingerprint, unread, folded: *folded })
+    }
+
+    /// Waits until no snapshot is read from the log.
+    pub(super) fn rest(&mut self) {
+        self.keeper.rest();
+    }
+
+    /// Ends what was begun, before the log is closed.
+    pub(super) fn close(&mut self, log: &mut Log) {
+        let Self { keeper, fingerprint, unread, folded, .. } = self;
+        if let Err(error) = keeper.finish(log, &KeptBy { fingerprint, unread, folded: *folded }) {
+            tracing::debug!(%error, "the state could not be kept; opening will take longer");
+        }
     }
 
     /// Brings the state up to date with what was stored. A failure of the log leaves the state as it is until
     /// [`mend`](Self::mend) succeeds; nothing stored is lost by it.
-    pub(super) fn carry_out(&mut self, plan: Plan<R::Event>, log: &mut Log) {
+    /// If `more` is coming, a state that has to be folded again stays as it is until then, or until `mend` is called.
+    pub(super) fn carry_out(&mut self, plan: Plan<R::Event>, log: &mut Log, more: bool) {
+        let has_to_fold = self.stale.is_some() || plan.rewind.is_some() && plan.anew.is_none();
+        if more && has_to_fold && !R::IS_EMPTY {
+            self.postpone(plan);
+            return;
+        }
         let carried_out = self.carry_out_or_undo::<LogError>(plan, log, None);
         debug_assert!(matches!(carried_out, Ok(Ok(()))), "nothing is refused that cannot be undone");
+    }
+
+    /// Notes where the state is wrong from.
+    fn postpone(&mut self, plan: Plan<R::Event>) {
+        plan.unread.into_iter().for_each(|(position, entry)| self.unread.take_up(position, entry));
+        self.stale = self.stale.into_iter().chain(plan.rewind).min();
     }
 
     /// Brings the state up to date with what was stored, as [`carry_out`](Self::carry_out) does; but if the reducer
@@ -120,8 +168,8 @@ impl<R: Reducer> Fold<R> {
         log: &mut Log,
         mut undo: Option<Rollback>,
     ) -> Result<Result<(), Panicked>, E> {
-        let Plan { new, rewind, unread, last, messages, unfit: _, spoiled: _ } = plan;
-        if messages == 0 {
+        let Plan { new, rewind, anew, anew_from, is_tidy, unread, last, messages, bytes, .. } = plan;
+        if messages == 0 && self.stale.is_none() {
             return Ok(Ok(()));
         }
         if R::IS_EMPTY {
@@ -129,7 +177,10 @@ impl<R: Reducer> Fold<R> {
             return Ok(Ok(()));
         }
         unread.into_iter().for_each(|(position, entry)| self.unread.take_up(position, entry));
-        self.stale = self.stale.into_iter().chain(rewind).min();
+        self.is_tidy &= is_tidy;
+        if anew.is_none() {
+            self.stale = self.stale.into_iter().chain(rewind).min();
+        }
         let positions: Vec<Position> =
             new.iter().filter(|_| undo.is_some()).map(|version| version.item.position).collect();
         let state = self.state.clone();
@@ -138,13 +189,15 @@ impl<R: Reducer> Fold<R> {
         let mut refused = None;
         if self.stale.is_none() {
             let mut shown = state.change();
-            match apply_on_top(&mut *shown, new) {
+            let applied = apply_on_top(&mut *shown, new);
+            match applied.and_then(|()| make_anew(&mut *shown, anew.unwrap_or_default(), anew_from.unwrap_or(FIRST))) {
                 Ok(()) => {
                     self.applied = self.applied.max(last);
-                    self.since_snapshot += messages;
+                    self.since_snapshot = (self.since_snapshot.0 + messages, self.since_snapshot.1 + bytes);
+                    self.folded += bytes;
                 }
                 Err((from, reason)) => {
-                    self.stale = Some(from);
+                    self.stale = Some(anew_from.map_or(from, |anew_from| anew_from.min(from)));
                     refused = Some(reason);
                     broken = Some(shown);
                 }
@@ -184,21 +237,29 @@ impl<R: Reducer> Fold<R> {
 
     /// Sets the log back to before the last transaction, and what is known of it.
     fn take_back(&mut self, log: &mut Log, undo: Rollback) -> Result<(), LogError> {
+        self.keeper.give_up();
         log.undo(undo)?;
         self.spoiled = None;
         self.load_unread(log)?;
         Ok(())
     }
 
-    /// Folds the state again if it could not be before, or if the log may hold what the state does not know of.
-    pub(super) fn mend(&mut self, log: &mut Log) -> Result<(), LogError> {
+    /// Folds the state again if the log may hold what the state does not know of.
+    pub(super) fn recover(&mut self, log: &mut Log) -> Result<(), LogError> {
         if log.is_suspect() {
+            self.keeper.give_up();
             self.load_unread(log)?;
             self.refold(log, None, Later::Unknown)?;
             log.recover()?;
             self.stale = None;
             self.version += 1;
         }
+        Ok(())
+    }
+
+    /// Folds the state again if it was not yet, or if the log may hold what the state does not know of.
+    pub(super) fn mend(&mut self, log: &mut Log) -> Result<(), LogError> {
+        self.recover(log)?;
         if let Some(from) = self.stale {
             self.refold(log, Some(&from), Later::Known)?;
             self.stale = None;
@@ -249,13 +310,26 @@ impl<R: Reducer> Fold<R> {
         }
         let last_number = log.read(|reader| reader.last_snapshot_number())?;
         let cadence = Cadence { events: self.snapshot_events, last_number, only_last: false };
-        let mut source = LogSource::new(log, self.fingerprint);
+        let mut source = LogSource::new(log, self.fingerprint, R::INDEPENDENT_ROOTS);
         let knows_later = matches!(later, Later::Known);
         let computed = compute::<R, _>(&mut source, self.unread.clone(), from, knows_later, cadence)?;
-        let Computed { state, at, unread, taken, since_taken, spoiled, has_resumed } = computed;
+        let Computed {
+            state,
+            at,
+            unread,
+            is_tidy,
+            taken,
+            since_taken,
+            folded,
+            folded_since_taken,
+            spoiled,
+            has_resumed,
+        } = computed;
         self.applied = at;
         self.unread = unread;
-        self.since_snapshot = since_taken;
+        self.is_tidy = is_tidy;
+        self.since_snapshot = (since_taken, folded_since_taken);
+        self.folded = folded;
         self.taken = taken;
         self.spoiled = self.spoiled.into_iter().chain(spoiled).min();
         Ok((state, has_resumed))
@@ -268,48 +342,71 @@ impl<R: Reducer> Fold<R> {
         }
         // Both save time and nothing else: without them, opening folds more.
         if let Err(error) = self.try_save(log) {
-            self.snapshot_after = self.snapshot_after.saturating_mul(2);
+            self.failures = self.failures.saturating_add(1).min(32);
             tracing::warn!(error = %error, "the state could not be kept; opening will take longer");
         }
     }
 
     fn try_save(&mut self, log: &mut Log) -> Result<(), Box<dyn std::error::Error>> {
-        let is_due = self.since_snapshot >= self.snapshot_after;
-        let due = self.applied.filter(|applied| is_due && self.unread.is_sound(applied));
-        if due.is_none() && self.taken.is_empty() && self.spoiled.is_none() && self.unread.is_saved() {
+        let due = self.applied.filter(|applied| self.is_snapshot_due() && self.unread.is_sound(applied));
+        let mut due_now = due;
+        if let Some(at) = due
+            && self.keeper.len > SMALL
+            && self.keeper.begin::<R>(log, at, self.fingerprint, &self.unread)?
+        {
+            (self.since_snapshot, due_now) = ((0, 0), None);
+        }
+        if due_now.is_none() && self.taken.is_empty() && self.spoiled.is_none() && self.unread.is_saved() {
             return Ok(());
         }
-        let mut taken = std::mem::take(&mut self.taken);
-        if let Some(at) = due {
-            let number = match taken.last() {
-                Some(last) => last.number + 1,
-                None => log.read(|reader| reader.last_snapshot_number())? + 1,
-            };
-            let state = self.state.read();
-            let state = Arc::new(rmp_serde::to_vec_named(&*state)?);
-            self.snapshot_after = Cadence::interval(self.snapshot_events, state.len());
-            taken.push(Taken { at, number, state });
+        let mut number = log.read(|reader| reader.last_snapshot_number())?;
+        let note = SnapshotNote { is_tidy: self.is_tidy, is_whole: false, folded: self.folded, len: 0 };
+        let mut made = Vec::new();
+        for Taken { at, number: taken, is_tidy, folded, state } in std::mem::take(&mut self.taken) {
+            number = taken;
+            made.push((cut(log, at, SnapshotNote { is_tidy, folded, ..note }, state), taken));
         }
-        let Self { unread, spoiled, fingerprint, .. } = &*self;
+        if let Some(at) = due_now {
+            let state = rmp_serde::to_vec_named(&*self.state.read())?;
+            let note = SnapshotNote { is_whole: self.unread.hides_nothing(), ..note };
+            made.push((cut(log, at, note, Arc::new(state)), number + 1));
+        }
+        let Self { unread, spoiled, fingerprint, folded, .. } = &*self;
+        let kept_by = KeptBy { fingerprint, unread, folded: *folded };
         log.write(|writer| {
             write_unread(writer, fingerprint, unread.unsaved())?;
             if let Some(spoiled) = spoiled {
                 writer.retain_snapshots(|at, _| at < spoiled)?;
             }
-            let Some(newest) = taken.last().map(|last| last.number) else { return Ok(()) };
-            for Taken { at, number, state } in taken.iter().filter(|taken| Cadence::is_kept(taken.number, newest)) {
-                writer.put_snapshot(at, *number, fingerprint, state)?;
+            for (made, number) in &made {
+                writer.put_pieces(&made.pieces, 0, usize::MAX)?;
+                let unused = kept_by.keep(writer, made, Some(*number))?;
+                writer.remove_pieces(&unused)?;
             }
-            writer.retain_snapshots(|_, number| Cadence::is_kept(number, newest))
+            Ok::<_, LogError>(())
         })?;
         self.unread.saved();
         self.spoiled = None;
-        if due.is_some() {
-            self.since_snapshot = 0;
+        self.failures = 0;
+        if let Some((last, _)) = made.last() {
+            self.keeper.len = last.pieces.state().len() as u64;
+        }
+        if due_now.is_some() {
+            self.since_snapshot = (0, 0);
         }
         Ok(())
     }
+
+    /// Tells whether enough came after the last snapshot: so many messages, and a good part of the state's size.
+    const fn is_snapshot_due(&self) -> bool {
+        let (events, bytes) = self.since_snapshot;
+        let after = self.snapshot_events.saturating_mul(1 << self.failures);
+        self.keeper.is_free() && events >= after && bytes >= self.keeper.len / PART_OF_STATE
+    }
 }
+
+/// A snapshot is made when the messages after the last one have this part of its size.
+const PART_OF_STATE: u64 = 8;
 
 /// Whether it is known which of the messages after the start of a fold cannot be applied.
 #[derive(Debug, Clone, Copy)]
@@ -329,6 +426,17 @@ fn apply_on_top<R: Reducer>(state: &mut R, new: Vec<NewVersion<R::Event>>) -> Re
     Ok(())
 }
 
+/// Makes roots anew; the error is as [`apply_on_top`] returns it.
+fn make_anew<R: Reducer>(state: &mut R, roots: Vec<Anew<R::Event>>, from: Position) -> Result<(), (Position, String)> {
+    for Anew { delete, items } in roots {
+        let delete = delete.iter().map(|(event, meta)| (event, meta.clone()));
+        for (event, meta) in delete.chain(items.iter().filter_map(Item::event)) {
+            apply(state, event, &meta).map_err(|reason| (from, reason))?;
+        }
+    }
+    Ok(())
+}
+
 impl<R> fmt::Debug for Fold<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fold")
@@ -342,8 +450,9 @@ impl<R> fmt::Debug for Fold<R> {
 /// What a snapshot has to have been folded by to be of use: this state, this version of it, these event types.
 fn fingerprint<R: Reducer>() -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    // The second form of snapshots: the state alone.
-    hasher.update(b"2");
+    // The third form of snapshots: the state, and whether it is tidy.
+    hasher.update(b"3");
+    hasher.update(&[u8::from(R::INDEPENDENT_ROOTS)]);
     hasher.update(std::any::type_name::<R>().as_bytes());
     hasher.update(&R::VERSION.to_be_bytes());
     for event_type in R::Event::TYPES {

@@ -1,11 +1,12 @@
 //! History, and earlier states.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::Device;
 use super::source::{LogSource, origin_of};
 use crate::fold::{Cadence, Reading, Unread, compute};
-use crate::log::{LogError, LogReader, StoredMessage};
+use crate::log::{Link, LogError, LogReader, LogView, StoredMessage};
 use crate::order::Position;
 use crate::reducer::{Meta, Reducer};
 use crate::standard::{EntityId, HeadHash, Timestamp};
@@ -154,20 +155,19 @@ impl<R: Reducer> Device<R> {
     }
 
     /// Returns the state as it is without the messages after `time`: what every device that has all the earlier ones
-    /// shows by itself. It folds the log from the start.
+    /// shows by itself. It folds the log from the last snapshot before.
     ///
     /// # Errors
     ///
     /// [`HistoryError`].
     pub fn state_at(&self, time: Timestamp) -> Result<R, HistoryError> {
-        match self.horizon()? {
-            Some(horizon) if time < horizon.changed => Err(HistoryError::BeforeHorizon { horizon }),
-            _ => {
-                let next = time.plus(Duration::from_millis(1));
-                let end = Position { changed: next, counter: 0, hash: HeadHash::from_bytes([0; 32]) };
-                Ok(self.state_before((next > time).then_some(end))?)
-            }
-        }
+        self.past()?.state_at(time)
+    }
+
+    /// Returns the log as of now, to fold states of the past from it on another thread.
+    pub(crate) fn past(&self) -> Result<Past<R>, LogError> {
+        let (view, links) = (self.log.view()?, self.log.links().to_vec());
+        Ok(Past { view, links, fingerprint: *self.fold.fingerprint(), state: PhantomData })
     }
 
     /// Returns the position from which on earlier states are available; `None` if nothing was ever dropped.
@@ -190,10 +190,35 @@ impl<R: Reducer> Device<R> {
     {
         Ok(self.state_at(from)?.diff(&self.state_at(to)?))
     }
+}
+
+/// The log of a device as of one moment, from which states of the past are folded while the device goes on.
+pub(crate) struct Past<R> {
+    view: LogView,
+    links: Vec<Link>,
+    fingerprint: [u8; 32],
+    state: PhantomData<fn() -> R>,
+}
+
+impl<R: Reducer> Past<R> {
+    pub(super) fn horizon(&self) -> Result<Option<Position>, LogError> {
+        self.view.read(|reader| reader.horizon())
+    }
+
+    pub(crate) fn state_at(&self, time: Timestamp) -> Result<R, HistoryError> {
+        match self.horizon()? {
+            Some(horizon) if time < horizon.changed => Err(HistoryError::BeforeHorizon { horizon }),
+            _ => {
+                let next = time.plus(Duration::from_millis(1));
+                let end = Position { changed: next, counter: 0, hash: HeadHash::from_bytes([0; 32]) };
+                Ok(self.state_before((next > time).then_some(end))?)
+            }
+        }
+    }
 
     /// Folds what is before a position, as if nothing else were in the log; all of it without one.
     pub(super) fn state_before(&self, before: Option<Position>) -> Result<R, LogError> {
-        let mut source = LogSource::before(&self.log, before);
+        let mut source = LogSource::before(&self.view, &self.links, self.fingerprint, before);
         compute(&mut source, Unread::default(), None, false, Cadence::without_snapshots())
             .map(|computed| computed.state)
     }

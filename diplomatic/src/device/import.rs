@@ -67,14 +67,28 @@ impl<R: Reducer> Device<R> {
         mut watch: impl FnMut(Progress),
     ) -> Result<ImportReport, ImportError> {
         let mut import = Import::new(replay);
-        while import.step(self)? {
-            watch(import.progress());
-        }
-        Ok(import.into_report())
+        let outcome = loop {
+            match import.step(self) {
+                Ok(true) => watch(import.progress()),
+                Ok(false) => break Ok(import.into_report()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.after_import();
+        outcome
     }
 }
 
-/// An import in progress.
+impl<R: Reducer> Device<R> {
+    /// Brings the state up to date with what an import has stored.
+    pub(crate) fn after_import(&mut self) {
+        if let Err(error) = self.mend() {
+            tracing::error!(%error, "the state could not be folded after an import; it is tried before the next change");
+        }
+    }
+}
+
+/// An import in progress. The state may stay behind the log until [`Device::after_import`].
 #[derive(Debug)]
 pub(crate) struct Import<F = File> {
     replay: Replay<F>,
@@ -103,7 +117,7 @@ impl<F: Read + Seek> Import<F> {
 
     /// Stores the next messages in one transaction, while those after them are opened; false at the end.
     pub(crate) fn step<R: Reducer>(&mut self, device: &mut Device<R>) -> Result<bool, ImportError> {
-        device.mend()?;
+        device.recover()?;
         let opened = match self.opened.take() {
             Some(opened) => opened,
             None => {
@@ -171,9 +185,12 @@ fn store<R: Reducer>(
         for message in readable {
             changes.extend(writer.insert(message, A_FILE)?);
         }
-        Ok::<_, LogError>((changes.len() as u64, fold.plan(writer, changes)?))
+        let new = changes.len() as u64;
+        let plan = fold.plan(writer, changes)?;
+        fold.go_on(writer, &plan)?;
+        Ok::<_, LogError>((new, plan))
     })?;
-    fold.carry_out(plan, log);
+    fold.carry_out(plan, log, true);
     report.new += new;
     // A host may have brought some of them since they were looked up.
     report.known += all - new;

@@ -34,10 +34,10 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
     }
 
     fn receive(&mut self, received: Received) -> Result<(), LogError> {
-        self.device.mend()?;
+        self.device.recover()?;
         let Device { log, fold, .. } = &mut *self.device;
         let number = self.link;
-        let Received { messages, known, skipped, settled, cursor } = received;
+        let Received { messages, known, skipped, settled, cursor, more } = received;
         let cursor = cursor.map(|cursor| cursor.to_bytes());
         let label = log.link(number).map(|link| link.label.clone());
         let written = log.write(|writer| {
@@ -61,15 +61,21 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
             if let (Some(cursor), Some(label)) = (&cursor, &label) {
                 writer.put_link(number, label, cursor)?;
             }
-            fold.plan(writer, changes)
+            let plan = fold.plan(writer, changes)?;
+            fold.go_on(writer, &plan)?;
+            Ok::<_, LogError>(plan)
         });
         let plan = self.device.checked(written)?;
         let Device { log, fold, .. } = &mut *self.device;
         if let Some(cursor) = cursor {
             log.moved(number, cursor);
         }
-        fold.carry_out(plan, log);
+        fold.carry_out(plan, log, more);
         Ok(())
+    }
+
+    fn catch_up(&mut self) -> Result<(), LogError> {
+        self.device.mend()
     }
 
     fn outgoing(
@@ -84,7 +90,7 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
     }
 
     fn acknowledge(&mut self, stored: &[Position], cursor: Option<Cursor>) -> Result<(), LogError> {
-        self.device.mend()?;
+        self.device.recover()?;
         self.device.log.acknowledge(self.link, stored, cursor.map(|cursor| cursor.to_bytes()))
     }
 

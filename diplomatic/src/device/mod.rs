@@ -4,6 +4,7 @@
 //! a device lends its log to them.
 
 mod ahead;
+mod anew;
 mod audit;
 mod compact;
 #[cfg(all(test, feature = "derive"))]
@@ -14,6 +15,7 @@ mod fold;
 mod history;
 mod import;
 mod index;
+mod keeper;
 mod link;
 mod mentions;
 mod peers;
@@ -36,6 +38,8 @@ pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
 pub use export::{ExportFileError, Exported};
 use fold::{Fold, Panicked};
+#[cfg(feature = "client")]
+pub(crate) use history::Past;
 pub use history::{Diff, Happened, HistoryEntry, HistoryError};
 #[cfg(feature = "client")]
 pub(crate) use import::Import;
@@ -47,11 +51,13 @@ use rand_core::CryptoRng;
 pub use reader::{DeviceReader, HostProgress};
 #[cfg(feature = "client")]
 pub(crate) use shown::Shown;
+#[cfg(feature = "client")]
+pub(crate) use undo::Undoing;
 pub use undo::{Undo, UndoError};
 
 use crate::fold::Unread;
 use crate::log::{Access, AccessKind, Backing, Change, Log, LogError, LogFailure, LogWriter, OpenLogError};
-use crate::order::Clock;
+use crate::order::{Clock, Position};
 use crate::reducer::Reducer;
 use crate::standard::{EntityId, HeadHash, Label, Message, Seed, Timestamp};
 
@@ -117,8 +123,8 @@ pub struct Device<R: Reducer> {
 pub struct DeviceConfig {
     /// How far ahead of this device's time something may lie and still be followed, and what if it lies further.
     pub clock: Clock,
-    /// The number of events between snapshots of the state, which bounds how many events have to be folded on opening. It
-    /// is larger for a large state.
+    /// The number of events between snapshots of the state, which bounds how many events have to be folded on opening. For a
+    /// large state, there are more: as many as make an eighth of its size.
     pub snapshot_events: u64,
     /// How long opening waits for another process that writes to the log, before it fails with
     /// [`OpenLogError::InUse`].
@@ -160,6 +166,12 @@ pub enum TransactError<E> {
     /// The events could not be emitted.
     #[error(transparent)]
     Emit(#[from] EmitError),
+}
+
+impl<R: Reducer> Drop for Device<R> {
+    fn drop(&mut self) {
+        self.fold.close(&mut self.log);
+    }
 }
 
 impl<R: Reducer> Device<R> {
@@ -251,11 +263,14 @@ impl<R: Reducer> Device<R> {
         let Self { log, fold, clock, .. } = self;
         let written = log.write_undoably(|writer| {
             let (entities, changes) = write(writer, *clock)?;
+            let emitted: Vec<Position> = changes.iter().map(|change| change.position).collect();
             let plan = fold.plan(writer, changes)?;
-            match &plan.unfit {
-                Some(reason) => Err(EmitError::Unreadable { reason: reason.clone() }),
-                None => Ok((entities, plan)),
+            if let Some(reason) = &plan.unfit {
+                return Err(EmitError::Unreadable { reason: reason.clone() });
             }
+            writer.note_undoable(&emitted)?;
+            fold.go_on(writer, &plan)?;
+            Ok((entities, plan))
         });
         let ((entities, plan), undo) = self.checked(written)?;
         match self.fold.carry_out_or_undo::<EmitError>(plan, &mut self.log, Some(undo))? {
@@ -264,9 +279,14 @@ impl<R: Reducer> Device<R> {
         }
     }
 
-    /// Brings memory up to date with the log after a failure.
+    /// Brings memory up to date with the log: after a failure, or after messages that were stored only.
     fn mend(&mut self) -> Result<(), LogError> {
         self.fold.mend(&mut self.log)
+    }
+
+    /// Brings memory up to date with the log after a failure.
+    fn recover(&mut self) -> Result<(), LogError> {
+        self.fold.recover(&mut self.log)
     }
 
     /// Returns the outcome of a change. After a failure, it first brings the state up to date with the log, if possible.
@@ -300,7 +320,7 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`].
     pub fn link_host(&mut self, label: &Label) -> Result<u32, LogError> {
-        self.mend()?;
+        self.recover()?;
         self.log.link_host(label)
     }
 

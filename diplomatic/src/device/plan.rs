@@ -1,12 +1,13 @@
 //! What new messages mean for a state: events to apply on top, or a place to fold from again.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::anew::{Anew, Extent, Roots, collect};
 use super::source::origin_of;
 use crate::event::{DiplomaticEvent, Draft, Shape, Target};
-use crate::fold::{Item, Reading, Unread, UnreadEntry, delete_is_event, event_type, weight};
+use crate::fold::{Item, Reading, Unread, UnreadEntry, delete_is_event, event_type, root_of, weight};
 use crate::log::{Change, Link, LogError, LogWriter, Winner};
 use crate::order::Position;
 use crate::reducer::Reducer;
@@ -19,14 +20,25 @@ pub(super) struct Plan<E> {
     pub(super) new: Vec<NewVersion<E>>,
     /// Where to fold from again: the state as of this place or a later one is wrong. `None`: all go on top.
     pub(super) rewind: Option<Position>,
+    /// The roots that are wrong, while making them anew is enough.
+    roots: Option<Roots>,
+    /// What is to be made anew instead of folding from `rewind`.
+    pub(super) anew: Option<Vec<Anew<E>>>,
+    /// Where to fold from again if the reducer panics over that.
+    pub(super) anew_from: Option<Position>,
+    /// Whether the root of every new event is known.
+    pub(super) is_tidy: bool,
     /// The places as of which kept states are not sound any more, though the state is right.
     pub(super) spoiled: Vec<Range<Position>>,
     /// What changes of what cannot be applied; it is in the log already.
     pub(super) unread: Vec<(Position, Option<UnreadEntry>)>,
-    /// The last of all new messages.
+    /// The first and the last of all new messages.
+    pub(super) first: Option<Position>,
     pub(super) last: Option<Position>,
     /// How many there are.
     pub(super) messages: u64,
+    /// About how many bytes they have.
+    pub(super) bytes: u64,
     /// Why one of them does not fit its variant.
     pub(super) unfit: Option<String>,
 }
@@ -43,6 +55,8 @@ pub(super) struct Known<'a> {
     /// The last message that the state covers.
     pub(super) applied: Option<Position>,
     pub(super) unread: &'a Unread,
+    /// Whether roots can be made anew.
+    pub(super) is_tidy: bool,
     pub(super) fingerprint: &'a [u8; 32],
 }
 
@@ -57,7 +71,7 @@ pub(super) fn plan_blindly<E>(writer: &mut LogWriter<'_>, changes: &[Change]) ->
     }
     let last = changes.iter().map(|change| change.position).max();
     let messages = changes.len() as u64;
-    Ok(Plan { new: Vec::new(), rewind: None, spoiled: Vec::new(), unread: Vec::new(), last, messages, unfit: None })
+    Ok(Plan { last, messages, ..Plan::new(false) })
 }
 
 /// Plans for new messages, inside the transaction that stores them, and drops the snapshots that they spoil.
@@ -70,24 +84,23 @@ pub(super) fn plan<R: Reducer>(
     if R::IS_EMPTY {
         return plan_blindly(writer, &changes);
     }
+    // Where something is set aside or hidden, more than the roots decides what counts.
     let mut plan = Plan {
-        new: Vec::with_capacity(changes.len()),
-        rewind: None,
-        spoiled: Vec::new(),
-        unread: Vec::new(),
+        first: changes.iter().map(|change| change.position).min(),
         last: changes.iter().map(|change| change.position).max(),
         messages: changes.len() as u64,
-        unfit: None,
+        bytes: changes.iter().map(|change| weight(&change.message) as u64).sum(),
+        ..Plan::new(known.is_tidy && known.unread.hides_nothing())
     };
-    for (entity, Arrivals { before, items }) in by_entity(writer.links(), changes) {
+    for (entity, Arrivals { before, items }) in by_entity(writer.links(), changes, R::INDEPENDENT_ROOTS) {
         plan.take_up(writer, known, &entity, before, items)?;
     }
     plan.new.sort_unstable_by_key(|new| new.item.position);
-    if let Some(rewind) = plan.rewind {
-        writer.retain_snapshots(|at, _| *at < rewind)?;
-    }
-    if !plan.spoiled.is_empty() {
-        writer.retain_snapshots(|at, _| !plan.spoiled.iter().any(|spoiled| spoiled.contains(at)))?;
+    plan.is_tidy = plan.new.iter().all(|new| new.item.event().is_none() || new.item.root.is_some());
+    plan.make_anew(writer, known)?;
+    let is_on_top = plan.first.is_none_or(|first| known.applied.is_none_or(|applied| first > applied));
+    if !is_on_top || plan.rewind.is_some() || !plan.spoiled.is_empty() {
+        writer.retain_snapshots(|at, _| !plan.spoils(at))?;
     }
     write_unread(writer, known.fingerprint, plan.unread.iter().map(|(position, entry)| (position, entry.as_ref())))?;
     Ok(plan)
@@ -120,14 +133,15 @@ struct Arrivals<E> {
     items: Vec<Item<E>>,
 }
 
-fn by_entity<E: DiplomaticEvent>(links: &[Link], changes: Vec<Change>) -> HashMap<EntityId, Arrivals<E>> {
+fn by_entity<E: DiplomaticEvent>(
+    links: &[Link],
+    changes: Vec<Change>,
+    wants_roots: bool,
+) -> HashMap<EntityId, Arrivals<E>> {
     let mut entities: HashMap<EntityId, Arrivals<E>> = HashMap::with_capacity(changes.len());
-    for Change { position, message, origin, previous } in changes {
-        let entity = message.head().entity().clone();
-        let origin = origin_of(links, origin);
-        let item =
-            Item { position, entity: entity.clone(), origin, reading: Reading::of(&message), weight: weight(&message) };
-        match entities.entry(entity) {
+    for Change { position: _, message, origin, previous } in changes {
+        let item = Item::of(&message, origin_of(links, origin), wants_roots);
+        match entities.entry(item.entity.clone()) {
             Entry::Occupied(mut arrivals) => arrivals.get_mut().items.push(item),
             Entry::Vacant(vacant) => {
                 vacant.insert(Arrivals { before: previous, items: vec![item] });
@@ -140,9 +154,70 @@ fn by_entity<E: DiplomaticEvent>(links: &[Link], changes: Vec<Change>) -> HashMa
     entities
 }
 
+impl<E> Plan<E> {
+    const fn new(can_make_anew: bool) -> Self {
+        Self {
+            new: Vec::new(),
+            rewind: None,
+            roots: if can_make_anew { Some(Roots::new()) } else { None },
+            anew: None,
+            anew_from: None,
+            is_tidy: true,
+            spoiled: Vec::new(),
+            unread: Vec::new(),
+            first: None,
+            last: None,
+            messages: 0,
+            bytes: 0,
+            unfit: None,
+        }
+    }
+
+    /// Tells whether a state that was kept as of this position is not sound any more, or lacks what came late: it could
+    /// show a moment of the past otherwise.
+    pub(super) fn spoils(&self, at: &Position) -> bool {
+        self.first.into_iter().chain(self.rewind).any(|from| from <= *at)
+            || self.spoiled.iter().any(|spoiled| spoiled.contains(at))
+    }
+}
+
 impl<E: DiplomaticEvent> Plan<E> {
     fn rewind_to(&mut self, position: Position) {
         self.rewind = Some(self.rewind.map_or(position, |rewind| rewind.min(position)));
+        self.roots = None;
+    }
+
+    /// Like [`rewind_to`](Self::rewind_to), but making this root anew is enough.
+    fn rewind_or_make_anew(&mut self, position: Position, root: Option<EntityId>, extent: Extent) {
+        let mut roots = self.roots.take();
+        self.rewind_to(position);
+        if let (Some(roots), Some(root)) = (&mut roots, root) {
+            let noted = roots.entry(root).or_insert(extent);
+            *noted = extent.max(*noted);
+            self.roots = Some(std::mem::take(roots));
+        }
+    }
+
+    /// Like [`rewind_to`](Self::rewind_to), but no root is wrong.
+    fn rewind_or_make_nothing_anew(&mut self, position: Position) {
+        let roots = self.roots.take();
+        self.rewind_to(position);
+        self.roots = roots;
+    }
+
+    /// Collects what to make anew, if that is enough.
+    fn make_anew(&mut self, writer: &LogWriter<'_>, known: &Known<'_>) -> Result<(), LogError> {
+        let hides = self.unread.iter().any(|(_, entry)| entry.as_ref().is_some_and(UnreadEntry::hides));
+        let Some(roots) = self.roots.take().filter(|_| self.rewind.is_some() && self.is_tidy && !hides) else {
+            return Ok(());
+        };
+        let new: HashSet<Position> = self.new.iter().map(|new| new.item.position).collect();
+        self.anew = collect(writer, known.unread, &roots, |position| new.contains(position))?;
+        if self.anew.is_some() {
+            self.anew_from = self.new.iter().map(|new| new.from).chain(self.rewind).min();
+            self.new.retain(|new| new.item.root.as_ref().is_none_or(|root| !roots.contains_key(root)));
+        }
+        Ok(())
     }
 
     /// Spoils the states in which a register still stood under another parent, when its tombstone goes on top because it
@@ -177,6 +252,11 @@ impl<E: DiplomaticEvent> Plan<E> {
             && let Some(stand_in) = items.iter().find(|item| item.position < skipped && item.unread().is_none())
         {
             self.rewind_to(stand_in.position);
+        }
+        for item in items.iter().filter(|item| old.is_some_and(|old| item.position < old)) {
+            if !replaces_the_one_before(writer, item)? {
+                self.spoiled.push(start_of(entity)..item.position);
+            }
         }
         items.retain(|item| old.is_none_or(|old| item.position > old));
         let latest = items.iter().rposition(|item| item.unread().is_none());
@@ -214,7 +294,11 @@ impl<E: DiplomaticEvent> Plan<E> {
             self.rewind_to(old.min(new.position));
         }
         if known.applied.is_some_and(|applied| new.position < applied) {
-            self.rewind_to(new.position);
+            match new.event() {
+                Some(_) => self.rewind_or_make_anew(new.position, new.root.clone(), Extent::AfterNew),
+                // What it replaces is all that it is about.
+                None => self.rewind_or_make_nothing_anew(new.position),
+            }
         }
         let mut from = new.position;
         if let Some(old) = old.filter(|old| !unread.contains(old)) {
@@ -225,15 +309,15 @@ impl<E: DiplomaticEvent> Plan<E> {
             };
             let old_one = Winner { position: old, type_name: old_type };
             if !replaces(writer, &new, &old_one)? {
-                self.rewind_to(start_of(entity));
+                let root = root_at::<E>(writer, &old)?.filter(|root| !root.is_derived());
+                self.rewind_or_make_anew(start_of(entity), root, Extent::All);
             } else {
                 self.spoil_other_parents(writer, &new, &old)?;
             }
-            if unread.has_panics_after(&old)
-                || unread.hides_in_window_of(&new.position)
-                || takes_others_along(writer, &new, &old)?
-            {
+            if unread.has_panics_after(&old) || unread.hides_in_window_of(&new.position) {
                 self.rewind_to(from);
+            } else if takes_others_along(writer, &new, &old)? {
+                self.rewind_or_make_anew(from, new.root.clone(), Extent::All);
             }
         }
         self.new.push(NewVersion { item: new, from });
@@ -260,6 +344,16 @@ fn replaces<E: DiplomaticEvent>(writer: &LogWriter<'_>, new: &Item<E>, old: &Win
         Reading::SilentDelete | Reading::OwnKind => went_with_its_parent::<E>(writer, &new.entity, old)?,
         Reading::Event { .. } | Reading::Unknown { .. } | Reading::Unfit { .. } => false,
     })
+}
+
+/// Tells whether a message that does not count any more went on top of the version before it, when it did: if not, a state
+/// of the past that shows it cannot be folded from one before.
+fn replaces_the_one_before<E: DiplomaticEvent>(writer: &LogWriter<'_>, late: &Item<E>) -> Result<bool, LogError> {
+    let earlier = writer.superseded_of(&late.entity)?;
+    let Some(position) = earlier.into_iter().rfind(|earlier| *earlier < late.position) else { return Ok(true) };
+    let Some(message) = writer.message(&position)? else { return Ok(true) };
+    let type_name = Content::of(&message).type_name().map(Into::into);
+    Ok(matches!(late.reading, Reading::Event { .. }) && replaces(writer, late, &Winner { position, type_name })?)
 }
 
 /// Tells whether both events are about the key that their entity is derived from. Another client may write a register's
@@ -308,6 +402,12 @@ fn takes_others_along<E>(writer: &LogWriter<'_>, new: &Item<E>, old: &Position) 
     }
     let registers = writer.registers_of(&new.entity)?;
     Ok(registers.iter().any(|(_, last)| last.type_name.is_some() && last.position > *old))
+}
+
+/// Returns what a message in the log is about.
+fn root_at<E: DiplomaticEvent>(writer: &LogWriter<'_>, position: &Position) -> Result<Option<EntityId>, LogError> {
+    let message = writer.message(position)?;
+    Ok(message.and_then(|message| root_of(&message, &Reading::<E>::of(&message))))
 }
 
 /// Returns the parent that a message names.

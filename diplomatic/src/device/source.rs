@@ -1,8 +1,8 @@
 //! A device's log as a fold reads it.
 
 use crate::event::DiplomaticEvent;
-use crate::fold::{Item, Kept, Reading, Source, weight};
-use crate::log::{A_FILE, Link, Log, LogError, StoredMessage, THIS_DEVICE};
+use crate::fold::{Item, Kept, Source};
+use crate::log::{A_FILE, Link, Log, LogError, LogReader, LogView, Snapshot, StoredMessage, THIS_DEVICE};
 use crate::order::Position;
 use crate::reducer::Origin;
 use crate::standard::EntityId;
@@ -12,33 +12,59 @@ const PAGE: usize = 1_024;
 
 /// A device's log as a fold reads it, or the part of it before a moment.
 pub(super) struct LogSource<'a> {
-    log: &'a Log,
+    log: Readable<'a>,
+    links: &'a [Link],
     before: Option<Position>,
     /// Of which fold the kept states are of use.
-    fingerprint: Option<[u8; 32]>,
+    fingerprint: [u8; 32],
+    /// Whether it is read as of a moment of the past.
+    is_past: bool,
+    wants_roots: bool,
+}
+
+/// A log, or a view of one.
+enum Readable<'a> {
+    Log(&'a Log),
+    View(&'a LogView),
+}
+
+impl Readable<'_> {
+    fn read<T>(&self, act: impl FnOnce(&LogReader<'_>) -> Result<T, LogError>) -> Result<T, LogError> {
+        match self {
+            Self::Log(log) => log.read(act),
+            Self::View(view) => view.read(act),
+        }
+    }
 }
 
 impl<'a> LogSource<'a> {
     /// Reads the whole log, and may start from a state that the fold with this fingerprint kept.
-    pub(super) const fn new(log: &'a Log, fingerprint: [u8; 32]) -> Self {
-        Self { log, before: None, fingerprint: Some(fingerprint) }
+    pub(super) fn new(log: &'a Log, fingerprint: [u8; 32], wants_roots: bool) -> Self {
+        Self { log: Readable::Log(log), links: log.links(), before: None, fingerprint, is_past: false, wants_roots }
+    }
+
+    /// Reads a view of a log like that.
+    pub(super) const fn of_view(
+        view: &'a LogView,
+        links: &'a [Link],
+        fingerprint: [u8; 32],
+        wants_roots: bool,
+    ) -> Self {
+        Self { log: Readable::View(view), links, before: None, fingerprint, is_past: false, wants_roots }
     }
 
     /// Reads what is before a position, as if nothing else were in the log. `None` is the whole log.
-    pub(super) const fn before(log: &'a Log, before: Option<Position>) -> Self {
-        Self { log, before, fingerprint: None }
+    pub(super) const fn before(
+        view: &'a LogView,
+        links: &'a [Link],
+        fingerprint: [u8; 32],
+        before: Option<Position>,
+    ) -> Self {
+        Self { log: Readable::View(view), links, before, fingerprint, is_past: true, wants_roots: false }
     }
 
     fn read<E: DiplomaticEvent>(&self, stored: StoredMessage) -> Item<E> {
-        let StoredMessage { position, message, origin } = stored;
-        let entity = message.head().entity().clone();
-        Item {
-            position,
-            entity,
-            origin: origin_of(self.log.links(), origin),
-            reading: Reading::of(&message),
-            weight: weight(&message),
-        }
+        Item::of(&stored.message, origin_of(self.links, stored.origin), self.wants_roots)
     }
 }
 
@@ -61,9 +87,10 @@ impl<E: DiplomaticEvent> Source<E> for LogSource<'_> {
     }
 
     fn kept_before(&mut self, before: Option<&Position>) -> Result<Option<Kept>, LogError> {
-        let Some(fingerprint) = &self.fingerprint else { return Ok(None) };
-        let kept = self.log.read(|reader| reader.snapshot_before(before, fingerprint))?;
-        Ok(kept.map(|kept| Kept { at: kept.at, state: kept.state }))
+        // What was folded later lacks what counted at the time.
+        let before = before.into_iter().chain(&self.before).min();
+        let kept = self.log.read(|reader| reader.snapshot_before(before, &self.fingerprint, self.is_past))?;
+        Ok(kept.map(|Snapshot { at, state, note }| Kept { at, state, is_tidy: note.is_tidy, folded: note.folded }))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::Device;
 use super::emit::{EmitError, write_events};
+use super::history::Past;
 use super::source::origin_of;
 use crate::event::DiplomaticEvent;
 use crate::fold::Reading;
 use crate::log::{LogError, LogWriter, StoredMessage, Winner};
 use crate::order::Position;
-use crate::reducer::{Meta, Reducer};
+use crate::reducer::{Meta, Origin, Reducer};
 use crate::standard::{EntityId, Timestamp};
 
 /// Events that other events can undo.
@@ -89,28 +90,34 @@ where
     /// [`UndoError`]; nothing is stored then. If the event was overwritten or has no inverse, later calls skip it and undo
     /// the event before it.
     pub fn undo(&mut self, now: Timestamp) -> Result<Vec<EntityId>, UndoError> {
-        self.mend()?;
-        let stored = self.log.read(|reader| reader.last_to_undo())?.ok_or(UndoError::Nothing)?;
-        let inverse = match self.inverse_of(&stored) {
-            Err(error @ (UndoError::Overtaken { .. } | UndoError::Irreversible { .. })) => {
-                self.log.write(|writer| writer.mark_undone(&stored.position))?;
-                return Err(error);
+        loop {
+            let undoing = self.start_undo()?;
+            let inverse = undoing.inverse();
+            if let Some(entities) = self.finish_undo(now, &undoing, inverse)? {
+                return Ok(entities);
             }
-            inverse => inverse?,
-        };
-        Ok(self.emit_by(|writer, clock| {
-            let (entities, changes) = write_events(writer, clock, now, &inverse)?;
-            writer.mark_undone(&stored.position)?;
-            changes.iter().try_for_each(|change| writer.mark_undone(&change.position))?;
-            if stored.message.head().is_delete() {
-                mark_tombstones_undone(writer, &stored)?;
-            }
-            Ok((entities, changes))
-        })?)
+        }
     }
 
-    /// Returns the events that undo a message.
-    fn inverse_of(&self, stored: &StoredMessage) -> Result<Vec<R::Event>, UndoError> {
+    /// Returns what is to be undone, so that its inverse is found while the device goes on.
+    pub(crate) fn start_undo(&mut self) -> Result<Undoing<R>, UndoError> {
+        self.mend()?;
+        let stored = self.last_to_undo()?;
+        Ok(Undoing { origin: origin_of(self.log.links(), stored.origin), past: self.past()?, stored })
+    }
+
+    /// Emits the inverse of an event; `None` if that is not the last one to undo any more.
+    pub(crate) fn finish_undo(
+        &mut self,
+        now: Timestamp,
+        undoing: &Undoing<R>,
+        inverse: Result<Vec<R::Event>, UndoError>,
+    ) -> Result<Option<Vec<EntityId>>, UndoError> {
+        let Undoing { stored, .. } = undoing;
+        self.mend()?;
+        if self.last_to_undo()?.position != stored.position {
+            return Ok(None);
+        }
         let entity = stored.message.head().entity().clone();
         let counts = self.log.read(|reader| {
             // What an undo emitted since does not stand in the way of undoing more.
@@ -119,22 +126,57 @@ where
                 None => false,
             })
         })?;
-        if !counts {
-            return Err(UndoError::Overtaken { entity });
-        }
+        let inverse = match if counts { inverse } else { Err(UndoError::Overtaken { entity }) } {
+            Err(error @ (UndoError::Overtaken { .. } | UndoError::Irreversible { .. })) => {
+                self.log.write(|writer| writer.mark_undone(&stored.position))?;
+                return Err(error);
+            }
+            inverse => inverse?,
+        };
+        let emitted = self.emit_by(|writer, clock| {
+            let (entities, changes) = write_events(writer, clock, now, &inverse)?;
+            writer.mark_undone(&stored.position)?;
+            changes.iter().try_for_each(|change| writer.mark_undone(&change.position))?;
+            if stored.message.head().is_delete() {
+                mark_tombstones_undone(writer, stored)?;
+            }
+            Ok((entities, changes))
+        })?;
+        Ok(Some(emitted))
+    }
+
+    fn last_to_undo(&self) -> Result<StoredMessage, UndoError> {
+        self.log.read(|reader| reader.last_to_undo())?.ok_or(UndoError::Nothing)
+    }
+}
+
+/// An event that is being undone.
+pub(crate) struct Undoing<R> {
+    stored: StoredMessage,
+    origin: Origin,
+    past: Past<R>,
+}
+
+impl<R: Reducer> Undoing<R>
+where
+    R::Event: Undo<R>,
+{
+    /// Returns the events that undo it.
+    pub(crate) fn inverse(&self) -> Result<Vec<R::Event>, UndoError> {
+        let Self { stored, origin, past } = self;
+        let entity = stored.message.head().entity().clone();
         let (event, event_type) = match Reading::<R::Event>::of(&stored.message) {
             Reading::Event { event, event_type } => (event, event_type),
             Reading::Delete { event } => (event, ""),
             _ => return Err(UndoError::Irreversible { entity }),
         };
-        if let Some(horizon) = self.horizon()?
+        if let Some(horizon) = past.horizon()?
             && stored.position <= horizon
         {
             return Err(UndoError::BeforeHorizon { horizon });
         }
-        let before = self.state_before(Some(stored.position))?;
-        let origin = origin_of(self.log.links(), stored.origin);
-        let meta = Meta::new(entity.clone(), stored.position.changed, event_type, origin);
+        let before = past.state_before(Some(stored.position))?;
+        let meta = Meta::new(entity.clone(), stored.position.changed, event_type, origin.clone());
         event.inverse(&meta, &before).ok_or(UndoError::Irreversible { entity })
     }
 }

@@ -29,10 +29,15 @@ pub(crate) struct Computed<R> {
     /// The last message of the source.
     pub(crate) at: Option<Position>,
     pub(crate) unread: Unread,
+    /// Whether the root of every event is known, if the reducer promises that roots are independent.
+    pub(crate) is_tidy: bool,
     /// Serialized states on the way that a fold may start from.
     pub(crate) taken: Vec<Taken>,
     /// How many messages came after the last of them, or after the start.
     pub(crate) since_taken: u64,
+    /// About how many bytes all messages have, and those after the last of the states, or after the start.
+    pub(crate) folded: u64,
+    pub(crate) folded_since_taken: u64,
     /// States that were kept before, as of this position or a later one, are not sound any more.
     #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "only a device keeps states"))]
     pub(crate) spoiled: Option<Position>,
@@ -45,7 +50,16 @@ pub(crate) struct Computed<R> {
 pub(crate) struct Taken {
     pub(crate) at: Position,
     pub(crate) number: u64,
+    pub(crate) is_tidy: bool,
+    pub(crate) folded: u64,
     pub(crate) state: Arc<Vec<u8>>,
+}
+
+impl Taken {
+    fn checkpoint(&self) -> Checkpoint {
+        let Self { at, is_tidy, folded, state, number: _ } = self;
+        Checkpoint { at: *at, state: state.clone(), is_tidy: *is_tidy, folded: *folded }
+    }
 }
 
 /// When states are serialized on the way.
@@ -62,6 +76,9 @@ pub(crate) struct Cadence {
 /// One event more between serialized states for this many bytes of state, so that writing them costs little beside
 /// folding.
 const BYTES_AN_EVENT: u64 = 64;
+
+/// Larger states are not kept on the way.
+const MOST_BYTES: usize = 1 << 20;
 
 /// How many are kept of each power of two of their age.
 const OF_AN_AGE: u64 = 4;
@@ -97,9 +114,13 @@ pub(crate) fn compute<R: Reducer, S: Source<R::Event>>(
 ) -> Result<Computed<R>, S::Error> {
     let start = kept_before::<R, S>(source, &unread, from)?;
     let has_resumed = start.is_some();
+    let is_tidy = R::INDEPENDENT_ROOTS && start.as_ref().is_none_or(|(start, _)| start.is_tidy);
     let mut run = Run::<R, S> {
         source,
         unread,
+        is_tidy,
+        folded: start.as_ref().map_or(0, |(start, _)| start.folded),
+        folded_at_taken: start.as_ref().map_or(0, |(start, _)| start.folded),
         cadence,
         origin: start.as_ref().map(|(kept, _)| kept.clone()),
         start: start.as_ref().map(|(kept, _)| kept.clone()),
@@ -129,11 +150,11 @@ fn kept_before<R: Reducer, S: Source<R::Event>>(
     before: Option<&Position>,
 ) -> Result<Option<(Checkpoint, R)>, S::Error> {
     let mut before = before.copied();
-    while let Some(Kept { at, state }) = source.kept_before(before.as_ref())? {
+    while let Some(Kept { at, state, is_tidy, folded }) = source.kept_before(before.as_ref())? {
         if unread.is_sound(&at)
             && let Ok(read) = rmp_serde::from_slice(&state)
         {
-            return Ok(Some((Checkpoint { at, state: state.into() }, read)));
+            return Ok(Some((Checkpoint { at, state: state.into(), is_tidy, folded }, read)));
         }
         before = Some(at);
     }
@@ -157,6 +178,9 @@ type ReadableBefore = (Option<Position>, Vec<(Position, UnreadEntry)>);
 struct Run<'a, R: Reducer, S: Source<R::Event>> {
     source: &'a mut S,
     unread: Unread,
+    is_tidy: bool,
+    folded: u64,
+    folded_at_taken: u64,
     cadence: Cadence,
     /// A state that was kept before, at or before which every way of this fold started; `None` for the first of all.
     origin: Option<Checkpoint>,
@@ -191,7 +215,7 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
     fn go(&mut self) -> Result<bool, S::Error> {
         match self.walk()? {
             Flow::Anew => {
-                self.begin(self.start.clone());
+                self.begin(self.taken.last().map(Taken::checkpoint).or_else(|| self.start.clone()));
                 return Ok(false);
             }
             Flow::On | Flow::Back => {}
@@ -271,7 +295,9 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
         if self.is_discovering || self.unread.contains(&position) || self.trail.has_panicked(&position) {
             return Ok(Flow::On);
         }
-        if self.trail.is_full() {
+        if self.trail.is_full() && self.trail.is_calm() {
+            self.trail.let_go();
+        } else if self.trail.is_full() {
             match self.verify()? {
                 Flow::On => self.trail.check_in(),
                 flow => return Ok(flow),
@@ -289,6 +315,8 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
         let Some(outcome) = item.event().map(|(event, meta)| apply(&mut self.trail.state, event, &meta)) else {
             return Ok(Flow::On);
         };
+        self.is_tidy &= item.root.is_some();
+        self.folded += item.weight as u64;
         let (position, entity) = (item.position, item.entity.clone());
         self.trail.push(item);
         let Err(reason) = outcome else { return Ok(Flow::On) };
@@ -371,7 +399,10 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
     fn set_aside(&mut self) -> Result<(), S::Error> {
         let aside = std::mem::take(&mut self.aside);
         self.ends = None;
-        let Some(first) = aside.iter().map(|aside| aside.stand_in).min() else { return Ok(()) };
+        let Some(mut first) = aside.iter().map(|aside| aside.stand_in).min() else { return Ok(()) };
+        for Aside { entity, stand_in, .. } in &aside {
+            first = self.first_of_another_type(entity, stand_in)?.map_or(first, |other| other.min(first));
+        }
         for Aside { position, entity, reason, stand_in, passed } in aside {
             for (position, entry) in passed {
                 self.unread.note(position, entry.with_stand_in(Some(stand_in)));
@@ -382,11 +413,12 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
         self.spoiled = Some(self.spoiled.map_or(first, |spoiled| spoiled.min(first)));
         self.taken.retain(|taken| taken.at < first);
         let start = match self.taken.last() {
-            Some(taken) => Some(Checkpoint { at: taken.at, state: taken.state.clone() }),
+            Some(taken) => Some(taken.checkpoint()),
             None if self.origin.as_ref().is_none_or(|origin| origin.at < first) => self.origin.clone(),
             None => {
                 let kept = kept_before::<R, S>(self.source, &self.unread, Some(&first))?;
                 self.origin = kept.map(|(kept, _)| kept);
+                self.is_tidy &= self.origin.as_ref().is_none_or(|origin| origin.is_tidy);
                 self.origin.clone()
             }
         };
@@ -396,6 +428,20 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
         Ok(())
     }
 
+    /// Returns the first version before `stand_in` that is of another type. A state that holds it may keep some of it
+    /// when the other is applied on top.
+    fn first_of_another_type(&mut self, entity: &EntityId, stand_in: &Position) -> Result<Option<Position>, S::Error> {
+        let Some(item) = self.source.item(stand_in)? else { return Ok(None) };
+        let (mut before, mut first) = (*stand_in, None);
+        while let Some(earlier) = self.source.earlier(entity, &before)? {
+            before = earlier.position;
+            if earlier.unread().is_none() && earlier.reading.event_type() != item.reading.event_type() {
+                first = Some(before);
+            }
+        }
+        Ok(first)
+    }
+
     /// Begins a way.
     fn begin(&mut self, start: Option<Checkpoint>) {
         let state = start.as_ref().and_then(|start| rmp_serde::from_slice(&start.state).ok());
@@ -403,6 +449,8 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
         let start = start.filter(|_| state.is_some());
         self.at = start.as_ref().map(|start| start.at);
         self.start.clone_from(&start);
+        self.folded = start.as_ref().map_or(0, |start| start.folded);
+        self.folded_at_taken = self.folded;
         self.trail.begin(start.zip(state));
         self.since_taken = 0;
     }
@@ -413,24 +461,36 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
             Flow::On => {}
             flow => return Ok(flow),
         }
-        self.since_taken = 0;
+        (self.since_taken, self.folded_at_taken) = (0, self.folded);
         let Some(state) = self.trail.check_in() else {
             // A state that does not serialize is folded whenever the log is opened.
             self.next_taken = u64::MAX;
             return Ok(Flow::On);
         };
         self.next_taken = Cadence::interval(self.cadence.events, state.len());
-        if !self.cadence.only_last {
+        if !self.cadence.only_last && state.len() <= MOST_BYTES {
             let number = self.taken.last().map_or(self.cadence.last_number, |last| last.number) + 1;
-            self.taken.push(Taken { at, number, state });
+            self.taken.push(Taken { at, number, is_tidy: self.is_tidy, folded: self.folded, state });
             self.taken.retain(|taken| Cadence::is_kept(taken.number, number));
         }
         Ok(Flow::On)
     }
 
     fn finish(self, has_resumed: bool) -> Computed<R> {
-        let Self { mut taken, unread, at, trail, since_taken, spoiled, .. } = self;
+        let Self { mut taken, unread, is_tidy, folded, folded_at_taken, at, trail, since_taken, spoiled, .. } = self;
+        let folded_since_taken = folded.saturating_sub(folded_at_taken);
         taken.retain(|taken| unread.is_sound(&taken.at));
-        Computed { state: trail.state, at, unread, taken, since_taken, spoiled, has_resumed }
+        Computed {
+            state: trail.state,
+            at,
+            unread,
+            is_tidy,
+            taken,
+            since_taken,
+            folded,
+            folded_since_taken,
+            spoiled,
+            has_resumed,
+        }
     }
 }

@@ -4,6 +4,8 @@
 
 mod compute;
 mod reading;
+#[cfg(feature = "store")]
+mod root;
 mod source;
 mod trail;
 mod unread;
@@ -19,6 +21,8 @@ pub(crate) use reading::Reading;
 pub(crate) use reading::read_event;
 #[cfg(feature = "store")]
 pub(crate) use reading::{delete_is_event, event_type};
+#[cfg(feature = "store")]
+pub(crate) use root::root_of;
 pub(crate) use source::{Item, Kept, Source};
 pub(crate) use unread::UnreadEntry;
 #[cfg(feature = "testing")]

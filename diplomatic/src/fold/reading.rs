@@ -62,6 +62,15 @@ impl<E: DiplomaticEvent> Reading<E> {
         }
     }
 
+    /// Returns the type of an event; that of deletes is empty.
+    pub(crate) const fn event_type(&self) -> Option<&'static str> {
+        match self {
+            Self::Event { event_type, .. } => Some(event_type),
+            Self::Delete { .. } => Some(""),
+            Self::SilentDelete | Self::OwnKind | Self::Unknown { .. } | Self::Unfit { .. } => None,
+        }
+    }
+
     /// Reads a message for an enum that reads all.
     fn of_any(message: &Message) -> Self {
         match read_event(Stored::Message(message)) {

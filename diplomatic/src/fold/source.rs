@@ -1,9 +1,15 @@
 //! Where a fold takes its messages from.
 
 use super::{Reading, UnreadEntry};
+#[cfg(feature = "store")]
+use super::{root_of, weight};
+#[cfg(feature = "store")]
+use crate::event::DiplomaticEvent;
 use crate::order::Position;
 use crate::reducer::{Meta, Origin};
 use crate::standard::EntityId;
+#[cfg(feature = "store")]
+use crate::standard::Message;
 
 /// A message, as an event enum reads it.
 pub(crate) struct Item<E> {
@@ -11,8 +17,21 @@ pub(crate) struct Item<E> {
     pub(crate) entity: EntityId,
     pub(crate) origin: Origin,
     pub(crate) reading: Reading<E>,
+    /// Its [root](super::root_of), if that was asked for.
+    pub(crate) root: Option<EntityId>,
     /// About how many bytes it takes.
     pub(crate) weight: usize,
+}
+
+#[cfg(feature = "store")]
+impl<E: DiplomaticEvent> Item<E> {
+    /// Reads a message, and finds out its root if asked to.
+    pub(crate) fn of(message: &Message, origin: Origin, wants_root: bool) -> Self {
+        let reading = Reading::of(message);
+        let root = if wants_root { root_of(message, &reading) } else { None };
+        let (position, entity) = (Position::of(message.head()), message.head().entity().clone());
+        Self { position, entity, origin, reading, root, weight: weight(message) }
+    }
 }
 
 impl<E> Item<E> {
@@ -42,6 +61,10 @@ impl<E> Item<E> {
 pub(crate) struct Kept {
     pub(crate) at: Position,
     pub(crate) state: Vec<u8>,
+    /// Whether the root of every event before is known.
+    pub(crate) is_tidy: bool,
+    /// About how many bytes the messages have from which it was folded.
+    pub(crate) folded: u64,
 }
 
 /// Where a fold takes its messages from: a log or a file, or the part of one up to a moment.

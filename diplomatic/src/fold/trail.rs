@@ -22,6 +22,8 @@ const RESTORED_EACH: usize = 8;
 pub(super) struct Checkpoint {
     pub(super) at: Position,
     pub(super) state: Arc<Vec<u8>>,
+    pub(super) is_tidy: bool,
+    pub(super) folded: u64,
 }
 
 /// A state, and the way to it from a checkpoint.
@@ -98,6 +100,17 @@ impl<R: Reducer> Trail<R> {
     /// Tells whether the state should be checked in before more is tried.
     pub(super) const fn is_full(&self) -> bool {
         self.items.len() >= LONGEST || self.bytes >= HEAVIEST
+    }
+
+    /// Tells whether the reducer ever panicked: if not, it mostly never does, and a way back is not worth its price.
+    pub(super) const fn is_calm(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Forgets the way back.
+    pub(super) fn let_go(&mut self) {
+        self.is_whole = false;
+        self.clear();
     }
 
     /// Remembers what is tried.

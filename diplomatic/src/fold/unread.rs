@@ -113,6 +113,12 @@ impl UnreadEntry {
         Self { why: Why::Quarantined(Quarantined { entity, changed, reason, panicked: true }), stand_in: None }
     }
 
+    /// Tells whether another version counts in its place.
+    #[cfg(feature = "store")]
+    pub(crate) const fn hides(&self) -> bool {
+        self.stand_in.is_some()
+    }
+
     /// Names the version that counts in its place.
     pub(crate) fn with_stand_in(self, stand_in: Option<Position>) -> Self {
         Self { stand_in, ..self }
@@ -289,6 +295,11 @@ impl Unread {
 
     pub(crate) fn has_panicked(&self, position: &Position) -> bool {
         self.panicked.contains(position)
+    }
+
+    /// Tells whether the reducer panicked over nothing, and no entry hides another version.
+    pub(crate) fn hides_nothing(&self) -> bool {
+        self.panicked.is_empty() && self.hiding.is_empty()
     }
 
     /// Returns the version of an entity that counts, given its latest; it may be one over which the reducer panics.

@@ -93,6 +93,8 @@ pub(super) fn create_new_tables(transaction: &WriteTransaction) -> Result<(), Lo
     transaction.open_table(tables::WITNESSES)?;
     transaction.open_table(tables::WITNESSED_AT)?;
     transaction.open_table(tables::ABSENT)?;
+    transaction.open_table(tables::PIECES)?;
+    transaction.open_table(tables::UNDOABLE)?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use redb::{Database, WriteTransaction};
 use super::database::begin_write;
 use super::error::LogError;
 use super::format::{FORMAT, create_new_tables, put_format};
+use super::tables;
 use super::vault::Vault;
 use super::write::LogWriter;
 
@@ -27,8 +28,17 @@ pub(super) fn migrate(database: &Database, from: u32, vault: &Vault, rng: &mut d
     if from < 2 {
         migration_001_attach_registers_to_their_current_parents(&transaction, vault, rng)?;
     }
+    if from < 3 {
+        migration_002_cut_snapshots_into_pieces(&transaction)?;
+    }
     put_format(&transaction)?;
     Ok(transaction.commit()?)
+}
+
+/// Format 3 has snapshots in pieces. Those that are there are of no use: they are made again.
+fn migration_002_cut_snapshots_into_pieces(transaction: &WriteTransaction) -> Result<(), LogError> {
+    transaction.open_table(tables::SNAPSHOTS)?.retain(|_, _| false)?;
+    Ok(())
 }
 
 /// Format 2 has registers under their current parents, and not under those that they had first.
@@ -47,9 +57,9 @@ mod tests {
     use redb::ReadableDatabase;
 
     use super::*;
+    use crate::log::THIS_DEVICE;
     use crate::log::format::{Identity, identify, initialize};
     use crate::log::rows::register_key;
-    use crate::log::{THIS_DEVICE, tables};
     use crate::standard::{Body, Encode, EntityBody, EntityId, Message, Seed, Timestamp};
 
     #[test]

@@ -8,8 +8,8 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata}
 use super::error::LogError;
 use super::peers::held_key;
 use super::rows::{
-    Link, Winner, decode_link, decode_message, decode_winner, overwritten_key, skipped_key, snapshot_key,
-    split_overwritten_key, split_skipped_key, split_snapshot_key,
+    Link, Winner, decode_link, decode_message, decode_winner, overwritten_key, skipped_key, split_overwritten_key,
+    split_skipped_key,
 };
 use super::vault::{EntityKey, Vault};
 use super::{THIS_DEVICE, tables};
@@ -48,12 +48,6 @@ pub(crate) struct Queued {
 pub(crate) struct QueueLimits {
     pub(crate) bags: usize,
     pub(crate) bytes: usize,
-}
-
-/// A state as of a position.
-pub(crate) struct Snapshot {
-    pub(crate) at: Position,
-    pub(crate) state: Vec<u8>,
 }
 
 impl<'t> LogReader<'t> {
@@ -156,15 +150,24 @@ impl<'t> LogReader<'t> {
     /// Returns the last message that this device emitted, and that was neither undone nor undid another.
     pub(crate) fn last_to_undo(&self) -> Result<Option<StoredMessage>, LogError> {
         let undone = self.transaction.open_table(tables::UNDONE)?;
-        for row in self.messages.iter()?.rev() {
-            let (key, sealed) = row?;
-            if undone.get(key.value())?.is_some() || self.is_own_kind(key.value())? {
-                continue;
+        let to_undo = |key: &[u8; 48]| -> Result<Option<StoredMessage>, LogError> {
+            if undone.get(key)?.is_some() || self.is_own_kind(key)? {
+                return Ok(None);
             }
-            let stored = self.open_message(key.value(), sealed.value())?;
+            let Some(sealed) = self.messages.get(key)? else { return Ok(None) };
+            let stored = self.open_message(key, sealed.value())?;
             // The tombstones of registers come with that of their entity.
             let is_part = stored.message.head().is_delete() && stored.message.head().entity().is_derived();
-            if stored.origin == THIS_DEVICE && !is_part {
+            Ok(Some(stored).filter(|stored| stored.origin == THIS_DEVICE && !is_part))
+        };
+        for row in self.transaction.open_table(tables::UNDOABLE)?.iter()?.rev() {
+            if let Some(stored) = to_undo(row?.1.value())? {
+                return Ok(Some(stored));
+            }
+        }
+        // What is not remembered in that order was emitted before.
+        for row in self.messages.iter()?.rev() {
+            if let Some(stored) = to_undo(row?.0.value())? {
                 return Ok(Some(stored));
             }
         }
@@ -354,34 +357,6 @@ impl<'t> LogReader<'t> {
                 Ok((split_skipped_key(key.value()), note))
             })
             .collect()
-    }
-
-    /// Returns the last snapshot of the fold with this fingerprint that stands before `before`; one that does not
-    /// open is no snapshot.
-    pub(crate) fn snapshot_before(
-        &self,
-        before: Option<&Position>,
-        fingerprint: &[u8; 32],
-    ) -> Result<Option<Snapshot>, LogError> {
-        let table = self.transaction.open_table(tables::SNAPSHOTS)?;
-        let end = before.map(|before| snapshot_key(before, 0));
-        let end = end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        for row in table.range::<&[u8; 56]>((Bound::Unbounded, end))?.rev() {
-            let (key, sealed) = row?;
-            let Ok(value) = self.vault.open("snapshots-1", key.value(), sealed.value()) else { continue };
-            if let Some((found, state)) = value.split_first_chunk::<32>()
-                && found == fingerprint
-            {
-                return Ok(Some(Snapshot { at: split_snapshot_key(key.value()).0, state: state.to_vec() }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Returns the largest number of a snapshot; 0 if there is none.
-    pub(crate) fn last_snapshot_number(&self) -> Result<u64, LogError> {
-        let table = self.transaction.open_table(tables::SNAPSHOTS)?;
-        Ok(table.last()?.map_or(0, |(key, _)| split_snapshot_key(key.value()).1))
     }
 }
 

@@ -24,6 +24,22 @@ pub(crate) struct Link {
     pub(crate) cursor: Vec<u8>,
 }
 
+/// The hash of a piece's content, which only those with the seed can tell anything from.
+pub(crate) type PieceHash = [u8; 32];
+
+/// What was noted of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SnapshotNote {
+    /// Whether the fold knew the root of every event.
+    pub(crate) is_tidy: bool,
+    /// Whether it is the state of that moment: nothing later had taken the place of what it is made of.
+    pub(crate) is_whole: bool,
+    /// About how many bytes the messages have from which it was folded.
+    pub(crate) folded: u64,
+    /// How many bytes it has.
+    pub(crate) len: u64,
+}
+
 pub(super) fn encode_message(origin: u32, message: &Message) -> Vec<u8> {
     let body = message.body().unwrap_or_default();
     let head = message.head().as_bytes();
@@ -122,4 +138,26 @@ pub(super) fn split_snapshot_key(key: &[u8; 56]) -> (Position, u64) {
     let (at, number) = key.split_first_chunk::<48>().expect("a key of this table has 56 bytes");
     let number = number.first_chunk().expect("a key of this table has 56 bytes");
     (Position::from_bytes(at), u64::from_be_bytes(*number))
+}
+
+/// Encodes a snapshot: its bytes are in its pieces.
+pub(super) fn encode_snapshot(fingerprint: &[u8; 32], note: SnapshotNote, pieces: &[PieceHash]) -> Vec<u8> {
+    let SnapshotNote { is_tidy, is_whole, folded, len } = note;
+    let mut value = Vec::with_capacity(64 + pieces.len() * 32);
+    value.extend_from_slice(fingerprint);
+    value.push(u8::from(is_tidy) | u8::from(is_whole) << 1);
+    put_varint(&mut value, folded);
+    put_varint(&mut value, len);
+    pieces.iter().for_each(|hash| value.extend_from_slice(hash));
+    value
+}
+
+/// Decodes a snapshot of the fold with this fingerprint.
+pub(super) fn decode_snapshot(value: &[u8], fingerprint: &[u8; 32]) -> Option<(SnapshotNote, Vec<PieceHash>)> {
+    let mut reader = Reader::new(value.strip_prefix(fingerprint)?);
+    let marks = reader.byte().ok()?;
+    let (folded, len) = (reader.varint().ok()?, reader.varint().ok()?);
+    let (pieces, rest) = reader.rest().as_chunks::<32>();
+    let note = SnapshotNote { is_tidy: marks & 1 != 0, is_whole: marks & 2 != 0, folded, len };
+    rest.is_empty().then(|| (note, pieces.to_vec()))
 }

@@ -33,6 +33,10 @@ pub(super) const DROPPED: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::
 /// Events of this device that were undone, and those that did it. Key: position. Value: none.
 pub(super) const UNDONE: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("undone-1");
 
+/// The last events that this device emitted, in the order in which it did: a clock that runs ahead somewhere puts some of
+/// them behind later ones in the total order. Key: a number that counts up. Value: position.
+pub(super) const UNDOABLE: TableDefinition<'_, u64, &[u8; 48]> = TableDefinition::new("undoable-1");
+
 /// Lists of the entities that are there, in a log that was asked for one. Key: see [`Row`](super::index::Row). Value:
 /// none.
 pub(super) const INDEX: TableDefinition<'_, &[u8; 57], ()> = TableDefinition::new("index-1");
@@ -50,8 +54,13 @@ pub(super) const LINKS: TableDefinition<'_, &[u8; 4], &[u8]> = TableDefinition::
 /// reads the host.
 pub(super) const SKIPPED: TableDefinition<'_, &[u8; 12], &[u8]> = TableDefinition::new("skipped-1");
 
-/// States as of a position. Key: position (48) · number (8, big-endian), counted up from 1. Value: bytes(32) fingerprint of the fold · state.
+/// States as of a position. Key: position (48) · number (8, big-endian), counted up from 1. Value: bytes(32) fingerprint of the
+/// fold · u8 marks: 1 tidy, 2 whole · varint bytes of what was folded · varint bytes of the state · bytes(32) hash of
+/// each piece. See [`SnapshotNote`](super::rows::SnapshotNote).
 pub(super) const SNAPSHOTS: TableDefinition<'_, &[u8; 56], &[u8]> = TableDefinition::new("snapshots-1");
+
+/// Pieces of the states. Key: keyed hash of the piece. Value: the piece.
+pub(super) const PIECES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("pieces-1");
 
 /// The messages that the app's last fold could not apply, and that would count if it could. Key: position. Value:
 /// bytes(32) fingerprint of the fold · why.

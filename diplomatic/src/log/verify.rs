@@ -349,6 +349,12 @@ impl LogReader<'_> {
                 report.add("snapshots-1", key.value(), StoreProblemKind::Unreadable);
             }
         }
+        for row in self.transaction.open_table(tables::PIECES)?.iter()? {
+            let (key, sealed) = row?;
+            if self.vault.open("pieces-1", key.value(), sealed.value()).is_err() {
+                report.add("pieces-1", key.value(), StoreProblemKind::Unreadable);
+            }
+        }
         Ok(())
     }
 }
@@ -376,6 +382,7 @@ mod tests {
     use rand::rngs::StdRng;
     use redb::{TableDefinition, WriteTransaction};
 
+    use super::super::rows::SnapshotNote;
     use super::*;
     use crate::log::{Access, AccessKind, Backing, Change, THIS_DEVICE};
     use crate::standard::{Body, EntityBody, Label, Message, Seed, Timestamp};
@@ -407,11 +414,14 @@ mod tests {
             Message::new(EntityId::new(b"gone", AT), AT, 4, None).unwrap(),
         ];
         log.write(|writer| writer.build_index()).unwrap();
+        let pieces = log.cut(b"state".to_vec());
         log.write(|writer| {
             let inserted = messages.into_iter().map(|message| writer.insert(message, THIS_DEVICE));
             let changes: Vec<Option<Change>> = inserted.collect::<Result<_, _>>()?;
             let at = changes[0].as_ref().map(|change| change.position).unwrap();
-            writer.put_snapshot(&at, 1, &[0; 32], b"state")
+            writer.put_pieces(&pieces, 0, usize::MAX)?;
+            let note = SnapshotNote { is_tidy: true, is_whole: true, folded: 0, len: 5 };
+            writer.put_snapshot((&at, 1), &[0; 32], note, &pieces)
         })
         .unwrap();
         log
@@ -463,6 +473,7 @@ mod tests {
             (found(flip::<32>("entities-1")), "entities-1"),
             (found(flip::<64>("registers-1")), "registers-1"),
             (found(flip::<56>("snapshots-1")), "snapshots-1"),
+            (found(flip::<32>("pieces-1")), "pieces-1"),
             (found(flip::<4>("links-1")), "links-1"),
         ] {
             assert!(found.contains(&(table.to_owned(), Unreadable)), "{table}: {found:?}");

@@ -8,7 +8,7 @@ use redb::ReadTransaction;
 use super::backing::survive_damage;
 use super::format::is_of;
 use super::vault::Vault;
-use super::{Log, LogError, LogReader};
+use super::{Log, LogError, LogReader, Pieces};
 use crate::standard::Seed;
 
 /// A view of the log at one moment. Other threads can read it while the log changes.
@@ -20,6 +20,11 @@ pub(crate) struct LogView {
 impl LogView {
     pub(crate) fn read<T, E: From<LogError>>(&self, act: impl FnOnce(&LogReader<'_>) -> Result<T, E>) -> Result<T, E> {
         survive_damage(|| act(&LogReader::new(&self.transaction, &self.vault)?))
+    }
+
+    /// Cuts a state into pieces of a snapshot.
+    pub(crate) fn cut(&self, state: Vec<u8>) -> Pieces {
+        Pieces::cut(&self.vault, state)
     }
 }
 
@@ -34,6 +39,11 @@ impl Log {
     pub(crate) fn view(&self) -> Result<LogView, LogError> {
         let transaction = self.with_handle(|handle| handle.begin_read())?;
         Ok(LogView { transaction, vault: self.vault.clone() })
+    }
+
+    /// Cuts a state into pieces of a snapshot.
+    pub(crate) fn cut(&self, state: Vec<u8>) -> Pieces {
+        Pieces::cut(&self.vault, state)
     }
 
     /// Returns whether this is the log of the seed's account.

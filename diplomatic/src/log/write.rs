@@ -8,13 +8,16 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, TableHandle, WriteTransa
 use super::error::LogError;
 use super::rows::{
     Link, Winner, decode_message, decode_winner, encode_link, encode_message, encode_winner, overwritten_key,
-    register_key, skipped_key, snapshot_key, split_snapshot_key,
+    register_key, skipped_key,
 };
 use super::vault::{EntityKey, Vault};
-use super::{THIS_DEVICE, tables};
+use super::{StoredMessage, THIS_DEVICE, tables};
 use crate::order::{Position, Tick};
 use crate::standard::{Content, Decode, Encode, EntityId, HeadHash, Label, Message, Timestamp};
 use crate::witness::kind;
+
+/// How many of the events that this device emitted are remembered in the order in which it did.
+const UNDOABLE: usize = 1_000;
 
 type Keyed<'t, const N: usize> = Table<'t, &'static [u8; N], &'static [u8]>;
 
@@ -293,10 +296,14 @@ impl<'t> LogWriter<'t> {
     }
 
     pub(crate) fn message(&self, position: &Position) -> Result<Option<Message>, LogError> {
+        Ok(self.stored_message(position)?.map(|stored| stored.message))
+    }
+
+    pub(crate) fn stored_message(&self, position: &Position) -> Result<Option<StoredMessage>, LogError> {
         let key = position.to_bytes();
         let Some(sealed) = self.messages.get(&key)? else { return Ok(None) };
-        let value = self.vault.open("messages-1", &key, sealed.value())?;
-        decode_message(&value).map(|(_, message)| Some(message))
+        let (origin, message) = decode_message(&self.vault.open("messages-1", &key, sealed.value())?)?;
+        Ok(Some(StoredMessage { position: *position, message, origin }))
     }
 
     /// Drops a message that does not count and that no host waits for, and remembers its position; tells whether it
@@ -330,6 +337,21 @@ impl<'t> LogWriter<'t> {
         self.transaction.open_table(tables::UNDONE)?.remove(key)?;
         self.transaction.open_table(tables::UNAPPLIED)?.remove(key)?;
         self.dropped.insert(key, ())?;
+        Ok(())
+    }
+
+    /// Notes what this device emitted, in this order. Only the last of it is remembered.
+    pub(crate) fn note_undoable(&mut self, positions: &[Position]) -> Result<(), LogError> {
+        let mut undoable = self.transaction.open_table(tables::UNDOABLE)?;
+        let mut next = undoable.last()?.map_or(0, |(number, _)| number.value()) + 1;
+        for position in &positions[positions.len().saturating_sub(UNDOABLE)..] {
+            undoable.insert(next, &position.to_bytes())?;
+            next += 1;
+        }
+        let oldest = next.saturating_sub(UNDOABLE as u64);
+        if undoable.len()? > 2 * UNDOABLE as u64 {
+            undoable.retain_in(..oldest, |_, _| false)?;
+        }
         Ok(())
     }
 
@@ -406,34 +428,6 @@ impl<'t> LogWriter<'t> {
         let (first, last) = (skipped_key(link, 0), skipped_key(link, u64::MAX));
         let mut table = self.transaction.open_table(tables::SKIPPED)?;
         table.retain_in::<&[u8; 12], _>(&first..=&last, |_, _| false)?;
-        Ok(())
-    }
-
-    /// Keeps the state as of a position, under a number.
-    pub(crate) fn put_snapshot(
-        &mut self,
-        at: &Position,
-        number: u64,
-        fingerprint: &[u8; 32],
-        state: &[u8],
-    ) -> Result<(), LogError> {
-        let key = snapshot_key(at, number);
-        let mut value = Vec::with_capacity(state.len() + 32);
-        value.extend_from_slice(fingerprint);
-        value.extend_from_slice(state);
-        let mut table = self.transaction.open_table(tables::SNAPSHOTS)?;
-        let value = self.vault.seal(table.name(), &key, &value, self.rng);
-        table.insert(&key, value.as_slice())?;
-        Ok(())
-    }
-
-    /// Drops the snapshots that `keep` does not want.
-    pub(crate) fn retain_snapshots(&mut self, keep: impl Fn(&Position, u64) -> bool) -> Result<(), LogError> {
-        let mut table = self.transaction.open_table(tables::SNAPSHOTS)?;
-        table.retain(|key, _| {
-            let (at, number) = split_snapshot_key(key);
-            keep(&at, number)
-        })?;
         Ok(())
     }
 }

@@ -53,7 +53,7 @@ impl<F: Read + Seek> FileSource<'_, F> {
             .into_iter()
             .map(|(_, read)| {
                 let ReadEntry { position, entity, reading, weight } = read.map_err(ReplayError::Damaged)?;
-                Ok(Item { position, entity, origin: Origin::File, reading, weight })
+                Ok(Item { position, entity, origin: Origin::File, reading, root: None, weight })
             })
             .collect()
     }

@@ -24,6 +24,11 @@ pub trait SyncLog {
     /// has from its queue, and moves the cursor.
     fn receive(&mut self, received: Received) -> Result<(), Self::Error>;
 
+    /// Brings up to date what [`receive`](Self::receive) may have left behind because [more](Received::more) was coming.
+    fn catch_up(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// Returns the first messages queued for this host after `after`, in order, within `limits` (but at least one, if
     /// there is any), sealed by `seal`.
     fn outgoing(
@@ -176,6 +181,9 @@ pub struct Received {
     pub settled: Vec<Seq>,
     /// The new cursor; `None` leaves it unchanged.
     pub cursor: Option<Cursor>,
+    /// Whether more is about to come, after which [`catch_up`](SyncLog::catch_up) is called. What was received is durable
+    /// either way, but a state that would have to be folded again may stay what it was until then.
+    pub more: bool,
 }
 
 /// A message from a host.

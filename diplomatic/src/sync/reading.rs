@@ -13,6 +13,9 @@ use crate::standard::{HeadHash, Seq, Signature};
 pub(crate) const MAX_LISTED: usize = 1 << 20;
 /// How many places of bags a session remembers.
 const REMEMBERED: usize = 512;
+/// How long a state may stay behind the log for the first time while more is coming. It doubles each time, so that a long
+/// burst is folded a few times.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The pause between the first audit of a session and the second. It doubles each time.
 const AUDIT_PAUSE: Duration = Duration::from_secs(30);
@@ -40,6 +43,38 @@ pub(super) struct ReadingState {
     /// Where reading was at its end the last time.
     pub(super) base: Seq,
     pub(super) has_caught_up: bool,
+    pub(super) lag: Lag,
+}
+
+/// How long the state may stay behind the log.
+#[derive(Debug)]
+pub(super) struct Lag {
+    patience: Duration,
+    until: Option<Duration>,
+}
+
+impl Lag {
+    /// Tells whether the state may be behind now.
+    pub(super) fn may_last(&mut self, now: Duration) -> bool {
+        now < *self.until.get_or_insert(now + self.patience)
+    }
+
+    /// Returns when the state has to catch up, if it may be behind.
+    pub(super) const fn until(&self) -> Option<Duration> {
+        self.until
+    }
+
+    /// Notes that the state is up to date, though more is coming.
+    pub(super) fn end(&mut self) {
+        if self.until.take().is_some() {
+            self.patience *= 2;
+        }
+    }
+
+    /// Notes that the state is up to date, and nothing is coming.
+    pub(super) const fn forget(&mut self) {
+        *self = Self { patience: PATIENCE, until: None };
+    }
 }
 
 /// A PEEK whose list is being read.
@@ -101,6 +136,7 @@ impl Default for ReadingState {
             next_audit: Duration::ZERO,
             base: Seq::ZERO,
             has_caught_up: false,
+            lag: Lag { patience: PATIENCE, until: None },
         }
     }
 }

@@ -1,11 +1,12 @@
 //! A reducer's promises, checked on the messages of one history.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use super::diff::diff;
 use super::model::{self, Panicked};
 use crate::event::{DiplomaticEvent, Draft, Shape, Target};
-use crate::fold::{Reading, delete_is_event, event_type};
+use crate::fold::{Reading, delete_is_event, event_type, root_of};
 use crate::order::Position;
 use crate::reducer::{Origin, Reducer};
 use crate::standard::{Content, EntityId, Label, Message};
@@ -20,6 +21,7 @@ pub(super) enum Law {
     Serialized,
     Overwrites,
     Deletes,
+    Roots,
     /// No promise above is broken, but the state is wrong.
     Unclear,
 }
@@ -48,6 +50,10 @@ impl Law {
             Self::Deletes => {
                 "for `deletes`, applying it gives the same state as if the events of that entity, and the registers \
                  that hang on it, had never been"
+            }
+            Self::Roots => {
+                "for `INDEPENDENT_ROOTS`, events about different entities (each with the registers that hang on it) give \
+                 the same state in either order, and a root whose events are applied again after its delete is as it was"
             }
             Self::Unclear => "the state is the fold of the live messages, sorted",
         }
@@ -107,7 +113,38 @@ pub(super) fn check<R: Reducer + PartialEq + Debug>(messages: &[Message]) -> Res
         let (old, new) = (describe::<R::Event>(old), describe::<R::Event>(new));
         differs(law, &other, &format!("the state (-), and what it is if {old} was applied before {new} came (+)"))?;
     }
+    if R::INDEPENDENT_ROOTS
+        && let Some(roots) = by_root::<R::Event>(&live)
+    {
+        let refold =
+            |order: &[&Message]| model::fold::<R>(order).map_err(|panicked| harmless::<R>(messages, &panicked));
+        let forwards: Vec<&Message> = roots.values().flatten().copied().collect();
+        let backwards: Vec<&Message> = roots.values().rev().flatten().copied().collect();
+        for order in [forwards, backwards] {
+            let names: Vec<String> = order.iter().map(|message| describe::<R::Event>(message)).collect();
+            let why = format!("the state (-), and what it is in another order of the roots, {} (+)", names.join(", "));
+            differs(Law::Roots, &refold(&order)?, &why)?;
+        }
+        for (root, of_root) in roots.iter().filter(|(root, _)| delete_is_event::<R::Event>(root)) {
+            let delete = model::tombstone(root.clone(), model::DAWN, 0);
+            let order: Vec<&Message> = live.iter().copied().chain([&delete]).chain(of_root.iter().copied()).collect();
+            let why = format!("the state (-), and what it is when {root} was deleted and applied again (+)");
+            differs(Law::Roots, &refold(&order)?, &why)?;
+        }
+    }
     Ok(())
+}
+
+/// Returns the messages that are events by their roots; `None` if that of one is not known.
+fn by_root<'m, E: DiplomaticEvent>(live: &[&'m Message]) -> Option<BTreeMap<EntityId, Vec<&'m Message>>> {
+    let mut roots: BTreeMap<EntityId, Vec<&Message>> = BTreeMap::new();
+    for message in live {
+        let reading = Reading::<E>::of(message);
+        if matches!(reading, Reading::Event { .. } | Reading::Delete { .. }) {
+            roots.entry(root_of(message, &reading)?).or_default().push(message);
+        }
+    }
+    Some(roots)
 }
 
 /// Checks that a state can be compared at all.

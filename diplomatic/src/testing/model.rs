@@ -66,7 +66,8 @@ fn is_readable<E: DiplomaticEvent>(message: &Message) -> bool {
 pub(super) fn apply<R: Reducer>(state: &mut R, message: &Message, origin: &Origin) -> Result<(), Panicked> {
     let position = place(message);
     let entity = message.head().entity().clone();
-    let item = Item { position, entity, origin: origin.clone(), reading: Reading::<R::Event>::of(message), weight: 0 };
+    let reading = Reading::<R::Event>::of(message);
+    let item = Item { position, entity, origin: origin.clone(), reading, root: None, weight: 0 };
     let Some((event, meta)) = item.event() else { return Ok(()) };
     fold::apply(state, event, &meta).map_err(|reason| Panicked { position, reason })
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use diplomatic::testing::{History, ReducerCheck, check_reducer, check_reducer_on, entity};
-use diplomatic::{Meta, Origin, Reducer};
+use diplomatic::{EntityId, Meta, Origin, Reducer};
 use serde::{Deserialize, Serialize};
 
 use crate::todo::{Items, TodoEvent, Todos, any_event};
@@ -100,6 +100,58 @@ fn an_upsert_that_keeps_something_of_the_old_is_found_out() {
     let text = complaint::<KeepsOldNotes>();
     assert!(text.starts_with("`KeepsOldNotes` does not keep its promise: for `overwrites`"), "{text}");
     assert!(steps(&text) == 2, "{text}");
+}
+
+/// A list that is kept in the order in which things were added.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Ordered {
+    titles: Vec<(EntityId, String)>,
+    items: Items,
+}
+
+impl Reducer for Ordered {
+    type Event = TodoEvent;
+
+    const INDEPENDENT_ROOTS: bool = true;
+
+    fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+        self.items.apply(event, at);
+        match event {
+            TodoEvent::Added { title } => {
+                self.titles.retain(|(todo, _)| *todo != at.entity);
+                self.titles.push((at.entity.clone(), title.clone()));
+            }
+            TodoEvent::Removed { todo } => self.titles.retain(|(other, _)| other != todo),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn roots_that_depend_on_each_other_in_spite_of_the_promise_are_found_out() {
+    let text = complaint::<Ordered>();
+    assert!(text.starts_with("`Ordered` does not keep its promise: for `INDEPENDENT_ROOTS`"), "{text}");
+    assert!(steps(&text) == 2, "{text}");
+}
+
+/// The same items, with the promise that they are independent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Independent(Items);
+
+impl Reducer for Independent {
+    type Event = TodoEvent;
+
+    const INDEPENDENT_ROOTS: bool = true;
+
+    fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+        self.0.apply(event, at);
+    }
+}
+
+#[test]
+fn a_reducer_whose_roots_are_independent_passes() {
+    check_reducer::<Independent>(any_event);
+    ReducerCheck::new().seed(1).histories(300).steps(80).run::<Independent>(any_event);
 }
 
 broken_reducer!(AppendsStatus, |items, event, at| {

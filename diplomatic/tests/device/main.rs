@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics says where")]
 
 mod ahead;
+mod bursts;
 mod clock;
 mod compaction;
 mod emit;
@@ -10,6 +11,7 @@ mod evolution;
 mod fold;
 mod format;
 mod identity;
+mod large;
 mod lists;
 mod open;
 mod past;

@@ -108,6 +108,22 @@ fn undo_goes_back_step_by_step_also_after_a_restart() {
 }
 
 #[test]
+fn undo_takes_back_what_this_device_did_last_wherever_that_stands_in_the_order() {
+    let (mut device, far) = (device(), 500_000_000_000);
+    let link = device.link_host(&Label::default()).unwrap();
+    let mut there = crate::todo::device();
+    let todo = there.emit(at(far), &added("from 2038")).unwrap();
+    deliver(&mut there, &mut device, link);
+    // What is about it sorts behind it.
+    device.emit(at(1), &renamed(&todo, "from far ahead")).unwrap();
+    device.emit(at(2), &added("milk")).unwrap();
+    device.undo(at(3)).unwrap();
+    assert_eq!(device.read(|todos| todos.items.len()), 1, "milk was added last");
+    device.undo(at(4)).unwrap();
+    assert_eq!(device.read(|todos| todos.items[&todo].0.clone()), "from 2038");
+}
+
+#[test]
 fn undo_does_not_touch_what_another_device_did_since() {
     let (mut here, mut there) = (device(), device());
     let todo = here.emit(at(1), &added("milk")).unwrap();

@@ -120,6 +120,9 @@ impl Reducer for Todos {
 
     const VERSION: u32 = 1;
 
+    /// Items and lists know nothing of each other but their IDs.
+    const INDEPENDENT_ROOTS: bool = true;
+
     /// Events about items that do not exist do nothing, because the item was deleted on another device.
     fn apply(&mut self, event: &TodoEvent, at: &Meta) {
         match event {

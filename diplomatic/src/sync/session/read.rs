@@ -83,8 +83,9 @@ impl Session {
         !peek_wanted && listing.is_none() && !complete && window.is_empty() && self.cursor.is_some()
     }
 
-    pub(super) fn reading_timers(&self) -> [Option<Duration>; 2] {
-        [self.reading.gate.shut().map(|(until, _)| until), self.reading.window.next_wake()]
+    pub(super) fn reading_timers(&self) -> [Option<Duration>; 3] {
+        let reading = &self.reading;
+        [reading.gate.shut().map(|(until, _)| until), reading.window.next_wake(), reading.lag.until()]
     }
 
     /// Sends the due PEEK or PULLs.
@@ -410,6 +411,7 @@ impl Session {
                     received.skipped.clone()
                 }
             };
+            received.more = self.is_more_coming(now) && self.reading.lag.may_last(now.elapsed);
             log.receive(received)?;
             self.storage.on_success();
             self.cursor = Some(cursor);
@@ -423,7 +425,29 @@ impl Session {
         if self.reading.complete && self.reading.window.is_empty() {
             self.finish_reading(now, log)?;
         }
+        self.catch_up(now, log)
+    }
+
+    /// Lets the state catch up at the end of a burst, and now and then in a long one.
+    fn catch_up<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+        let is_more_coming = self.is_more_coming(now);
+        if self.reading.lag.until().is_some_and(|until| until <= now.elapsed || !is_more_coming) {
+            log.catch_up()?;
+            self.reading.lag.end();
+        }
+        if !is_more_coming {
+            self.reading.lag.forget();
+        }
         Ok(())
+    }
+
+    /// Returns whether more is being listed or fetched, or is about to be.
+    fn is_more_coming(&self, now: Now) -> bool {
+        let ReadingState { listing, window, gate, .. } = &self.reading;
+        listing.is_some()
+            || window.front().0 > 0
+            || window.wanted() > 0 && gate.is_open(now.elapsed)
+            || self.is_requested(|purpose| matches!(purpose, Purpose::Pull(_)))
     }
 
     fn is_store_due(&self) -> bool {

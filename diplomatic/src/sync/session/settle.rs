@@ -273,7 +273,7 @@ impl Session {
             return Ok(());
         }
         let (skipped, settled) = self.settling.take_changes();
-        log.receive(Received { messages, known, skipped, settled, cursor })?;
+        log.receive(Received { messages, known, skipped, settled, cursor, more: false })?;
         self.cursor = cursor.or(self.cursor);
         self.storage.on_success();
         self.recount = true;
