@@ -94,7 +94,7 @@ pub(super) const ABSENT: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition
 
 /// Returns the name of the table of messages that wait for the host of a link.
 ///
-/// Key: position. Value: none. (Format 1 and early files of format 2 kept the sealed bag here; it is ignored.)
+/// Key: position. Value: none; older files hold a sealed bag, which is ignored.
 pub(super) fn queue_name(link: u32) -> String {
     format!("queue-1-{link}")
 }

@@ -29,6 +29,8 @@ pub(super) struct Settling {
     /// When the next round begins, and how many in a row left something unsettled.
     next_round: Duration,
     rounds: u32,
+    /// Whether the running round came too early for something.
+    is_hurried: bool,
     /// The rest of the round: parts of the list to look at, and bodies to fetch.
     pub(super) due: VecDeque<(Seq, Seq)>,
     pub(super) wanted: BTreeMap<Seq, Unsettled>,
@@ -187,6 +189,7 @@ impl Settling {
     pub(super) const fn hurry(&mut self) {
         self.next_round = Duration::ZERO;
         self.rounds = 0;
+        self.is_hurried = self.is_in_round;
     }
 
     /// Makes the next round begin at once, but leaves the pauses after it as they are.
@@ -225,6 +228,7 @@ impl Settling {
             }
         }
         self.is_in_round = true;
+        self.is_hurried = false;
         let listed = self.skipped.iter().filter_map(|(seq, reason)| match reason {
             SkipReason::Body { head, .. } => Some((*seq, head.clone())),
             _ => None,
@@ -238,7 +242,9 @@ impl Settling {
         self.routine = None;
         let pause = FIRST_PAUSE.saturating_mul(1 << (2 * self.rounds.min(8)));
         self.rounds = self.rounds.saturating_add(1);
-        self.next_round = now + pause.min(config.recheck);
+        if !std::mem::take(&mut self.is_hurried) {
+            self.next_round = now + pause.min(config.recheck);
+        }
     }
 
     /// Abandons the rest of the round.

@@ -61,7 +61,10 @@ impl Session {
         }
         self.cancel(|_| true);
         self.settling.abandon_round();
-        self.settling.claims.clear();
+        if !std::mem::take(&mut self.settling.claims).is_empty() {
+            // What the host does not list is pushed again.
+            self.pushing.forget();
+        }
         let reading = &mut self.reading;
         if !is_routine {
             reading.count_audit(now.elapsed);

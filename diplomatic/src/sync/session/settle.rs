@@ -81,6 +81,10 @@ impl Session {
             self.request(now, Call::Peek, Purpose::Review, |body| PeekRequest { after }.encode(body));
         } else {
             self.end_round(now, log)?;
+            // Something new may have come up during the round.
+            if self.settling.is_busy(now.elapsed) {
+                return self.request_unsettled(now, log);
+            }
         }
         Ok(())
     }
