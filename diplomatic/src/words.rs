@@ -8,7 +8,7 @@ use std::fmt;
 use bip39::{Language, Mnemonic};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::standard::Seed;
+use crate::standard::{Digest, Seed};
 
 /// The number of words in a seed.
 const COUNT: usize = 24;
@@ -133,12 +133,23 @@ impl Seed {
         hasher.update(self.expose_bytes());
         let hash = hasher.finalize();
         hasher.zeroize();
-        let (start, _) = hash.as_bytes().split_first_chunk().expect("a hash has 32 bytes");
-        let bits = u64::from_be_bytes(*start);
-        let list = Language::English.word_list();
-        // The first 44 bits, eleven a word.
-        Fingerprint([53, 42, 31, 20].map(|shift| list[(bits >> shift) as usize % list.len()]))
+        Fingerprint(four_words(hash.as_bytes()))
     }
+}
+
+impl Digest {
+    /// Returns four words for people to compare. If they are the same on two devices, so is the data.
+    pub fn words(&self) -> String {
+        four_words(self.as_bytes()).join(" ")
+    }
+}
+
+/// Returns the first 44 bits, eleven a word.
+fn four_words(hash: &[u8; 32]) -> [&'static str; 4] {
+    let (start, _) = hash.split_first_chunk().expect("a hash has 32 bytes");
+    let bits = u64::from_be_bytes(*start);
+    let list = Language::English.word_list();
+    [53, 42, 31, 20].map(|shift| list[(bits >> shift) as usize % list.len()])
 }
 
 /// Four words that identify a seed without revealing anything about it. See [`Seed::fingerprint`].

@@ -51,6 +51,9 @@ struct DatedAhead {
 struct Kept {
     messages: u64,
     bytes: u64,
+    /// The digest of everything here, and its first bits as four words: where they are the same, the data is.
+    digest: String,
+    words: String,
 }
 
 /// What this device knows about a host.
@@ -80,8 +83,9 @@ pub(crate) fn run(place: &Place) -> Result<(), Failure> {
     out.text(format_args!("Fingerprint: {fingerprint}"))?;
     let path = store.display().to_string();
     match kept {
-        Some(Kept { messages, bytes }) => {
+        Some(Kept { messages, bytes, words, .. }) => {
             out.text(format_args!("Store: {} ({}, {})", Shown(&path), Count(*messages, "message"), Bytes(*bytes)))?;
+            out.text(format_args!("Data: {words} (the same words on another device mean the same data)"))?;
         }
         None => out.text(format_args!("Store: {} (not there yet)", Shown(&path)))?,
     }
@@ -120,7 +124,9 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
     });
     let peers = device.peers()?;
     let troubles = peers::troubles(&peers).collect();
-    let (devices, missing, kept) = (peers::Known::all(&peers), peers.missing(), Some(Kept { messages, bytes }));
+    let digest = device.digest()?;
+    let kept = Some(Kept { messages, bytes, digest: digest.to_string(), words: digest.words() });
+    let (devices, missing) = (peers::Known::all(&peers), peers.missing());
     Ok(Status { fingerprint, store, kept, hosts, devices, missing, troubles, ahead })
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Default, Serialize)]
 struct Report {
     messages: u64,
+    /// The digest of everything in the store, as four words.
+    words: String,
     /// What is wrong with the store.
     problems: Vec<String>,
     hosts: Vec<HostReport>,
@@ -36,6 +38,8 @@ struct HostReport {
     #[serde(flatten)]
     host: Host,
     bags: u64,
+    /// The digest of everything there, as four words.
+    words: String,
     /// On the host, but not read by this device yet.
     to_receive: u64,
     /// In the store, but not sent to the host yet.
@@ -84,7 +88,8 @@ fn check_store(device: &Device<Raw>, output: Output) -> Result<Report, Failure> 
     progress.end();
     let checked = checked?;
     let problems = checked.problems.iter().map(ToString::to_string).collect();
-    Ok(Report { messages: checked.messages, problems, hosts: Vec::new() })
+    let words = device.digest()?.words();
+    Ok(Report { messages: checked.messages, words, problems, hosts: Vec::new() })
 }
 
 /// Reads everything at a host and compares it with the store.
@@ -101,7 +106,7 @@ async fn check_host(
     // The total is known only at the end; the number of bags read before is a good guess.
     let audited = inspector.audit_device(device, move |read| bar.set(read, seq.max(read))).await;
     progress.end();
-    let HostAudit { bags, repeated, damaged, gaps, missing_here, missing_there, .. } = audited?;
+    let HostAudit { bags, digest, repeated, damaged, gaps, missing_here, missing_there, .. } = audited?;
     let unexplained = |missing: &[Missing]| missing.iter().filter(|missing| missing.reason.is_none()).count() as u64;
     // Bags after the last one that this device read are new rather than missing.
     let unread = (bags + gaps.iter().map(|gap| gap.end() - gap.start() + 1).sum::<u64>()).saturating_sub(seq);
@@ -109,6 +114,7 @@ async fn check_host(
     Ok(HostReport {
         host,
         bags,
+        words: digest.map(|digest| digest.words()).unwrap_or_default(),
         to_receive,
         to_send: missing_there.iter().filter(|missing| missing.reason == Some(MissingReason::Queued)).count() as u64,
         missing_here: unexplained(&missing_here) - to_receive,
@@ -140,10 +146,10 @@ impl HostReport {
     }
 
     fn lines(&self) -> Vec<String> {
-        let Self { host: Host { label, address }, bags, to_receive, to_send, repeated, .. } = self;
+        let Self { host: Host { label, address }, bags, words, to_receive, to_send, repeated, .. } = self;
         let name = format!("Host {} at {}", Shown(label), Shown(address));
         let state = if self.is_wrong() { "not in order" } else { "in order" };
-        let mut lines = vec![format!("{name}: {}, {state}", Count(*bags, "bag"))];
+        let mut lines = vec![format!("{name}: {}, {state} ({words})", Count(*bags, "bag"))];
         let mut tell = |count: u64, what: &str| {
             if count > 0 {
                 lines.push(format!("  {}", what.replace("{}", &Count(count, "message").to_string())));
@@ -170,7 +176,7 @@ fn print(output: Output, report: &Report) -> Result<(), Failure> {
     }
     let mut out = output.lines();
     let state = if report.problems.is_empty() { "in order" } else { "damaged" };
-    out.text(format_args!("Store: {}, {state}", Count(report.messages, "message")))?;
+    out.text(format_args!("Store: {}, {state} ({})", Count(report.messages, "message"), report.words))?;
     report.problems.iter().try_for_each(|problem| out.text(format_args!("  {}", Shown(problem))))?;
     report.hosts.iter().flat_map(HostReport::lines).try_for_each(|line| out.text(line))?;
     out.flush()

@@ -17,7 +17,8 @@ use crate::log::LogError;
 use crate::reducer::Reducer;
 use crate::standard::calls::{Call, PeekItem, PeekRequest};
 use crate::standard::{
-    BagHead, ClockOffset, Encode, HeadHash, HostKeys, Label, OpenBagError, OpenedHead, Seed, Seq, Status, Timestamp,
+    BagHead, ClockOffset, Digest, Encode, HeadHash, HostKeys, Label, OpenBagError, OpenedHead, Seed, Seq, Status,
+    Timestamp,
 };
 use crate::sync::{Failure, MAX_LISTED, ResponseStream};
 
@@ -72,6 +73,9 @@ pub struct HostAudit {
     pub messages: u64,
     /// The number of bags whose message is also in another bag, which hosts may allow.
     pub repeated: u64,
+    /// The digest of these messages; `None` if none was looked at. A device with the same
+    /// [digest](crate::Device::digest) has just these.
+    pub digest: Option<Digest>,
     /// The bags whose signature is invalid, or whose head cannot be opened.
     pub damaged: Vec<DamagedBag>,
     /// The numbers that the host leaves out, where it has lost bags.
@@ -264,6 +268,7 @@ impl HostInspector {
             audit.missing_here.extend(missing_here(new).await?);
             watch(audit.bags);
         }
+        audit.digest = Some(Digest::of(seen.iter().copied()));
         audit.missing_there = missing_there(seen).await?;
         Ok(audit)
     }

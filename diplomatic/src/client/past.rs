@@ -9,7 +9,7 @@ use crate::device::{
 use crate::log::LogError;
 use crate::order::Position;
 use crate::reducer::Reducer;
-use crate::standard::{EntityId, Timestamp};
+use crate::standard::{Digest, EntityId, Timestamp};
 
 impl<R: Reducer> Client<R> {
     /// Runs `decide` on the current state and atomically writes the events it returns.
@@ -126,6 +126,15 @@ impl<R: Reducer> Client<R> {
         limit: usize,
     ) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
         self.shared.with_device(move |device| device.full_history(after.as_ref(), limit)).await?
+    }
+
+    /// Returns the digest of every message that is here or was. See [`Device::digest`](crate::Device::digest).
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn digest(&self) -> Result<Digest, LogError> {
+        self.shared.with_device(|device| device.digest()).await?
     }
 
     /// Returns the state as it is without the messages after `time`. It folds the log from the last snapshot before;

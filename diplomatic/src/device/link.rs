@@ -6,7 +6,7 @@ use super::Device;
 use crate::log::{LogError, QueueLimits};
 use crate::order::Position;
 use crate::reducer::Reducer;
-use crate::standard::{Bag, Decode, Encode, Head, HeadHash, Message, Seq, Timestamp};
+use crate::standard::{Bag, Decode, Encode, Head, HeadHash, Message, PublicKey, Seq, Timestamp};
 use crate::sync::{Audited, Cursor, Drained, Outgoing, PushLimits, Received, Skipped, SyncLog};
 
 /// A device's log, lent to one host's session.
@@ -119,8 +119,8 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         self.device.log.read(|reader| reader.pending(link))
     }
 
-    fn on_drained(&mut self, now: Timestamp) -> Result<Drained, LogError> {
-        self.device.on_drained(self.link, now)
+    fn on_drained(&mut self, now: Timestamp, host: &PublicKey) -> Result<Drained, LogError> {
+        self.device.on_drained(self.link, now, host)
     }
 
     fn skipped(&self) -> Result<Vec<Skipped>, LogError> {

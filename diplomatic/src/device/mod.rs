@@ -9,6 +9,7 @@ mod audit;
 mod compact;
 #[cfg(all(test, feature = "derive"))]
 mod crash;
+mod digest;
 mod emit;
 mod export;
 mod fold;
@@ -25,8 +26,10 @@ mod shown;
 mod source;
 mod undo;
 mod verify;
+mod want;
 mod witness;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 pub use ahead::Ahead;
@@ -59,7 +62,7 @@ use crate::fold::Unread;
 use crate::log::{Access, AccessKind, Backing, Change, Log, LogError, LogFailure, LogWriter, OpenLogError};
 use crate::order::{Clock, Position};
 use crate::reducer::Reducer;
-use crate::standard::{EntityId, HeadHash, Label, Message, Seed, Timestamp};
+use crate::standard::{Digest, EntityId, HeadHash, Label, Message, Seed, Timestamp};
 
 /// A device without a network.
 ///
@@ -105,6 +108,9 @@ pub struct Device<R: Reducer> {
     /// What was counted beyond the clock's bound.
     counted: Option<Counted>,
     witness_after: Option<Duration>,
+    want_every: Duration,
+    /// The digest of what is here, and of how many messages it is.
+    digest: Cell<Option<(u64, Digest)>>,
     /// What is known of other devices, as of a version of the log's.
     peers: Option<(u64, Peers)>,
 }
@@ -133,6 +139,8 @@ pub struct DeviceConfig {
     /// that apps do not see (see [`peers`](crate::peers)). `None`: it never tells, and others cannot know when a host
     /// withholds its messages.
     pub witness_after: Option<Duration>,
+    /// How often this device changes what it asks others for, while something is missing that a host should have.
+    pub want_every: Duration,
 }
 
 impl Default for DeviceConfig {
@@ -142,6 +150,7 @@ impl Default for DeviceConfig {
             snapshot_events: 2_000,
             lock_wait: Duration::from_secs(10),
             witness_after: Some(Duration::from_secs(5)),
+            want_every: Duration::from_secs(600),
         }
     }
 }
@@ -209,8 +218,9 @@ impl<R: Reducer> Device<R> {
         let mut log = Log::open(backing, access, seed, rng)?;
         log.make_witnesses(config.witness_after.is_some());
         let fold = Fold::open(&mut log, config.snapshot_events).map_err(|error| log.open_error(error))?;
-        let DeviceConfig { clock, witness_after, .. } = config;
-        Ok(Self { log, fold, clock, counted: None, witness_after, peers: None })
+        let DeviceConfig { clock, witness_after, want_every, .. } = config;
+        let digest = Cell::new(None);
+        Ok(Self { log, fold, clock, counted: None, witness_after, want_every, digest, peers: None })
     }
 
     /// Shows the state to `look`, which may call this again.

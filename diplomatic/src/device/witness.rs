@@ -7,32 +7,34 @@ use super::emit::{Emission, EmitError};
 use crate::log::{LogError, LogWriter, Waiting};
 use crate::order::Clock;
 use crate::reducer::Reducer;
-use crate::standard::Timestamp;
+use crate::standard::{EntityId, PublicKey, Timestamp};
 use crate::sync::Drained;
-use crate::witness::{MOST_NAMED, Witness};
+use crate::witness::{MOST_NAMED, Want, Witness};
 
 /// How many witnesses are made at once.
 const MOST_AT_ONCE: usize = 16;
 
 impl<R: Reducer> Device<R> {
     /// Gives a host that has everything else what was held back for it, and makes this device's witness if one is due.
-    pub(super) fn on_drained(&mut self, link: u32, now: Timestamp) -> Result<Drained, LogError> {
+    pub(super) fn on_drained(&mut self, link: u32, now: Timestamp, host: &PublicKey) -> Result<Drained, LogError> {
         self.mend()?;
         let mut drained = Drained { withheld: self.peers_now()?.withheld(link), ..Drained::default() };
         let Some(waiting) = self.log.read(|reader| reader.waiting(link))? else { return Ok(drained) };
         let due_in = self.witness_due_in(waiting, now);
         let is_due = due_in == Some(Duration::ZERO);
-        if !is_due {
-            drained.again_in = due_in;
-        }
-        if !is_due && !waiting.is_held {
+        let (want, want_in) = self.next_want(host, now)?;
+        drained.again_in = due_in.filter(|_| !is_due).into_iter().chain(want_in).min();
+        if !is_due && !waiting.is_held && !waiting.is_wanted && want.is_none() {
             return Ok(drained);
         }
         let clock = self.clock;
         let written = self.log.write(|writer| {
-            // What others said goes first: this device's own witness vouches for it.
-            if writer.give_held(link)? {
+            // What others want and said goes first: this device's own witness vouches for it.
+            if writer.answer_wants(link, host)? || writer.give_held(link)? {
                 return Ok(true);
+            }
+            if let Some(want) = &want {
+                write_own_kind(writer, clock, now, Want::entity(&want.device), want.to_body())?;
             }
             if is_due {
                 make_witnesses(writer, clock, now)?;
@@ -50,7 +52,7 @@ impl<R: Reducer> Device<R> {
     /// Returns after how long a witness is due; `None` if there is nothing to tell.
     fn witness_due_in(&self, waiting: Waiting, now: Timestamp) -> Option<Duration> {
         let quiet = self.witness_after?;
-        let Waiting { is_held: _, emitted, has_news } = waiting;
+        let Waiting { emitted, has_news, .. } = waiting;
         match emitted {
             Some((_, count)) if count >= MOST_NAMED as u64 => Some(Duration::ZERO),
             // A clock that was set back must not make the witness wait for the time that it showed.
@@ -72,19 +74,31 @@ fn make_witnesses(writer: &mut LogWriter<'_>, clock: Clock, now: Timestamp) -> R
         }
         let Some(witness) = writer.next_witness()? else { break };
         let is_full = witness.named.len() == MOST_NAMED;
-        let clock = Clock { refuse_beyond: false, ..clock };
-        match Emission::new(clock, now, 1).write_own_kind(writer, Witness::entity(&witness.device), witness.to_body()) {
-            Ok(()) => {}
-            Err(EmitError::Log(error)) => return Err(error),
-            // Only the end of the format's range is left: nothing can be written there any more.
-            Err(error) => {
-                tracing::warn!(%error, "no witness can be written");
-                break;
-            }
+        if !write_own_kind(writer, clock, now, Witness::entity(&witness.device), witness.to_body())? {
+            break;
         }
         if !is_full {
             break;
         }
     }
     Ok(())
+}
+
+/// Writes a message of the framework's own; false if there is no room for it at the end of the format's range.
+fn write_own_kind(
+    writer: &mut LogWriter<'_>,
+    clock: Clock,
+    now: Timestamp,
+    entity: EntityId,
+    body: Vec<u8>,
+) -> Result<bool, LogError> {
+    let clock = Clock { refuse_beyond: false, ..clock };
+    match Emission::new(clock, now, 1).write_own_kind(writer, entity, body) {
+        Ok(()) => Ok(true),
+        Err(EmitError::Log(error)) => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "nothing can be told to other devices any more");
+            Ok(false)
+        }
+    }
 }

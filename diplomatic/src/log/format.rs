@@ -95,6 +95,7 @@ pub(super) fn create_new_tables(transaction: &WriteTransaction) -> Result<(), Lo
     transaction.open_table(tables::ABSENT)?;
     transaction.open_table(tables::PIECES)?;
     transaction.open_table(tables::UNDOABLE)?;
+    transaction.open_table(tables::WANTS)?;
     Ok(())
 }
 

@@ -86,16 +86,16 @@ pub(crate) struct Absent {
 }
 
 /// Positions as bytes.
-mod as_bytes {
+pub(super) mod as_bytes {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::order::Position;
 
-    pub(super) fn serialize<S: Serializer>(position: &Position, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::log) fn serialize<S: Serializer>(position: &Position, serializer: S) -> Result<S::Ok, S::Error> {
         position.to_bytes().as_slice().serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Position, D::Error> {
+    pub(in crate::log) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Position, D::Error> {
         let bytes: Vec<u8> = Vec::deserialize(deserializer)?;
         let bytes = bytes.try_into().map_err(|_| serde::de::Error::custom("a position has 48 bytes"))?;
         Ok(Position::from_bytes(&bytes))
@@ -127,6 +127,8 @@ pub(crate) struct Waiting {
     pub(crate) emitted: Option<(Timestamp, u64)>,
     /// Whether compaction dropped something that others do not know of.
     pub(crate) has_news: bool,
+    /// Whether another device wants something for the host.
+    pub(crate) is_wanted: bool,
 }
 
 impl LogReader<'_> {
@@ -183,7 +185,8 @@ impl LogReader<'_> {
             (time, last.value() - first.value() + 1)
         });
         let has_news = self.transaction.open_table(tables::META)?.get("dropped-news")?.is_some();
-        Ok(Some(Waiting { is_held, emitted, has_news }))
+        let is_wanted = self.is_wanted_of(link)?;
+        Ok(Some(Waiting { is_held, emitted, has_news, is_wanted }))
     }
 }
 

@@ -136,6 +136,23 @@ impl<'t> LogReader<'t> {
         }
     }
 
+    /// Returns how many messages there are and were.
+    pub(crate) fn known_count(&self) -> Result<u64, LogError> {
+        Ok(self.messages.len()? + self.dropped.len()?)
+    }
+
+    /// Returns the hash of every message that is here or was.
+    pub(crate) fn known_hashes(&self) -> Result<Vec<HeadHash>, LogError> {
+        let mut hashes = Vec::new();
+        for row in self.messages.iter()? {
+            hashes.push(Position::from_bytes(row?.0.value()).hash);
+        }
+        for row in self.dropped.iter()? {
+            hashes.push(Position::from_bytes(row?.0.value()).hash);
+        }
+        Ok(hashes)
+    }
+
     /// Returns how many messages there are, but for the framework's own.
     pub(crate) fn message_count(&self) -> Result<u64, LogError> {
         let own_kind = self.own_kind.as_ref().map_or(Ok(0), ReadableTableMetadata::len)?;

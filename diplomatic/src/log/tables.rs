@@ -88,6 +88,9 @@ pub(super) const PEERS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition:
 /// [`WitnessRow`](super::peers::WitnessRow) in MessagePack.
 pub(super) const WITNESSES: TableDefinition<'_, &[u8; 24], &[u8]> = TableDefinition::new("witnesses-1");
 
+/// What each other device wants. Key: device ID. Value: [`WantRow`](super::wants::WantRow) in MessagePack.
+pub(super) const WANTS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("wants-1");
+
 /// Messages that a witness names and that are not here. Key: position. Value: [`Absent`](super::peers::Absent) in
 /// MessagePack.
 pub(super) const ABSENT: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("absent-1");

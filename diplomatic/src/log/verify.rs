@@ -325,6 +325,12 @@ impl LogReader<'_> {
                 report.add("peers-1", key.value(), StoreProblemKind::Unreadable);
             }
         }
+        for row in self.transaction.open_table(tables::WANTS)?.iter()? {
+            let (key, sealed) = row?;
+            if self.vault.open("wants-1", key.value(), sealed.value()).is_err() {
+                report.add("wants-1", key.value(), StoreProblemKind::Unreadable);
+            }
+        }
         for row in self.transaction.open_table(tables::WITNESSES)?.iter()? {
             let (key, sealed) = row?;
             if self.vault.open("witnesses-1", key.value(), sealed.value()).is_err() {

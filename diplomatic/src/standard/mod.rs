@@ -21,6 +21,8 @@ mod bytes;
 pub mod calls;
 #[cfg(feature = "replay")]
 mod content;
+#[cfg(feature = "seal")]
+mod digest;
 #[cfg(feature = "engine")]
 mod entity_body;
 #[cfg(feature = "seal")]
@@ -49,6 +51,8 @@ pub use bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge,
 pub(crate) use bytes::{put_varbytes, put_varint};
 #[cfg(feature = "replay")]
 pub(crate) use content::Content;
+#[cfg(feature = "seal")]
+pub use digest::Digest;
 #[cfg(feature = "engine")]
 pub use entity_body::{EntityBody, EntityBodyError};
 #[cfg(feature = "engine")]

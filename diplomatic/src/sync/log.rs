@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::Skipped;
 use crate::order::Position;
-use crate::standard::{Bag, Decode, DecodeError, Encode, Head, HeadHash, Message, Reader, Seq, Signature, Timestamp};
+use crate::standard::{
+    Bag, Decode, DecodeError, Encode, Head, HeadHash, Message, PublicKey, Reader, Seq, Signature, Timestamp,
+};
 
 /// A device's log, from the point of view of one host's session.
 ///
@@ -54,9 +56,9 @@ pub trait SyncLog {
     fn pending(&self) -> Result<u64, Self::Error>;
 
     /// Call this when everything at the host has been read and nothing is queued for it any more. The log may queue what it
-    /// holds back until then: what devices say of each other (see [`peers`](crate::peers)).
-    fn on_drained(&mut self, now: Timestamp) -> Result<Drained, Self::Error> {
-        let _ = now;
+    /// holds back until then: what devices say of each other (see [`peers`](crate::peers)), and what they lack at this host.
+    fn on_drained(&mut self, now: Timestamp, host: &PublicKey) -> Result<Drained, Self::Error> {
+        let _ = (now, host);
         Ok(Drained::default())
     }
 

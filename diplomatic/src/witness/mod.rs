@@ -2,7 +2,8 @@
 //!
 //! A *witness* says how many messages a device has emitted and which they are. It is an ordinary message, which the
 //! framework hides from apps. A host gets it only after it acknowledged everything that the witness covers. So a device
-//! that read a witness and lacks a message that it names knows that the message is withheld.
+//! that read a witness and lacks a message that it names knows that the message is withheld. A *want* asks the other
+//! devices to put such messages on the host again.
 //!
 //! This module knows what these messages say, and nothing of where they are kept.
 
@@ -17,6 +18,8 @@ mod name;
 mod ranges;
 #[cfg(feature = "store")]
 mod statement;
+#[cfg(feature = "store")]
+mod want;
 
 #[cfg(feature = "store")]
 pub(crate) use chain::ChainHash;
@@ -29,3 +32,5 @@ pub use name::DeviceId;
 pub(crate) use ranges::Ranges;
 #[cfg(feature = "store")]
 pub(crate) use statement::{Count, MOST_NAMED, Witness};
+#[cfg(feature = "store")]
+pub(crate) use want::{HostWant, MOST_WANTED, Unnamed, Want};

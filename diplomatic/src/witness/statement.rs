@@ -79,7 +79,7 @@ struct Dropped {
 impl Witness {
     /// Returns the entity of a device's witnesses.
     pub(crate) fn entity(device: &DeviceId) -> EntityId {
-        EntityId::register(WITNESS, &key(device))
+        EntityId::register(WITNESS, &register_key(device))
     }
 
     /// Returns what the device had emitted before the messages that this names.
@@ -94,7 +94,7 @@ impl Witness {
             device: *device,
             n: *n,
             chain: *chain,
-            named: Bytes(encode_named(named)),
+            named: Bytes(encode_positions(named)),
             seen: seen
                 .iter()
                 .map(|(device, Count { n, chain })| Seen { device: *device, n: *n, chain: *chain })
@@ -115,7 +115,7 @@ impl Witness {
         let witness = Self {
             device,
             emitted: Count { n, chain },
-            named: decode_named(&named.0)?,
+            named: decode_positions(&named.0)?,
             seen: seen.into_iter().map(|Seen { device, n, chain }| (device, Count { n, chain })).collect(),
             dropped: dropped.into_iter().map(|Dropped { device, ranges }| (device, ranges)).collect(),
         };
@@ -133,7 +133,7 @@ impl Witness {
     }
 }
 
-fn encode_named(named: &[Position]) -> Vec<u8> {
+pub(super) fn encode_positions(named: &[Position]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(named.len() * 40);
     for Position { changed, counter, hash } in named {
         changed.encode(&mut bytes);
@@ -144,7 +144,7 @@ fn encode_named(named: &[Position]) -> Vec<u8> {
 }
 
 /// Returns `None` for what is no list of positions, or too long a one.
-fn decode_named(bytes: &[u8]) -> Option<Vec<Position>> {
+pub(super) fn decode_positions(bytes: &[u8]) -> Option<Vec<Position>> {
     let mut reader = Reader::new(bytes);
     let mut named = Vec::new();
     while !reader.is_empty() {
@@ -161,7 +161,7 @@ fn decode_named(bytes: &[u8]) -> Option<Vec<Position>> {
 }
 
 /// Returns the key of a device's register, as the derive macro makes keys: an array of the key fields.
-fn key(device: &DeviceId) -> Vec<u8> {
+pub(super) fn register_key(device: &DeviceId) -> Vec<u8> {
     rmp_serde::to_vec(&[device]).expect("plain data serializes")
 }
 

@@ -157,6 +157,7 @@ export class Device {
     const { sentence, pending, offline, mood } = this.#pushed.sync ?? { sentence: "Connecting", pending: 0, mood: "waiting" };
     const status = this.#find("[role=status]");
     setText(status, isOpen || !this.#pushed.sync ? sentence : "The program is not running");
+    status.title = this.#pushed.sync ? `Data: ${this.#pushed.sync.words}. The same words on another device mean the same data.` : "";
     status.dataset.pending = pending;
     status.dataset.mood = isOpen ? mood : "trouble";
     this.element.dataset.offline = offline === true;

@@ -18,11 +18,18 @@ fn where_all_is_well_nothing_is_found() {
     laptop.cat("two");
     phone.run(&["sync"]).succeeds();
     let verified = phone.run(&["verify"]);
-    verified.prints(&format!("Store: 2 messages, in order\nHost host at {}: 2 bags, in order\n", host.url()));
+    let words = phone.run(&["status", "--json"]).json()["kept"]["words"].as_str().unwrap().to_owned();
+    assert_eq!(words.split(' ').count(), 4);
+    verified.prints(&format!(
+        "Store: 2 messages, in order ({words})\nHost host at {}: 2 bags, in order ({words})\n",
+        host.url()
+    ));
     assert_eq!(
         phone.run(&["verify", "--offline", "--json"]).json(),
-        json!({"messages": 2, "problems": [], "hosts": []})
+        json!({"messages": 2, "words": words, "problems": [], "hosts": []})
     );
+    laptop.run(&["sync"]).succeeds();
+    assert!(laptop.run(&["status"]).succeeds().contains(&format!("Data: {words} ")), "equal words, equal data");
 }
 
 #[test]
@@ -82,7 +89,7 @@ fn a_host_that_cannot_be_read_has_the_code_of_that() {
     server.stop();
     let verified = phone.run(&["verify"]);
     verified.fails(4, &server.url());
-    assert_eq!(verified.out, "Store: 1 message, in order\n");
+    assert!(verified.out.starts_with("Store: 1 message, in order ("), "{verified:?}");
     phone.run(&["verify", "--offline"]).succeeds();
 }
 

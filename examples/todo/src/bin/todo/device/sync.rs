@@ -1,6 +1,7 @@
 //! The sync status in a few words.
 
 use diplomatic::Timestamp;
+use diplomatic::standard::Digest;
 use diplomatic::sync::Phase;
 use serde::Serialize;
 
@@ -15,6 +16,8 @@ pub(crate) struct SyncView {
     mood: Mood,
     /// What is wrong with a clock or missing of another device, and what to do about it; usually nothing.
     clock: Vec<String>,
+    /// Four words that are the same on every device that has the same data.
+    words: String,
 }
 
 /// How urgent it is for the user.
@@ -29,7 +32,7 @@ enum Mood {
 }
 
 impl SyncView {
-    pub(crate) fn of(device: &Device) -> Self {
+    pub(crate) fn of(device: &Device, digest: &Digest) -> Self {
         let status = device.client.status();
         let (pending, offline) = (status.pending(), device.client.is_offline());
         let (words, mood) = match status.hosts().first() {
@@ -55,7 +58,7 @@ impl SyncView {
         let clock = clock.iter().map(|trouble| capitalized(&format!("{trouble}: {}.", trouble.remedy())));
         let missing = status.peers().missing_in_words(|since| format!("since {} UTC", time_of_day(since)));
         let clock = missing.map(|missing| format!("{missing}.")).into_iter().chain(clock).collect();
-        Self { sentence: with_pending(words, pending), pending, offline, mood, clock }
+        Self { sentence: with_pending(words, pending), pending, offline, mood, clock, words: digest.words() }
     }
 }
 

@@ -71,7 +71,7 @@ impl Shown {
         };
         let push = Push {
             view: news(&mut self.view, device.client.read(View::of)),
-            sync: news(&mut self.sync, SyncView::of(device)),
+            sync: news(&mut self.sync, SyncView::of(device, &device.client.digest().await.ok()?)),
             log: log.map(Vec::as_slice),
             answer,
         };

@@ -1,0 +1,143 @@
+//! Wants in the log: what this device lacks, and what others lack that is here.
+
+use redb::ReadableTable;
+use serde::{Deserialize, Serialize};
+
+use super::LogReader;
+use super::error::LogError;
+use super::peers::as_bytes;
+use super::tables;
+use super::write::LogWriter;
+use crate::order::Position;
+use crate::standard::{Message, PublicKey};
+use crate::witness::{DeviceId, HostWant, MOST_WANTED, Unnamed, Want, Witness};
+
+/// A device's latest want.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct WantRow {
+    #[serde(with = "as_bytes")]
+    position: Position,
+    /// The links for whose hosts it was answered.
+    answered: Vec<u32>,
+}
+
+impl LogReader<'_> {
+    /// Returns what this device last wanted, and where that is.
+    pub(crate) fn own_want(&self) -> Result<Option<(Position, Want)>, LogError> {
+        let Some(device) = self.device()? else { return Ok(None) };
+        let Some(winner) = self.winner(&Want::entity(&device))? else { return Ok(None) };
+        let stored = self.message(&winner.position)?;
+        Ok(stored.and_then(|stored| Want::of(&stored.message)).map(|want| (winner.position, want)))
+    }
+
+    /// Returns what is missing here and could be put on a host again.
+    pub(crate) fn lacking(&self, host: &PublicKey) -> Result<HostWant, LogError> {
+        let absent = self.absent()?;
+        let messages = absent.iter().take(MOST_WANTED).map(|(position, _)| *position).collect();
+        let mut unnamed = Vec::new();
+        for (device, record) in self.peers()? {
+            let gaps = record.gaps.iter().map(|gap| Unnamed { device, first: gap.first, last: gap.last });
+            unnamed.extend(gaps.take(MOST_WANTED.saturating_sub(unnamed.len())));
+        }
+        Ok(HostWant { host: *host.as_bytes(), messages, unnamed, holes: Vec::new() })
+    }
+
+    /// Tells whether another device wants something for a link's host that was not looked for yet.
+    pub(super) fn is_wanted_of(&self, link: u32) -> Result<bool, LogError> {
+        for row in self.transaction.open_table(tables::WANTS)?.iter()? {
+            let (key, sealed) = row?;
+            let value = self.vault.open("wants-1", key.value(), sealed.value())?;
+            let row: WantRow =
+                rmp_serde::from_slice(&value).map_err(|_| LogError::DamagedValue { table: "wants-1" })?;
+            if !row.answered.contains(&link) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl LogWriter<'_> {
+    /// Takes up what another device wants; only its latest want counts.
+    pub(super) fn take_want(&mut self, message: &Message, position: Position) -> Result<(), LogError> {
+        let Some(want) = Want::of(message) else { return self.note_odd_witness() };
+        if want.device == self.device_id()? || self.is_one_too_many(&want.device)? {
+            return Ok(());
+        }
+        let before = self.want_row(&want.device)?;
+        if before.is_none_or(|before| before.position < position) {
+            self.put_want_row(&want.device, &WantRow { position, answered: Vec::new() })?;
+        }
+        Ok(())
+    }
+
+    /// Queues for a link's host what other devices want there and this one has; tells whether there was anything.
+    pub(crate) fn answer_wants(&mut self, link: u32, host: &PublicKey) -> Result<bool, LogError> {
+        let mut is_queued = false;
+        for (device, mut row) in self.want_rows()? {
+            if row.answered.contains(&link) {
+                continue;
+            }
+            let want = self.message(&row.position)?.as_ref().and_then(Want::of);
+            let wanted = want.into_iter().flat_map(|want| want.hosts).filter(|wanted| wanted.host == *host.as_bytes());
+            for HostWant { messages, unnamed, .. } in wanted {
+                for position in messages {
+                    is_queued |= self.queue_if_here(link, &position)?;
+                }
+                for Unnamed { device, first, last } in unnamed {
+                    is_queued |= self.queue_unnamed(link, &device, first, last)?;
+                }
+            }
+            row.answered.push(link);
+            self.put_want_row(&device, &row)?;
+        }
+        Ok(is_queued)
+    }
+
+    /// Queues the witnesses that name some of a device's messages, and these messages.
+    fn queue_unnamed(&mut self, link: u32, device: &DeviceId, first: u64, last: u64) -> Result<bool, LogError> {
+        let mut is_queued = false;
+        for (_, row) in self.rows_after(device, first.saturating_sub(1), MOST_WANTED)? {
+            if row.before >= last {
+                break;
+            }
+            let witness = self.message(&row.position)?.as_ref().and_then(Witness::of);
+            for named in witness.iter().flat_map(|witness| &witness.named) {
+                is_queued |= self.queue_if_here(link, named)?;
+            }
+            is_queued |= self.queue_if_here(link, &row.position)?;
+        }
+        Ok(is_queued)
+    }
+
+    fn queue_if_here(&mut self, link: u32, position: &Position) -> Result<bool, LogError> {
+        let key = position.to_bytes();
+        let is_here = self.messages.get(&key)?.is_some();
+        if is_here {
+            self.queue_one(link, &key)?;
+        }
+        Ok(is_here)
+    }
+
+    fn want_row(&self, device: &DeviceId) -> Result<Option<WantRow>, LogError> {
+        let table = self.transaction.open_table(tables::WANTS)?;
+        let key = device.as_bytes();
+        let row = table.get(key)?.map(|sealed| self.open_row("wants-1", key, sealed.value()));
+        row.transpose()
+    }
+
+    fn want_rows(&self) -> Result<Vec<(DeviceId, WantRow)>, LogError> {
+        let table = self.transaction.open_table(tables::WANTS)?;
+        let rows = table.iter()?.map(|row| {
+            let (key, sealed) = row?;
+            Ok((DeviceId::from_bytes(*key.value()), self.open_row("wants-1", key.value(), sealed.value())?))
+        });
+        rows.collect()
+    }
+
+    fn put_want_row(&mut self, device: &DeviceId, row: &WantRow) -> Result<(), LogError> {
+        let value = self.seal_row("wants-1", device.as_bytes(), row);
+        self.transaction.open_table(tables::WANTS)?.insert(device.as_bytes(), value.as_slice())?;
+        Ok(())
+    }
+}
