@@ -230,6 +230,6 @@ impl<H: WorldHost> Desk<H> {
 
     /// Returns the phase of the status.
     pub fn phase(&self) -> Phase {
-        self.session.status().phase
+        self.session.status().phase.clone()
     }
 }

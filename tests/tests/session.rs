@@ -255,7 +255,7 @@ fn refused_bag_does_not_hold_up_the_others() {
     desk.answer(id, &body);
     assert!(desk.poll().is_empty());
     let status = desk.session.status();
-    assert_eq!((status.phase, status.pending, status.refused), (Phase::CaughtUp, 1, 1));
+    assert_eq!((&status.phase, status.pending, status.refused), (&Phase::CaughtUp, 1, 1));
     assert_eq!(status.refusal, Some(Refusal::Status(Status::from_number(99))));
     desk.now += Duration::from_secs(599);
     assert!(!desk.poll().iter().any(|action| matches!(action, Action::Request { call: Call::Push, .. })));

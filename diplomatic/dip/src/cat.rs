@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::device::{self, Place};
 use crate::failure::Failure;
+use crate::outcome;
 use crate::payload;
 use crate::time::now;
 
@@ -17,12 +18,15 @@ pub(crate) struct CatArgs {
     /// Reads JSON, the payload of an event of this type, such as todo.added.
     #[arg(long = "type", value_name = "NAME")]
     type_name: Option<String>,
+    /// Uses the host in DIP_HOST even if it has nothing of this account, because this is the account's first device there.
+    #[arg(long)]
+    create: bool,
 }
 
 pub(crate) async fn run(place: &Place, arguments: CatArgs) -> Result<(), Failure> {
     let seed = place.seed()?;
     let event = event(arguments.type_name)?;
-    place.check_hosts(&seed, false).await?;
+    place.check_hosts(&seed, arguments.create).await?;
     // The message is safe before any host is asked, and others need not wait for the hosts to write theirs.
     let entity = place.open_or_make(&seed)?.emit(now(), &event)?;
     let hosts = place.hosts()?;
@@ -36,6 +40,7 @@ pub(crate) async fn run(place: &Place, arguments: CatArgs) -> Result<(), Failure
             Ok(client) => {
                 let status = device::sync(&client, place.output).await?;
                 device::tell_troubles(&status, place.output);
+                outcome::note(place, &status);
                 client.close().await;
                 Some(status)
             }

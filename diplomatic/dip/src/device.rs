@@ -10,16 +10,13 @@ use diplomatic::{Backing, Client, Device, DeviceConfig, DeviceReader, HostReport
 use rand::rngs::StdRng;
 
 use crate::account::{self, Directory};
-use crate::check::check_account;
+use crate::check::{PATIENCE, check_account};
 use crate::failure::Failure;
 use crate::hosts::{self, Host, Hosts};
 use crate::output::Output;
 use crate::peers;
 use crate::progress::Meter;
 use crate::shown::Shown;
-
-/// How long a host may be silent before a command continues without it.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where this device keeps its data, and how it prints.
 #[derive(Debug)]

@@ -11,11 +11,14 @@ use serde::{Serialize, Serializer};
 use crate::failure::Failure;
 use crate::output::{Lines, Output};
 use crate::payload::{self, AsJson, hex};
-use crate::shown::Shown;
+use crate::shown::{Bytes, Shown};
 use crate::time::{Local, rfc3339};
 
 /// How many hex digits of an entity ID are printed for people: enough to tell two apart and to look one up.
 const SHORT: usize = 12;
+
+/// How many characters of a payload are printed for people.
+const LONGEST: usize = 400;
 
 /// One message to print.
 #[derive(Debug)]
@@ -30,9 +33,9 @@ pub(crate) struct Entry {
 
 #[derive(Debug)]
 enum What {
-    /// The type is empty for a body that has none.
     Content {
-        type_name: String,
+        /// `None` for a body that has no type.
+        type_name: Option<String>,
         payload: Vec<u8>,
         group: Option<String>,
         parent: Option<EntityId>,
@@ -64,7 +67,7 @@ impl Entry {
     /// Returns the type's name; empty for a delete, and for a body that has none.
     pub(crate) fn type_name(&self) -> &str {
         match &self.what {
-            What::Content { type_name, .. } => type_name,
+            What::Content { type_name, .. } => type_name.as_deref().unwrap_or_default(),
             What::Deleted | What::Unreadable { .. } => "",
         }
     }
@@ -73,8 +76,9 @@ impl Entry {
         matches!(self.what, What::Deleted)
     }
 
-    pub(crate) fn print(&self, out: &mut Lines, output: Output) -> Result<(), Failure> {
-        if output.is_json { out.json(self) } else { out.text(self) }
+    /// Prints it: for people, a long payload is shortened unless it is wanted in full.
+    pub(crate) fn print(&self, out: &mut Lines, output: Output, is_full: bool) -> Result<(), Failure> {
+        if output.is_json { out.json(self) } else { out.text(Line { entry: self, is_full }) }
     }
 }
 
@@ -82,11 +86,9 @@ impl What {
     fn of(event: RawEvent) -> Self {
         match event {
             RawEvent::Typed { type_name, payload, group, parent, .. } => {
-                Self::Content { type_name, payload, group, parent }
+                Self::Content { type_name: Some(type_name), payload, group, parent }
             }
-            RawEvent::Bare { body } => {
-                Self::Content { type_name: String::new(), payload: body, group: None, parent: None }
-            }
+            RawEvent::Bare { body } => Self::Content { type_name: None, payload: body, group: None, parent: None },
             RawEvent::Deleted { .. } => Self::Deleted,
             _ => Self::Unreadable { reason: "it is of a kind that this program does not know".to_owned() },
         }
@@ -94,29 +96,46 @@ impl What {
 }
 
 /// One line for people.
-impl fmt::Display for Entry {
+struct Line<'a> {
+    entry: &'a Entry,
+    is_full: bool,
+}
+
+impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entity = self.meta.entity.to_string();
+        let Entry { meta, what, origin, counts, .. } = self.entry;
+        let entity = meta.entity.to_string();
         let short = entity.get(..SHORT).unwrap_or(&entity);
-        write!(f, "{}  {short:SHORT$}  ", Local(self.meta.changed))?;
-        match &self.what {
-            What::Content { type_name, payload, .. } => {
-                let type_name = if type_name.is_empty() { "-" } else { type_name };
-                let payload = match payload::read(payload) {
-                    Some(value) => payload::json(&AsJson(&value)),
-                    None => format!("\"{}\"", hex(payload)),
+        write!(f, "{}  {short:SHORT$}  ", Local(meta.changed))?;
+        match what {
+            What::Content { type_name, payload: bytes, .. } => {
+                let type_name = match type_name.as_deref() {
+                    None => "-",
+                    Some("") => "\"\"",
+                    Some(type_name) => type_name,
                 };
-                write!(f, "{}  {payload}", Shown(type_name))?;
+                let payload = match payload::read(bytes) {
+                    Some(value) => payload::json(&AsJson(&value)),
+                    None => format!("\"{}\"", hex(bytes)),
+                };
+                write!(f, "{}  ", Shown(type_name))?;
+                match payload.char_indices().nth(LONGEST) {
+                    Some((end, _)) if !self.is_full => {
+                        let rest = Bytes(bytes.len() as u64);
+                        write!(f, "{}... ({rest} in all; --full shows them)", &payload[..end])?;
+                    }
+                    _ => f.write_str(&payload)?,
+                }
             }
             What::Deleted => f.write_str("deleted")?,
             What::Unreadable { reason } => write!(f, "unreadable: {}", Shown(reason))?,
         }
-        match &self.origin {
+        match origin {
             Some(Origin::Host(label)) => write!(f, "  from {}", Shown(&label.to_string()))?,
             Some(Origin::File) => f.write_str("  from a file")?,
             _ => {}
         }
-        if self.counts { Ok(()) } else { f.write_str("  (overwritten)") }
+        if *counts { Ok(()) } else { f.write_str("  (overwritten)") }
     }
 }
 
@@ -170,7 +189,7 @@ impl Serialize for Entry {
         let value;
         match what {
             What::Content { type_name, payload, group, parent } => {
-                document.type_name = Some(type_name.as_str()).filter(|name| !name.is_empty());
+                document.type_name = type_name.as_deref();
                 value = payload::read(payload);
                 match &value {
                     Some(value) => document.payload = Some(AsJson(value)),

@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::check::check_account;
 use crate::device::Place;
 use crate::failure::Failure;
-use crate::hosts::{Host, Hosts};
-use crate::shown::Shown;
+use crate::hosts::{self, Host, Hosts};
+use crate::text::nfc;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum HostCommand {
@@ -24,31 +24,49 @@ pub(crate) enum HostCommand {
         /// Your name for the host. The keys depend on it, so use the same one on every device and in every app.
         #[arg(long, default_value_t = Label::default().name().to_owned())]
         label: String,
+        /// The label's number, if other devices use another one than 0. The keys depend on it, too.
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        index: u64,
         /// Adds the host even if it has nothing of this account, because this is the account's first device there.
         #[arg(long)]
         create: bool,
     },
-    /// Lists the hosts.
+    /// Lists the hosts to sync with: those that were added, or the one in DIP_HOST.
     List,
-    /// Removes a host from the list. Its data stays on the host.
+    /// Removes a host from the list, and forgets what waits for it. Its data stays on the host.
     Remove {
         /// The host's label.
         label: String,
+        /// The label's number.
+        #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+        index: u64,
     },
 }
 
 pub(crate) async fn run(place: &Place, command: HostCommand) -> Result<(), Failure> {
     let directory = place.directory()?;
     match command {
-        HostCommand::Add { address, label, create } => add(place, Host { label, address }, create).await,
-        HostCommand::List => list(place, &Hosts::read(&directory)?),
-        HostCommand::Remove { label } => {
+        HostCommand::Add { address, label, index, create } => {
+            add(place, Host { label: nfc(&label), index, address }, create).await
+        }
+        HostCommand::List => list(place),
+        HostCommand::Remove { label, index } => {
             let mut hosts = Hosts::read(&directory)?;
-            let host = hosts.remove(&label)?;
+            let as_typed = hosts.remove(&Label::with_index(&label, index));
+            let host = as_typed.or_else(|_| hosts.remove(&Label::with_index(nfc(&label), index)))?;
+            forget(place, &host)?;
             hosts.write(&directory)?;
-            place.output.result(&host, format_args!("{} at {} is forgotten", Shown(&host.label), Shown(&host.address)))
+            place.output.result(&host.public(), format_args!("{host} at {} is forgotten", host.place()))
         }
     }
+}
+
+/// Drops what waits in the store for a host, and how far it was read.
+fn forget(place: &Place, host: &Host) -> Result<(), Failure> {
+    if place.store()?.exists() {
+        place.open(&place.seed()?)?.unlink_host(&host.label())?;
+    }
+    Ok(())
 }
 
 async fn add(place: &Place, host: Host, create: bool) -> Result<(), Failure> {
@@ -72,20 +90,22 @@ async fn add(place: &Place, host: Host, create: bool) -> Result<(), Failure> {
         HostAccount::Empty => ("empty", format!("has nothing of the account {fingerprint} yet")),
         _ => ("unknown", format!("does not know the account {fingerprint} yet")),
     };
-    let line = format!("{} at {} {sentence}", Shown(&host.label), Shown(&host.address));
-    place.output.result(&Added { host: &host, fingerprint: fingerprint.to_string(), account }, line)
+    let line = format!("{host} at {} {sentence}", host.place());
+    place.output.result(&Added { host: &host.public(), fingerprint: fingerprint.to_string(), account }, line)
 }
 
-fn list(place: &Place, hosts: &Hosts) -> Result<(), Failure> {
+fn list(place: &Place) -> Result<(), Failure> {
+    let hosts = place.hosts()?;
     if place.output.is_json {
-        return place.output.result(hosts, "");
+        return place.output.result(&Hosts { hosts: hosts.iter().map(Host::public).collect() }, "");
     }
-    if hosts.hosts.is_empty() {
+    if hosts.is_empty() {
         place.output.tell("There is no host: add one with `dip host add`.");
     }
-    let mut out = place.output.lines();
-    for Host { label, address } in &hosts.hosts {
-        out.text(format_args!("{}\t{}", Shown(label), Shown(address)))?;
+    if hosts::given()?.is_some() {
+        place.output.tell("DIP_HOST is set, so its host is the only one; `dip host add` has no effect meanwhile.");
     }
+    let mut out = place.output.lines();
+    hosts.iter().try_for_each(|host| out.text(format_args!("{host}\t{}", host.place())))?;
     out.flush()
 }

@@ -1,6 +1,7 @@
 //! The hosts that this device syncs with: `hosts.json` in the data directory, or `DIP_HOST`.
 
 use std::env::{self, VarError};
+use std::fmt;
 use std::path::PathBuf;
 
 use diplomatic::Label;
@@ -14,7 +15,16 @@ use crate::shown::Shown;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Host {
     pub(crate) label: String,
+    /// The label's number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) index: u64,
+    /// May hold a name and a password, which are never shown.
     pub(crate) address: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+const fn is_zero(index: &u64) -> bool {
+    *index == 0
 }
 
 /// The hosts that this device syncs with.
@@ -32,8 +42,8 @@ pub(crate) enum HostsError {
     Damaged { path: PathBuf, source: serde_json::Error },
     #[error("DIP_HOST is not text: set it to an address, such as http://localhost:31337")]
     NotText,
-    #[error("there is a host with the label {} already, at {}: remove it first, or choose another --label", Shown(.0.label.as_str()), Shown(.0.address.as_str()))]
-    SameLabel(Host),
+    #[error("there is a host with the label {host} already, at {}: remove it first, or choose another --label", host.place())]
+    SameLabel { host: Host },
     #[error("there is no host with the label {}: `dip host list` names them", Shown(.label))]
     NoSuchLabel { label: String },
 }
@@ -49,8 +59,34 @@ impl HostsError {
 
 impl Host {
     pub(crate) fn label(&self) -> Label {
-        Label::new(&self.label)
+        Label::with_index(&self.label, self.index)
     }
+
+    /// Returns the address for people, without a name and a password.
+    pub(crate) fn place(&self) -> String {
+        Shown(&without_credentials(&self.address)).to_string()
+    }
+
+    /// Returns it without a name and a password, for printing.
+    pub(crate) fn public(&self) -> Self {
+        Self { address: without_credentials(&self.address), ..self.clone() }
+    }
+}
+
+/// Shows the label, with its number unless that is 0.
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Shown(&self.label().to_string()).fmt(f)
+    }
+}
+
+/// Returns an address without what stands before an `@`.
+pub(crate) fn without_credentials(address: &str) -> String {
+    let start = address.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = address.split_at(start);
+    // A password may hold a slash that should have been escaped.
+    let place = rest.rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}{}", &rest[place..])
 }
 
 impl Hosts {
@@ -69,8 +105,8 @@ impl Hosts {
     }
 
     pub(crate) fn add(&mut self, host: Host) -> Result<(), HostsError> {
-        match self.hosts.iter().find(|other| other.label == host.label) {
-            Some(other) => Err(HostsError::SameLabel(other.clone())),
+        match self.hosts.iter().find(|other| other.label() == host.label()) {
+            Some(other) => Err(HostsError::SameLabel { host: other.clone() }),
             None => {
                 self.hosts.push(host);
                 Ok(())
@@ -78,10 +114,10 @@ impl Hosts {
         }
     }
 
-    pub(crate) fn remove(&mut self, label: &str) -> Result<Host, HostsError> {
-        match self.hosts.iter().position(|host| host.label == label) {
+    pub(crate) fn remove(&mut self, label: &Label) -> Result<Host, HostsError> {
+        match self.hosts.iter().position(|host| host.label() == *label) {
             Some(place) => Ok(self.hosts.remove(place)),
-            None => Err(HostsError::NoSuchLabel { label: label.to_owned() }),
+            None => Err(HostsError::NoSuchLabel { label: label.to_string() }),
         }
     }
 }
@@ -90,7 +126,10 @@ impl Hosts {
 pub(crate) fn given() -> Result<Option<Host>, HostsError> {
     match env::var("DIP_HOST") {
         Ok(address) if address.trim().is_empty() => Ok(None),
-        Ok(address) => Ok(Some(Host { label: Label::default().name().to_owned(), address: address.trim().to_owned() })),
+        Ok(address) => {
+            let label = Label::default().name().to_owned();
+            Ok(Some(Host { label, index: 0, address: address.trim().to_owned() }))
+        }
         Err(VarError::NotPresent) => Ok(None),
         Err(VarError::NotUnicode(_)) => Err(HostsError::NotText),
     }

@@ -39,6 +39,9 @@ pub(crate) struct LogArgs {
     /// Syncs and prints new messages until Ctrl-C. A change made earlier on another device is printed when it arrives.
     #[arg(long)]
     follow: bool,
+    /// Prints long payloads in full. With --json, they always are.
+    #[arg(long)]
+    full: bool,
 }
 
 fn digits(text: &str) -> Result<String, &'static str> {
@@ -84,7 +87,7 @@ fn print(device: &Device<Raw>, wanted: &LogArgs, output: Output) -> Result<(), F
 
 fn show(page: Vec<HistoryEntry<RawEvent>>, wanted: &LogArgs, out: &mut Lines, output: Output) -> Result<(), Failure> {
     let entries = page.into_iter().map(Entry::from_history);
-    entries.filter(|entry| wanted.wants(entry)).try_for_each(|entry| entry.print(out, output))
+    entries.filter(|entry| wanted.wants(entry)).try_for_each(|entry| entry.print(out, output, wanted.full))
 }
 
 async fn follow(client: &Client<Raw>, wanted: &LogArgs, output: Output) -> Result<(), Failure> {

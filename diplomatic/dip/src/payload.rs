@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use rmpv::ValueRef;
+use serde::de::IgnoredAny;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
@@ -17,6 +18,8 @@ that is not MessagePack is shown as a string of hex digits; with --json, it is u
 
 /// Decodes bytes that are exactly one MessagePack value.
 pub(crate) fn read(bytes: &[u8]) -> Option<ValueRef<'_>> {
+    // The decoder below takes the one byte that MessagePack never uses for nil.
+    rmp_serde::from_slice::<IgnoredAny>(bytes).ok()?;
     let mut rest = bytes;
     let value = rmpv::decode::read_value_ref(&mut rest).ok()?;
     rest.is_empty().then_some(value)
@@ -168,6 +171,9 @@ mod tests {
         assert!(read(b"").is_none());
         assert!(read(b"\x01\x02").is_none());
         assert!(read(b"\xa5abc").is_none());
+        assert!(read(b"\xc1").is_none());
+        assert!(read(b"\x92\x01\xc1").is_none());
+        assert!(read(b"\x81\xa1a\xc1").is_none());
         assert!(read(b"\xdd\xff\xff\xff\xff").is_none());
         assert!(read(&[0x91; 100_000]).is_none());
     }

@@ -32,10 +32,13 @@ pub(crate) struct ReplayArgs {
     /// Reads the rest of a damaged file and reports the damage.
     #[arg(long)]
     recover: bool,
+    /// Prints long payloads in full. With --json, they always are.
+    #[arg(long)]
+    full: bool,
 }
 
 pub(crate) fn run(place: &Place, arguments: &ReplayArgs) -> Result<(), Failure> {
-    let ReplayArgs { file, at, recover } = arguments;
+    let ReplayArgs { file, at, recover, full } = arguments;
     let mut replay = open(file, &place.seed()?, *recover, place.output)?;
     tell_damage(replay.damage(), place.output);
     let mut out = place.output.lines();
@@ -45,7 +48,7 @@ pub(crate) fn run(place: &Place, arguments: &ReplayArgs) -> Result<(), Failure> 
             Ok(event) => {
                 let entry = Entry::from_file(event);
                 if !entry.is_delete() {
-                    entry.print(&mut out, place.output)?;
+                    entry.print(&mut out, place.output, *full)?;
                 }
             }
             Err(ReplayError::Damaged(damage)) if *recover => {

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::account::{self, AccountError, Directory, Kept, read_seed};
 use crate::device::Place;
 use crate::failure::Failure;
+use crate::shown::Shown;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SeedCommand {
@@ -91,7 +92,13 @@ fn new(place: &Place, keeping: &Keeping) -> Result<(), Failure> {
 
 fn import(place: &Place, keeping: &Keeping) -> Result<(), Failure> {
     let directory = place.directory()?;
-    check_is_free(&directory)?;
+    let is_damaged = match check_is_free(&directory) {
+        Err(error) if error.is_damage() => true,
+        free => {
+            free?;
+            false
+        }
+    };
     let seed = read_typed(place)?;
     let fingerprint = seed.fingerprint();
     if let Some(given) = account::given()?.filter(|given| given.fingerprint() != fingerprint) {
@@ -101,6 +108,12 @@ fn import(place: &Place, keeping: &Keeping) -> Result<(), Failure> {
     if directory.store().exists() {
         // Notice a store with another seed before writing anything.
         Device::<Raw>::open(Backing::file(directory.store()), &seed, rand::make_rng::<StdRng>())?;
+    }
+    if is_damaged {
+        // Perhaps something can be made of it after all.
+        let kept = directory.put_aside(&directory.seed())?;
+        let kept = kept.display().to_string();
+        place.output.tell(format_args!("The damaged file of the seed is kept as {}.", Shown(&kept)));
     }
     Kept::keep(&directory, &seed, keeping.keyring)?;
     let about = About { fingerprint: fingerprint.to_string(), words: None, is_kept: None };

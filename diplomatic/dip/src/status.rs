@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::device::Place;
 use crate::failure::Failure;
 use crate::hosts::Host;
+use crate::outcome::{self, Outcome};
 use crate::peers;
 use crate::shown::{Bytes, Count, Shown};
 use crate::time::now;
@@ -70,6 +71,9 @@ struct Known {
     skipped: u64,
     withheld: u64,
     holes: u64,
+    /// What the last sync came to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_sync: Option<Outcome>,
 }
 
 pub(crate) fn run(place: &Place) -> Result<(), Failure> {
@@ -106,7 +110,16 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
     let mut device = match place.open_reader(seed) {
         Ok(device) => device,
         Err(Failure::NoStore { .. }) => {
-            let unknown = |host| Known { host, synced: false, seq: 0, pending: 0, skipped: 0, withheld: 0, holes: 0 };
+            let unknown = |host: Host| Known {
+                last_sync: outcome::last(place, &host),
+                host: host.public(),
+                synced: false,
+                seq: 0,
+                pending: 0,
+                skipped: 0,
+                withheld: 0,
+                holes: 0,
+            };
             let hosts = hosts.into_iter().map(unknown).collect();
             let (devices, troubles) = (Vec::new(), Vec::new());
             return Ok(Status { fingerprint, store, kept: None, hosts, devices, missing: 0, troubles, ahead: None });
@@ -115,7 +128,7 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
     };
     let messages = device.message_count()?;
     let bytes = fs::metadata(&store).map_or(0, |file| file.len());
-    let hosts = hosts.into_iter().map(|host| known(&device, host)).collect::<Result<_, _>>()?;
+    let hosts = hosts.into_iter().map(|host| known(place, &device, host)).collect::<Result<_, _>>()?;
     let ahead = device.ahead(now())?.map(|ahead| DatedAhead {
         messages: ahead.messages,
         worst_offset_ms: u64::try_from(ahead.offset.as_millis()).unwrap_or(u64::MAX),
@@ -130,21 +143,30 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
     Ok(Status { fingerprint, store, kept, hosts, devices, missing, troubles, ahead })
 }
 
-fn known(device: &Device<Raw>, host: Host) -> Result<Known, Failure> {
+fn known(place: &Place, device: &Device<Raw>, host: Host) -> Result<Known, Failure> {
+    let last_sync = outcome::last(place, &host);
     Ok(match device.host_progress(&host.label())? {
-        Some(HostProgress { cursor, pending, skipped, withheld, holes, .. }) => {
-            Known { host, synced: cursor.caught_up, seq: cursor.seq.number(), pending, skipped, withheld, holes }
-        }
+        Some(HostProgress { cursor, pending, skipped, withheld, holes, .. }) => Known {
+            host: host.public(),
+            synced: cursor.caught_up,
+            seq: cursor.seq.number(),
+            pending,
+            skipped,
+            withheld,
+            holes,
+            last_sync,
+        },
         // Everything is to be sent to a host that this device has not met yet.
         None => {
-            Known { host, synced: false, seq: 0, pending: device.message_count()?, skipped: 0, withheld: 0, holes: 0 }
+            let pending = device.message_count()?;
+            Known { host: host.public(), synced: false, seq: 0, pending, skipped: 0, withheld: 0, holes: 0, last_sync }
         }
     })
 }
 
 impl Known {
     fn line(&self) -> String {
-        let Self { host: Host { label, address }, synced, seq, pending, skipped, withheld, holes } = self;
+        let Self { host, synced, seq, pending, skipped, withheld, holes, last_sync } = self;
         let read = match (synced, seq) {
             (true, seq) => format!("read to its end, up to bag {seq}"),
             (false, 0) => "not reached yet".to_owned(),
@@ -167,6 +189,12 @@ impl Known {
             0 => String::new(),
             holes => format!("; it leaves out {}", Count(*holes, "bag")),
         };
-        format!("Host {} at {}: {read}; {pending}{skipped}{holes}{withheld}", Shown(label), Shown(address))
+        let last = match last_sync {
+            Some(Outcome { at, trouble: Some(trouble), .. }) => {
+                format!("\n  At the last sync ({}): {}", Shown(at), Shown(trouble))
+            }
+            _ => String::new(),
+        };
+        format!("Host {host} at {}: {read}; {pending}{skipped}{holes}{withheld}{last}", host.place())
     }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::device::{self, Place, line};
 use crate::failure::Failure;
+use crate::outcome;
 use crate::peers;
 use crate::shown::Shown;
 
@@ -40,6 +41,7 @@ pub(crate) async fn run(place: &Place, arguments: &SyncArgs) -> Result<(), Failu
     let synced = device::sync(&client, place.output).await;
     client.close().await;
     let status = synced?;
+    outcome::note(place, &status);
     print(place, &status)?;
     let missed = status.hosts().iter().filter(|host| !host.is_caught_up()).map(line);
     let missed: Vec<String> = missed.chain(peers::missing(status.peers())).collect();

@@ -68,7 +68,7 @@ pub(crate) async fn run(place: &Place, arguments: &VerifyArgs) -> Result<(), Fai
         match check_host(&device, known, &seed, place.output).await {
             Ok(checked) => report.hosts.push(checked),
             Err(InspectError::Log(error)) => return Err(error.into()),
-            Err(error) => unreachable.push(format!("{} at {}: {error}", host.label, host.address)),
+            Err(error) => unreachable.push(format!("{host} at {}: {error}", host.place())),
         }
     }
     drop(device);
@@ -112,7 +112,7 @@ async fn check_host(
     let unread = (bags + gaps.iter().map(|gap| gap.end() - gap.start() + 1).sum::<u64>()).saturating_sub(seq);
     let to_receive = unexplained(&missing_here).min(unread);
     Ok(HostReport {
-        host,
+        host: host.public(),
         bags,
         words: digest.map(|digest| digest.words()).unwrap_or_default(),
         to_receive,
@@ -146,8 +146,8 @@ impl HostReport {
     }
 
     fn lines(&self) -> Vec<String> {
-        let Self { host: Host { label, address }, bags, words, to_receive, to_send, repeated, .. } = self;
-        let name = format!("Host {} at {}", Shown(label), Shown(address));
+        let Self { host, bags, words, to_receive, to_send, repeated, .. } = self;
+        let name = format!("Host {host} at {}", host.place());
         let state = if self.is_wrong() { "not in order" } else { "in order" };
         let mut lines = vec![format!("{name}: {}, {state} ({words})", Count(*bags, "bag"))];
         let mut tell = |count: u64, what: &str| {

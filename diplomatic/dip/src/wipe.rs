@@ -52,6 +52,7 @@ pub(crate) async fn run(place: &Place, arguments: &WipeArgs) -> Result<(), Failu
     remove(&store)?;
     if place.store.is_none() {
         remove(&place.directory()?.hosts())?;
+        remove(&place.directory()?.outcomes())?;
     }
     #[derive(Serialize)]
     struct Report<'a> {

@@ -4,17 +4,17 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rand::rngs::StdRng;
 use tokio::task::JoinSet;
 
-use super::address::{Address, AddressError};
+use super::address::{Address, AddressError, without_credentials};
 use super::driver::Driver;
-use super::http::HttpClient;
-use super::shared::{Shared, WallClock};
-use super::tls::TlsError;
-use super::{Client, tls};
+use super::network::{Network, TlsError};
+use super::shared::Shared;
+use super::wall_clock::{WallClock, system_time};
+use super::{Client, wake};
 use crate::device::{Device, DeviceConfig};
 use crate::log::{Backing, LogError, OpenLogError};
 use crate::reducer::Reducer;
@@ -180,15 +180,17 @@ impl<R: Reducer> ClientBuilder<R> {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
 
-        let tls = tls::config(hosts.iter().any(|(_, address)| address.is_https()))?;
-        let http = HttpClient::new(tls.clone())?;
+        let networks =
+            hosts.iter().map(|(_, address)| Network::new(address.clone(), clock.clone(), session.request_timeout));
+        let networks = networks.collect::<Result<Vec<_>, _>>()?;
         let shared = Arc::new(Shared::new(device, clock, &hosts, &links));
         let mut drivers = JoinSet::new();
         drivers.spawn(shared.clone().watch_clock());
-        for (index, ((label, address), link)) in hosts.into_iter().zip(links).enumerate() {
+        drivers.spawn(wake::watch(shared.clone()));
+        for (index, (((label, _), network), link)) in hosts.into_iter().zip(networks).zip(links).enumerate() {
             let random_seed: [u8; 32] = rand::random();
             let session = Session::new(HostKeys::derive(&seed, &label), session.clone(), &random_seed);
-            let driver = Driver::new(index, link, address, session, shared.clone(), http.clone(), tls.clone());
+            let driver = Driver::new(index, link, session, shared.clone(), network);
             drivers.spawn(driver.run());
         }
         Ok(Client { seed, shared, drivers })
@@ -206,18 +208,13 @@ fn check_hosts(hosts: Vec<(Label, String)>) -> Result<Vec<(Label, Address)>, Ope
     Ok(checked)
 }
 
-pub(super) fn system_time() -> Timestamp {
-    // A clock before 1970 counts as 1970.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::EPOCH.plus(since)
-}
-
 impl<R> fmt::Debug for ClientBuilder<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed: _, backing, hosts, device, session, clock: _, reducer: _ } = self;
+        let hosts: Vec<_> = hosts.iter().map(|(label, address)| (label, without_credentials(address))).collect();
         f.debug_struct("ClientBuilder")
             .field("backing", backing)
-            .field("hosts", hosts)
+            .field("hosts", &hosts)
             .field("device", device)
             .field("session", session)
             .finish_non_exhaustive()

@@ -49,9 +49,16 @@ impl ClockTrouble {
 const fn is_reached(phase: &Phase) -> bool {
     match phase {
         Phase::FirstSync(_) | Phase::CatchingUp(_) | Phase::Pushing | Phase::CaughtUp => true,
-        Phase::Blocked { cause, .. } => {
-            !matches!(cause, BlockCause::NotAHost | BlockCause::Denied(_) | BlockCause::Storage)
-        }
+        Phase::Blocked { cause, .. } => !matches!(
+            cause,
+            BlockCause::NotAHost
+                | BlockCause::SomethingElse
+                | BlockCause::NotHttp
+                | BlockCause::Redirected { .. }
+                | BlockCause::Tls(_)
+                | BlockCause::Denied(_)
+                | BlockCause::Storage
+        ),
         Phase::Connecting | Phase::Waiting { .. } => false,
     }
 }

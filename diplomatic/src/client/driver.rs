@@ -6,13 +6,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use rustls::ClientConfig;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::address::Address;
-use super::http::{HttpClient, HttpEvent};
-use super::live;
+use super::network::{HttpEvent, Network, Sent};
 use super::shared::Shared;
 use crate::reducer::Reducer;
 use crate::sync::{Action, Failure, LiveEvent, Now, RequestId, Session};
@@ -27,10 +24,8 @@ const REPORTS: usize = 32;
 pub(super) struct Driver<R: Reducer> {
     host: usize,
     link: u32,
-    address: Address,
     shared: Arc<Shared<R>>,
-    http: HttpClient,
-    tls: Arc<ClientConfig>,
+    network: Network,
     /// `None` only while it is lent to a blocking thread.
     session: Option<Session>,
     started: Instant,
@@ -45,6 +40,7 @@ pub(super) struct Driver<R: Reducer> {
 /// A request in flight; dropping it aborts it.
 struct Request {
     events: mpsc::Receiver<HttpEvent>,
+    sent: Arc<Sent>,
     task: AbortHandle,
 }
 
@@ -68,26 +64,17 @@ enum Report {
     Pending,
     SyncAsked,
     WentOffline,
+    WokeUp,
     Timeout,
 }
 
 impl<R: Reducer> Driver<R> {
-    pub(super) fn new(
-        host: usize,
-        link: u32,
-        address: Address,
-        session: Session,
-        shared: Arc<Shared<R>>,
-        http: HttpClient,
-        tls: Arc<ClientConfig>,
-    ) -> Self {
+    pub(super) fn new(host: usize, link: u32, session: Session, shared: Arc<Shared<R>>, network: Network) -> Self {
         Self {
             host,
             link,
-            address,
             shared,
-            http,
-            tls,
+            network,
             session: Some(session),
             started: Instant::now(),
             requests: BTreeMap::new(),
@@ -97,7 +84,7 @@ impl<R: Reducer> Driver<R> {
         }
     }
 
-    /// Runs until the client is closed.
+    /// Runs until the client is closed or the host unlinked.
     pub(super) async fn run(mut self) {
         while let Some(mut session) = self.poll().await {
             let report = self.next_report(&session).await;
@@ -110,13 +97,24 @@ impl<R: Reducer> Driver<R> {
         }
     }
 
+    /// Reports how far the requests have been sent.
+    fn report_sent(&self, session: &mut Session) {
+        for (id, request) in &self.requests {
+            if let Some((bytes, at)) = request.sent.take_progress() {
+                let elapsed = at.saturating_duration_since(self.started);
+                session.handle_sent(Now { elapsed, ..self.now() }, *id, bytes);
+            }
+        }
+    }
+
     fn now(&self) -> Now {
         Now { wall: self.shared.now(), elapsed: self.started.elapsed() }
     }
 
-    /// Lets the session work on the log and carries out its actions; `None` when the client is closed.
+    /// Lets the session work on the log and carries out its actions; `None` when the client is closed or the host unlinked.
     async fn poll(&mut self) -> Option<Session> {
-        let mut session = self.session.take()?;
+        let mut session = self.session.take().filter(|_| self.shared.is_linked(self.host))?;
+        self.report_sent(&mut session);
         let (link, now) = (self.link, self.now());
         let polling = self.shared.with_device(move |device| {
             let mut actions = Vec::new();
@@ -140,12 +138,13 @@ impl<R: Reducer> Driver<R> {
         match action {
             Action::Request { id, call, body } => {
                 let (sender, events) = mpsc::channel(CHUNKS);
+                let sent = Arc::new(Sent::default());
                 let task = if self.shared.is_offline() {
                     tokio::spawn(async move { _ = sender.send(HttpEvent::Failed(Failure::Offline)).await })
                 } else {
-                    tokio::spawn(self.http.clone().post(self.address.call(call), body, sender))
+                    tokio::spawn(self.network.clone().call(call, body, sent.clone(), sender))
                 };
-                self.requests.insert(id, Request { events, task: task.abort_handle() });
+                self.requests.insert(id, Request { events, sent, task: task.abort_handle() });
             }
             Action::Cancel { id } => {
                 self.requests.remove(&id);
@@ -155,7 +154,7 @@ impl<R: Reducer> Driver<R> {
                 let (pings, receiver) = mpsc::channel(1);
                 // With no task to hold the sender, the channel counts as closed.
                 if !self.shared.is_offline() {
-                    tokio::spawn(live::run(self.address.live(&token), self.tls.clone(), sender, receiver));
+                    tokio::spawn(self.network.clone().live(token, sender, receiver));
                 }
                 self.channel = Some(Channel { id, events, pings });
             }
@@ -183,7 +182,7 @@ impl<R: Reducer> Driver<R> {
                 session.handle_failure(now, id, failure);
             }
             Report::Live(id, event) => {
-                if matches!(event, LiveEvent::Closed | LiveEvent::NotSupported | LiveEvent::Refused(_)) {
+                if event.is_last() {
                     self.channel = None;
                 }
                 session.handle_live(now, id, event);
@@ -199,19 +198,26 @@ impl<R: Reducer> Driver<R> {
                 session.handle_pending();
                 session.handle_network(now);
             }
-            Report::WentOffline => {
-                for (id, request) in std::mem::take(&mut self.requests) {
-                    drop(request);
-                    session.handle_failure(now, id, Failure::Cut);
-                }
-                if let Some(channel) = self.channel.take() {
-                    session.handle_live(now, channel.id, LiveEvent::Closed);
-                }
-                // The session notices at once that nothing can be sent, and its status says so.
-                session.handle_network(now);
+            // The session notices at once that nothing can be sent, and its status says so.
+            Report::WentOffline => self.start_afresh(session, now),
+            Report::WokeUp => {
+                self.network.renew();
+                self.start_afresh(session, now);
             }
             Report::Timeout => {}
         }
+    }
+
+    /// Lets go of all connections, and lets the session try everything again.
+    fn start_afresh(&mut self, session: &mut Session, now: Now) {
+        for (id, request) in std::mem::take(&mut self.requests) {
+            drop(request);
+            session.handle_failure(now, id, Failure::Unreachable);
+        }
+        if let Some(channel) = self.channel.take() {
+            session.handle_live(now, channel.id, LiveEvent::Closed);
+        }
+        session.handle_network(now);
     }
 
     async fn next_report(&mut self, session: &Session) -> Report {
@@ -224,6 +230,7 @@ impl<R: Reducer> Driver<R> {
             () = shared.sync_asked(host) => Report::SyncAsked,
             () = shared.pending(host) => Report::Pending,
             () = shared.cut(host) => Report::WentOffline,
+            () = shared.awake(host) => Report::WokeUp,
             () = sleep(timeout) => Report::Timeout,
         }
     }

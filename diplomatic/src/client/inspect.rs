@@ -3,19 +3,19 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::{ControlFlow, RangeInclusive};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::Client;
 use super::address::{Address, AddressError};
-use super::builder::system_time;
-use super::http::{HttpClient, HttpEvent};
-use super::tls::TlsError;
-use super::{Client, tls};
+use super::network::{HttpEvent, Network, Sent, TlsError};
+use super::wall_clock::system_time;
 use crate::device::{Device, Missing};
 use crate::log::LogError;
 use crate::reducer::Reducer;
-use crate::standard::calls::{Call, PeekItem, PeekRequest};
+use crate::standard::calls::{Call, PeekItem, PeekRequest, ResponseHead};
 use crate::standard::{
     BagHead, ClockOffset, Digest, Encode, HeadHash, HostKeys, Label, OpenBagError, OpenedHead, Seed, Seq, Status,
     Timestamp,
@@ -48,7 +48,8 @@ pub struct HostInspector {
     keys: HostKeys,
     label: Label,
     address: Address,
-    http: HttpClient,
+    network: Network,
+    silence: Duration,
 }
 
 /// What a host has of an account.
@@ -118,31 +119,19 @@ pub enum InspectError {
     /// Encrypted connections cannot be set up on this machine.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// There is no connection to the host, or it broke.
-    #[error("there is no connection to {address}, or it broke: check the address and the network")]
+    /// The host could not be asked, or its answer broke off.
+    #[error("{address} cannot be used, because {cause}: {}", cause.remedy())]
     Unreachable {
         /// The host's address.
         address: String,
-    },
-    /// The host does not answer.
-    #[error("{address} does not answer")]
-    Timeout {
-        /// The host's address.
-        address: String,
+        /// Why.
+        cause: Failure,
     },
     /// The server is not a DIPLOMATIC host.
-    #[error("the server at {address} is not a DIPLOMATIC host: check the address")]
+    #[error("the server at {address} is not a DIPLOMATIC host: {}", Failure::WebPage.remedy())]
     NotAHost {
         /// The host's address.
         address: String,
-    },
-    /// The host answers with an HTTP status other than 200.
-    #[error("{address} answers with HTTP status {status}: check the address, and any proxy in front of the host")]
-    HttpStatus {
-        /// The host's address.
-        address: String,
-        /// The status.
-        status: u16,
     },
     /// The host refuses.
     #[error("{address} refuses: {status}")]
@@ -165,8 +154,15 @@ impl HostInspector {
     /// [`InspectError::Address`] or [`InspectError::Tls`].
     pub fn new(seed: &Seed, label: &Label, address: &str) -> Result<Self, InspectError> {
         let address = Address::parse(address)?;
-        let http = HttpClient::new(tls::config(address.is_https())?)?;
-        Ok(Self { keys: HostKeys::derive(seed, label), label: label.clone(), address, http })
+        let network = Network::new(address.clone(), Arc::new(system_time), PATIENCE)?;
+        Ok(Self { keys: HostKeys::derive(seed, label), label: label.clone(), address, network, silence: PATIENCE })
+    }
+
+    /// Sets how long the host may be silent.
+    #[must_use]
+    pub const fn silence(mut self, silence: Duration) -> Self {
+        self.silence = silence;
+        self
     }
 
     /// Asks what the host has of the account.
@@ -319,38 +315,47 @@ impl HostInspector {
         each: &mut impl FnMut(PeekItem) -> ControlFlow<()>,
     ) -> Result<Peeked, InspectError> {
         let address = || self.address.to_string();
-        let garbled = |_| InspectError::NotAHost { address: address() };
+        let not_a_host = || InspectError::NotAHost { address: address() };
+        let failed = |cause| InspectError::Unreachable { address: address(), cause };
         let mut body = self.keys.authenticate(host_now).to_bytes();
         PeekRequest { after: Seq::ZERO }.encode(&mut body);
         let (sender, mut events) = mpsc::channel(8);
         // It ends with the channel.
-        tokio::spawn(self.http.clone().post(self.address.call(Call::Peek), body, sender));
+        tokio::spawn(self.network.clone().call(Call::Peek, body, Arc::new(Sent::default()), sender));
         let mut stream = ResponseStream::default();
-        let mut has_head = false;
+        let mut head: Option<ResponseHead> = None;
         loop {
-            let event = tokio::time::timeout(PATIENCE, events.recv()).await;
-            let event = event.map_err(|_| InspectError::Timeout { address: address() })?;
-            match event.unwrap_or(HttpEvent::Failed(Failure::Cut)) {
-                HttpEvent::Chunk(bytes) => stream.extend(&bytes),
-                HttpEvent::End if has_head && stream.is_empty() => return Ok(Peeked::Listed),
-                HttpEvent::End | HttpEvent::Failed(Failure::HttpStatus(404 | 405 | 410)) => {
-                    return Err(InspectError::NotAHost { address: address() });
-                }
-                HttpEvent::Failed(Failure::HttpStatus(status)) => {
-                    return Err(InspectError::HttpStatus { address: address(), status });
-                }
-                HttpEvent::Failed(Failure::Timeout) => return Err(InspectError::Timeout { address: address() }),
-                HttpEvent::Failed(_) => return Err(InspectError::Unreachable { address: address() }),
+            let event = tokio::time::timeout(self.silence, events.recv()).await;
+            match event.unwrap_or(Some(HttpEvent::Failed(Failure::Timeout))) {
+                Some(HttpEvent::Chunk(bytes)) => stream.extend(&bytes),
+                Some(HttpEvent::End) => match head {
+                    Some(_) if !stream.is_empty() => return Err(not_a_host()),
+                    Some(head) if head.status == Status::SUCCESS => return Ok(Peeked::Listed),
+                    Some(head) => {
+                        let offset = ClockOffset::measure(sent, head.received, head.sent, system_time());
+                        return Ok(Peeked::Refused(head.status, offset));
+                    }
+                    None => return Err(not_a_host()),
+                },
+                Some(HttpEvent::Failed(Failure::HttpStatus(404 | 405 | 410))) => return Err(not_a_host()),
+                Some(HttpEvent::Failed(cause)) => return Err(failed(cause)),
+                None => return Err(failed(Failure::Cut)),
             }
-            if !has_head {
-                let Some(head) = stream.head().map_err(garbled)? else { continue };
-                if head.status != Status::SUCCESS {
-                    let offset = ClockOffset::measure(sent, head.received, head.sent, system_time());
-                    return Ok(Peeked::Refused(head.status, offset));
+            let status = match head {
+                Some(head) => head.status,
+                None => {
+                    let Some(decoded) = stream.head().map_err(|_| not_a_host())? else { continue };
+                    head.insert(decoded).status
                 }
-                has_head = true;
+            };
+            if status != Status::SUCCESS {
+                if stream.is_empty() {
+                    continue;
+                }
+                // A refusal is a head and nothing more.
+                return Err(not_a_host());
             }
-            while let Some(item) = stream.item(MAX_LISTED).map_err(garbled)? {
+            while let Some(item) = stream.item(MAX_LISTED).map_err(|_| not_a_host())? {
                 if each(item).is_break() {
                     return Ok(Peeked::Listed);
                 }
@@ -380,7 +385,7 @@ impl HostAudit {
 
 impl fmt::Debug for HostInspector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { keys: _, label, address, http: _ } = self;
+        let Self { keys: _, label, address, .. } = self;
         f.debug_struct("HostInspector").field("label", label).field("address", address).finish_non_exhaustive()
     }
 }

@@ -6,15 +6,15 @@ mod changes;
 mod clock;
 mod driver;
 mod files;
-mod http;
 mod inspect;
-mod live;
+mod network;
 mod past;
 mod seed;
 mod seed_file;
 mod shared;
 mod status;
-mod tls;
+mod wake;
+mod wall_clock;
 
 use std::sync::Arc;
 
@@ -23,17 +23,17 @@ pub use builder::{ClientBuilder, OpenError};
 pub use changes::{Changes, StatusChanges};
 pub use clock::ClockTrouble;
 pub use inspect::{DamagedBag, HostAccount, HostAudit, HostInspector, InspectError};
+pub use network::TlsError;
 pub use seed_file::SeedFileError;
 use shared::Shared;
 pub use status::{HostReport, SyncStatus};
-pub use tls::TlsError;
 use tokio::task::JoinSet;
 
 use crate::device::EmitError;
 use crate::fold::Unread;
 use crate::log::LogError;
 use crate::reducer::Reducer;
-use crate::standard::{EntityId, Seed};
+use crate::standard::{EntityId, Label, Seed};
 
 /// An app's events and state on this device, in sync with the user's other devices.
 ///
@@ -183,14 +183,26 @@ impl<R: Reducer> Client<R> {
         self.status_changes().until(|status| status.hosts().iter().all(HostReport::is_first_synced)).await.map(|_| ())
     }
 
-    /// Syncs with every host now, and returns once each host is up to date or turned out to be unusable.
+    /// Syncs with every host now, and returns once each host is up to date or turned out to be unusable. What one host
+    /// brings has then been sent to the others.
     ///
     /// # Errors
     ///
     /// [`LogError::Closed`] if the client is closed first.
     pub async fn sync(&self) -> Result<SyncStatus, LogError> {
         let request = self.shared.ask_for_sync();
-        self.status_changes().until(|status| status.hosts().iter().all(|host| host.has_answered(request))).await
+        let mut changes = self.status_changes();
+        let status = changes.until(|status| status.hosts().iter().all(|host| host.has_answered(request))).await?;
+        // Each host has been read now. What it brought was told to the others, which may not have sent it yet.
+        let told: Vec<_> = status.hosts().iter().map(|host| (host.label.clone(), host.told())).collect();
+        changes
+            .until(|status| {
+                let has_relayed = |host: &HostReport| {
+                    told.iter().all(|(label, told)| *label != host.label || host.has_relayed(*told))
+                };
+                status.hosts().iter().all(has_relayed)
+            })
+            .await
     }
 
     /// Stops sync, for a switch in the user interface: aborts requests, and sends and fetches nothing until
@@ -224,6 +236,36 @@ impl<R: Reducer> Client<R> {
     /// be reached.)
     pub fn is_offline(&self) -> bool {
         self.shared.is_offline()
+    }
+
+    /// Unlinks a host for good: sync with it ends, and its queue, how far it was read and its skipped bags are forgotten.
+    /// Messages that waited only for it no longer stop compaction from dropping them. Messages from there stay. Returns
+    /// whether it was linked.
+    ///
+    /// What the host did not get yet is not lost: this device has it. A host that is linked again gets everything.
+    ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Label, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let builder = Client::<Todos>::builder(Seed::random()).in_memory();
+    /// let client = builder.host("http://localhost:9").open().await?;
+    /// client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+    /// assert!(client.unlink_host(&Label::default()).await?);
+    /// assert_eq!(client.status().pending(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn unlink_host(&self, label: &Label) -> Result<bool, LogError> {
+        self.shared.unlink(label);
+        let label = label.clone();
+        self.shared.with_device(move |device| device.unlink_host(&label)).await?
     }
 
     /// Returns the messages that this build cannot apply.

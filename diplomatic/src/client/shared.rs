@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use super::address::Address;
 use super::changes::{Changes, StatusChanges};
 use super::status::{HostReport, SyncStatus};
+use super::wall_clock::WallClock;
 use crate::device::{Device, Shown};
 use crate::log::LogError;
 use crate::reducer::Reducer;
@@ -17,9 +18,6 @@ use crate::standard::{Label, Timestamp};
 
 /// The interval at which messages that are dated too far ahead are looked at again.
 const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
-
-/// A source of time.
-pub(super) type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The state shared by a client and the drivers of its hosts.
 pub(super) struct Shared<R: Reducer> {
@@ -41,6 +39,7 @@ struct News {
     pending: Notify,
     sync: Notify,
     cut: Notify,
+    woke: Notify,
 }
 
 impl<R: Reducer> Shared<R> {
@@ -48,7 +47,10 @@ impl<R: Reducer> Shared<R> {
         let reports = hosts
             .iter()
             .zip(links)
-            .map(|((label, address), link)| HostReport::new(label.clone(), address, device.is_first_synced(*link)))
+            .enumerate()
+            .map(|(number, ((label, address), link))| {
+                HostReport::new(number, label.clone(), address, device.is_first_synced(*link))
+            })
             .collect();
         let shared = Self {
             state: device.state(),
@@ -102,7 +104,11 @@ impl<R: Reducer> Shared<R> {
     pub(super) fn something_is_pending(&self, brought_by: Option<usize>) {
         for (index, news) in self.news.iter().enumerate() {
             if brought_by != Some(index) {
-                self.status.send_modify(|status| status.host_mut(index).tell());
+                self.status.send_modify(|status| {
+                    if let Some(host) = status.host_mut(index) {
+                        host.tell();
+                    }
+                });
                 news.pending.notify_one();
             }
         }
@@ -110,7 +116,7 @@ impl<R: Reducer> Shared<R> {
 
     /// Returns how often a host's driver has been told that there is more to push.
     pub(super) fn told(&self, host: usize) -> u64 {
-        self.status.borrow().hosts()[host].told()
+        self.status.borrow().host(host).map_or(0, HostReport::told)
     }
 
     /// Asks every driver to sync now, and returns the number of the request.
@@ -150,12 +156,37 @@ impl<R: Reducer> Shared<R> {
         }
     }
 
+    /// Tells every driver that the device has just woken up.
+    pub(super) fn woke(&self) {
+        self.news.iter().for_each(|news| news.woke.notify_one());
+    }
+
+    pub(super) async fn awake(&self, host: usize) {
+        self.news[host].woke.notified().await;
+    }
+
+    /// Removes a host from the status, and ends its driver.
+    pub(super) fn unlink(&self, label: &Label) {
+        let mut number = None;
+        self.status.send_if_modified(|status| {
+            number = status.remove(label);
+            number.is_some()
+        });
+        if let Some(number) = number {
+            self.news[number].pending.notify_one();
+        }
+    }
+
+    pub(super) fn is_linked(&self, host: usize) -> bool {
+        self.status.borrow().host(host).is_some()
+    }
+
     pub(super) async fn cut(&self, host: usize) {
         self.news[host].cut.notified().await;
     }
 
     pub(super) fn publish(&self, host: usize, update: impl FnOnce(&mut HostReport) -> bool) {
-        self.status.send_if_modified(|status| update(status.host_mut(host)));
+        self.status.send_if_modified(|status| status.host_mut(host).is_some_and(update));
     }
 
     pub(super) fn status(&self) -> SyncStatus {

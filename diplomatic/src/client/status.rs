@@ -6,7 +6,7 @@ use super::address::Address;
 use super::clock::ClockTrouble;
 use crate::device::{Ahead, Peers};
 use crate::standard::Label;
-use crate::sync::HostStatus;
+use crate::sync::{HostStatus, RefusedMessage};
 
 /// The sync status of every host.
 ///
@@ -42,8 +42,19 @@ impl SyncStatus {
         &self.hosts
     }
 
-    pub(super) fn host_mut(&mut self, index: usize) -> &mut HostReport {
-        &mut self.hosts[index]
+    /// Returns the report of a host, by its driver's number; `None` once it is unlinked.
+    pub(super) fn host(&self, number: usize) -> Option<&HostReport> {
+        self.hosts.iter().find(|host| host.number == number)
+    }
+
+    pub(super) fn host_mut(&mut self, number: usize) -> Option<&mut HostReport> {
+        self.hosts.iter_mut().find(|host| host.number == number)
+    }
+
+    /// Removes the report of a host that is unlinked, and returns its driver's number.
+    pub(super) fn remove(&mut self, label: &Label) -> Option<usize> {
+        let place = self.hosts.iter().position(|host| host.label == *label)?;
+        Some(self.hosts.remove(place).number)
     }
 
     /// Returns problems with clocks, this device's first; usually none.
@@ -108,7 +119,8 @@ impl SyncStatus {
 /// let status = client.sync().await?;
 /// let host = &status.hosts()[0];
 /// assert!(!host.is_caught_up());
-/// assert!(host.to_string().ends_with("waiting, there is no connection to the host; 1 change waits to be sent"));
+/// assert!(host.to_string().contains("waiting, nothing answers at the host's address (connection refused): check"));
+/// assert!(host.to_string().ends_with("; 1 change waits to be sent"));
 /// # Ok(())
 /// # }
 /// ```
@@ -121,17 +133,21 @@ pub struct HostReport {
     pub address: String,
     /// The status.
     pub status: HostStatus,
+    /// The number of the host's driver.
+    number: usize,
     is_first_synced: bool,
     answered: u64,
     /// How often the host's driver was told that there is more to push, and how many of these the status includes.
     told: u64,
     heard: u64,
+    /// How many of these have been sent, as far as possible for now.
+    relayed: u64,
 }
 
 impl HostReport {
-    pub(super) fn new(label: Label, address: &Address, is_first_synced: bool) -> Self {
-        let status = HostStatus::default();
-        Self { label, address: address.to_string(), status, is_first_synced, answered: 0, told: 0, heard: 0 }
+    pub(super) fn new(number: usize, label: Label, address: &Address, is_first_synced: bool) -> Self {
+        let (address, status) = (address.to_string(), HostStatus::default());
+        Self { label, address, status, number, is_first_synced, answered: 0, told: 0, heard: 0, relayed: 0 }
     }
 
     /// Returns whether this store has read everything at the host at least once, with this client or an earlier one.
@@ -164,11 +180,14 @@ impl HostReport {
         heard: u64,
         answered: Option<u64>,
     ) -> bool {
-        let before = (self.is_first_synced, self.heard, self.answered);
+        let before = (self.is_first_synced, self.heard, self.answered, self.relayed);
         self.is_first_synced |= is_first_synced;
         self.heard = heard;
-        self.answered = answered.unwrap_or(self.answered);
-        let differs = self.status != *status || before != (self.is_first_synced, self.heard, self.answered);
+        if let Some(answered) = answered {
+            (self.answered, self.relayed) = (answered, heard);
+        }
+        let after = (self.is_first_synced, self.heard, self.answered, self.relayed);
+        let differs = self.status != *status || before != after;
         if self.status != *status {
             self.status = status.clone();
         }
@@ -178,6 +197,12 @@ impl HostReport {
     /// Returns whether the request to sync with this number has been carried out, as far as possible for now.
     pub(super) const fn has_answered(&self, request: u64) -> bool {
         self.answered >= request
+    }
+
+    /// Returns whether what there was to push when it was told for the `told`th time has been sent, as far as possible for
+    /// now.
+    pub(super) const fn has_relayed(&self, told: u64) -> bool {
+        self.relayed >= told
     }
 }
 
@@ -193,6 +218,9 @@ impl fmt::Display for HostReport {
         }
         if let Some(cause) = status.withholding() {
             write!(f, "; {cause}: {}", cause.remedy())?;
+        }
+        if let Some(RefusedMessage { entity, bytes, .. }) = &status.refused_message {
+            write!(f, "; it is a change of {bytes} bytes about the entity {entity}")?;
         }
         if let Some(offset) = status.clock_offset {
             let seconds = offset.as_millis() / 1000;

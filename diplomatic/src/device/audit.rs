@@ -59,7 +59,7 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`].
     pub fn missing_there(&self, label: &Label, on_host: &HashSet<HeadHash>) -> Result<Vec<Missing>, LogError> {
-        let link = self.log.links().iter().find(|link| *link.label == *label).map(|link| link.number);
+        let link = self.log.links().iter().find(|link| *link.label == *label && link.is_linked).map(|link| link.number);
         self.log.read(|reader| {
             let mut missing = Vec::new();
             reader.each_position(|position| {

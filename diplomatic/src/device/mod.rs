@@ -334,6 +334,20 @@ impl<R: Reducer> Device<R> {
         self.log.link_host(label)
     }
 
+    /// Unlinks a host: its queue, how far it was read and its skipped bags are forgotten, and messages that waited only for
+    /// it no longer stop [`compact`](Self::compact) from dropping them. Messages from there stay. Returns whether it was
+    /// linked.
+    ///
+    /// What the host did not get yet is not lost: this device has it. A host that is linked again gets everything.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn unlink_host(&mut self, label: &Label) -> Result<bool, LogError> {
+        self.mend()?;
+        self.log.unlink_host(label)
+    }
+
     /// Returns whether everything at a linked host has been read at least once.
     pub fn is_first_synced(&self, link: u32) -> bool {
         let link = self.log.link(link);

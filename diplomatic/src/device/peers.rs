@@ -136,7 +136,7 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`].
     pub fn peers(&self) -> Result<Peers, LogError> {
-        let links: Vec<u32> = self.log.links().iter().map(|link| link.number).collect();
+        let links: Vec<u32> = self.log.links().iter().filter(|link| link.is_linked).map(|link| link.number).collect();
         self.log.read(|reader| {
             let this_device = reader.device()?;
             let absent = reader.absent()?;

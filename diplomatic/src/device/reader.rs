@@ -119,7 +119,7 @@ impl<R: Reducer> fmt::Debug for DeviceReader<R> {
 }
 
 impl<R: Reducer> Device<R> {
-    /// Returns the device's progress with the host with this label; `None` if it was never linked.
+    /// Returns the device's progress with the host with this label; `None` if it is not linked.
     ///
     /// # Errors
     ///
@@ -127,7 +127,9 @@ impl<R: Reducer> Device<R> {
     pub fn host_progress(&self, label: &Label) -> Result<Option<HostProgress>, LogError> {
         let peers = self.peers()?;
         self.log.read(|reader| {
-            let Some(link) = reader.links()?.into_iter().find(|link| *link.label == *label) else { return Ok(None) };
+            let Some(link) = reader.links()?.into_iter().find(|link| *link.label == *label && link.is_linked) else {
+                return Ok(None);
+            };
             let (mut skipped, mut holes) = (0, 0);
             for noted in decode_skipped(reader.skipped(link.number)?)? {
                 let (unreadable, left_out) = noted.reason.count(noted.seq);

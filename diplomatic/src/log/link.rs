@@ -10,18 +10,41 @@ use crate::order::Position;
 use crate::standard::{Bag, Head, HeadHash, Label, Message};
 
 impl Log {
-    /// Links a host: everything that the log has waits for it. A host that was linked before stays as it is.
+    /// Links a host: everything that the log has waits for it. A host that is linked already stays as it is.
     pub(crate) fn link_host(&mut self, label: &Label) -> Result<u32, LogError> {
-        if let Some(link) = self.links.iter().find(|link| *link.label == *label) {
-            return Ok(link.number);
+        if let Some(index) = self.links.iter().position(|link| *link.label == *label) {
+            let number = self.links[index].number;
+            if !self.links[index].is_linked {
+                // Its number stays that of the messages that came from there.
+                self.write(|writer| {
+                    writer.queue_all(number)?;
+                    writer.put_link(number, label, &[])
+                })?;
+                (self.links[index].is_linked, self.links[index].cursor) = (true, Vec::new());
+            }
+            return Ok(number);
         }
         let number = self.links.iter().map(|link| link.number).max().unwrap_or_default() + 1;
         self.write(|writer| {
             writer.queue_except(number, &HashSet::new())?;
             writer.put_link(number, label, &[])
         })?;
-        self.links.push(Link { number, label: label.clone().into(), cursor: Vec::new() });
+        self.links.push(Link { number, label: label.clone().into(), cursor: Vec::new(), is_linked: true });
         Ok(number)
+    }
+
+    /// Unlinks a host: nothing waits for it any more, and how far it was read is forgotten. Returns whether it was linked.
+    pub(crate) fn unlink_host(&mut self, label: &Label) -> Result<bool, LogError> {
+        let is_meant = |link: &Link| *link.label == *label && link.is_linked;
+        let Some(index) = self.links.iter().position(is_meant) else { return Ok(false) };
+        let number = self.links[index].number;
+        self.write(|writer| {
+            writer.drop_queue(number)?;
+            writer.forget_skipped(number)?;
+            writer.put_link(number, label, &[])
+        })?;
+        (self.links[index].is_linked, self.links[index].cursor) = (false, Vec::new());
+        Ok(true)
     }
 
     /// Tells for each head whether its message is known: it is here, or it was and compaction dropped it.

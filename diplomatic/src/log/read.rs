@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Bound;
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableError};
 
 use super::error::LogError;
 use super::peers::held_key;
@@ -281,7 +281,17 @@ impl<'t> LogReader<'t> {
     }
 
     pub(super) fn open_link(&self, key: &[u8; 4], sealed: &[u8]) -> Result<Link, LogError> {
-        decode_link(u32::from_be_bytes(*key), &self.vault.open("links-1", key, sealed)?)
+        let number = u32::from_be_bytes(*key);
+        decode_link(number, &self.vault.open("links-1", key, sealed)?, self.has_queue(number)?)
+    }
+
+    /// Returns whether a link has a queue, which one whose host was unlinked has not.
+    fn has_queue(&self, link: u32) -> Result<bool, LogError> {
+        match self.transaction.open_table(tables::queue(&tables::queue_name(link))) {
+            Ok(_) => Ok(true),
+            Err(TableError::TableDoesNotExist(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Returns how many messages wait for a link's host.

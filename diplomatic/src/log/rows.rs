@@ -22,6 +22,8 @@ pub(crate) struct Link {
     pub(crate) label: Arc<Label>,
     /// How far the host was read, in whatever form whoever reads it keeps that; empty at the start.
     pub(crate) cursor: Vec<u8>,
+    /// Whether messages are queued for the host. One that was unlinked is only remembered as where messages came from.
+    pub(crate) is_linked: bool,
 }
 
 /// The hash of a piece's content, which only those with the seed can tell anything from.
@@ -87,11 +89,11 @@ pub(super) fn encode_link(label: &Label, cursor: &[u8]) -> Vec<u8> {
     value
 }
 
-pub(super) fn decode_link(number: u32, value: &[u8]) -> Result<Link, LogError> {
+pub(super) fn decode_link(number: u32, value: &[u8], is_linked: bool) -> Result<Link, LogError> {
     let mut reader = Reader::new(value);
     let mut decode = || {
         let label = Label::with_index(reader.varstring()?.to_owned(), u64::from_be_bytes(reader.array()?));
-        Ok::<_, DecodeError>(Link { number, label: Arc::new(label), cursor: reader.rest().to_vec() })
+        Ok::<_, DecodeError>(Link { number, label: Arc::new(label), cursor: reader.rest().to_vec(), is_linked })
     };
     decode().map_err(|_| LogError::DamagedValue { table: "links-1" })
 }

@@ -55,7 +55,7 @@ impl LogWriter<'_> {
     ) -> Result<(), LogError> {
         let key = position.to_bytes();
         self.transaction.open_table(tables::OWN_KIND)?.insert(&key, ())?;
-        for link in self.links() {
+        for link in self.links().iter().filter(|link| link.is_linked) {
             if origin == THIS_DEVICE || link.number != origin {
                 self.hold(link.number, &key)?;
             }

@@ -6,6 +6,7 @@ use rand_core::CryptoRng;
 use redb::{ReadableTable, ReadableTableMetadata, Table, TableHandle, WriteTransaction};
 
 use super::error::LogError;
+use super::peers::held_keys;
 use super::rows::{
     Link, Winner, decode_message, decode_winner, encode_link, encode_message, encode_winner, overwritten_key,
     register_key, skipped_key,
@@ -34,8 +35,8 @@ pub(crate) struct LogWriter<'t> {
     dropped: Table<'t, &'static [u8; 48], ()>,
     registers: Keyed<'t, 64>,
     has_index: bool,
-    /// One for each link, in their order.
-    queues: Vec<Keyed<'t, 48>>,
+    /// One for each link, in their order; `None` for one whose host was unlinked.
+    queues: Vec<Option<Keyed<'t, 48>>>,
     /// Whether this device makes witnesses of what it emits.
     pub(super) are_witnesses_made: bool,
     /// What no witness covers yet, and the number of the next; opened when it is first needed.
@@ -69,7 +70,10 @@ impl<'t> LogWriter<'t> {
     ) -> Result<Self, LogError> {
         let queues = links
             .iter()
-            .map(|link| Ok(transaction.open_table(tables::queue(&tables::queue_name(link.number)))?))
+            .map(|link| {
+                let name = tables::queue_name(link.number);
+                Ok(link.is_linked.then(|| transaction.open_table(tables::queue(&name))).transpose()?)
+            })
             .collect::<Result<_, LogError>>()?;
         let has_index = transaction.open_table(tables::META)?.get("index")?.is_some();
         let has_absent = !transaction.open_table(tables::ABSENT)?.is_empty()?;
@@ -120,7 +124,9 @@ impl<'t> LogWriter<'t> {
             Some(kind) => self.take_own_kind(kind, &message, position, origin)?,
             None => {
                 for (link, queue) in self.links.iter().zip(&mut self.queues) {
-                    if origin == THIS_DEVICE || link.number != origin {
+                    if let Some(queue) = queue
+                        && (origin == THIS_DEVICE || link.number != origin)
+                    {
                         queue.insert(&key, [].as_slice())?;
                     }
                 }
@@ -268,7 +274,7 @@ impl<'t> LogWriter<'t> {
 
     fn queue_of(&mut self, link: u32) -> Option<&mut Keyed<'t, 48>> {
         let index = self.links.iter().position(|other| other.number == link)?;
-        self.queues.get_mut(index)
+        self.queues.get_mut(index)?.as_mut()
     }
 
     /// Takes messages off a host's queue.
@@ -310,7 +316,7 @@ impl<'t> LogWriter<'t> {
     /// did. From `successor` on, the state is the same without the message.
     pub(crate) fn forget(&mut self, position: &Position, successor: &Position) -> Result<bool, LogError> {
         let key = position.to_bytes();
-        for queue in &self.queues {
+        for queue in self.queues.iter().flatten() {
             if queue.get(&key)?.is_some() {
                 return Ok(false);
             }
@@ -378,8 +384,8 @@ impl<'t> LogWriter<'t> {
         let own_kind = self.transaction.open_table(tables::OWN_KIND)?;
         let (mut held, mut witnesses) = (Vec::new(), Vec::new());
         let mut new;
-        let queue = match index {
-            Some(index) => &mut self.queues[index],
+        let queue = match index.and_then(|index| self.queues[index].as_mut()) {
+            Some(queue) => queue,
             None => {
                 new = self.transaction.open_table(tables::queue(&name))?;
                 &mut new
@@ -408,6 +414,18 @@ impl<'t> LogWriter<'t> {
         }
         self.note_listed(link, &witnesses)?;
         Ok(queued)
+    }
+
+    /// Drops the queue of a link, and what is held back for it.
+    pub(crate) fn drop_queue(&mut self, link: u32) -> Result<(), LogError> {
+        if let Some(index) = self.links.iter().position(|other| other.number == link) {
+            // A table that is open cannot be deleted.
+            self.queues[index] = None;
+        }
+        self.transaction.delete_table(tables::queue(&tables::queue_name(link)))?;
+        let (first, last) = held_keys(link);
+        self.transaction.open_table(tables::HELD)?.retain_in::<&[u8; 52], _>(&first..=&last, |_, ()| false)?;
+        Ok(())
     }
 
     /// Notes a bag that could not be read.

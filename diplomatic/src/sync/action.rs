@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::Failure;
 use crate::standard::calls::{AuthToken, Call};
 
 /// The ID of a request or live channel of a session. IDs are never reused.
@@ -64,22 +65,6 @@ impl fmt::Debug for Action {
     }
 }
 
-/// Why a request failed, or its response was cut short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Failure {
-    /// The connection to the host could not be established.
-    Unreachable,
-    /// The connection broke while sending the request or reading the response.
-    Cut,
-    /// The transport's own timeout expired.
-    Timeout,
-    /// The HTTP status was not 200.
-    HttpStatus(u16),
-    /// The app is offline, so nothing was sent.
-    Offline,
-}
-
 /// An event on a live channel.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -90,6 +75,8 @@ pub enum LiveEvent {
     NotSupported,
     /// The upgrade was refused with this HTTP status.
     Refused(u16),
+    /// The channel could not be opened, for another reason.
+    Failed(Failure),
     /// A binary frame arrived.
     Frame(Vec<u8>),
     /// Another sign of life arrived, such as a pong.
@@ -98,12 +85,23 @@ pub enum LiveEvent {
     Closed,
 }
 
+impl LiveEvent {
+    /// Returns whether nothing follows on this channel.
+    pub const fn is_last(&self) -> bool {
+        match self {
+            Self::NotSupported | Self::Refused(_) | Self::Failed(_) | Self::Closed => true,
+            Self::Opened | Self::Frame(_) | Self::Alive => false,
+        }
+    }
+}
+
 impl fmt::Debug for LiveEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Opened => f.write_str("Opened"),
             Self::NotSupported => f.write_str("NotSupported"),
             Self::Refused(status) => write!(f, "Refused({status})"),
+            Self::Failed(failure) => write!(f, "Failed({failure:?})"),
             Self::Frame(bytes) => write!(f, "Frame({} bytes)", bytes.len()),
             Self::Alive => f.write_str("Alive"),
             Self::Closed => f.write_str("Closed"),

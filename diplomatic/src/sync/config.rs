@@ -33,8 +33,10 @@ pub struct SessionConfig {
     pub shortest_backoff: Duration,
     /// The maximum pause after any failure.
     pub longest_backoff: Duration,
-    /// How long a request or the opening of a live channel may go without receiving a byte.
+    /// How long a request may go without progress, in either direction, and how long opening a live channel may take.
     pub request_timeout: Duration,
+    /// How many bytes of a response must arrive in that time to count as progress.
+    pub least_progress: u64,
     /// How long a live channel may be silent before it is pinged.
     pub ping_after: Duration,
     /// How long a live channel may be silent before it is considered dead.
@@ -60,6 +62,7 @@ impl Default for SessionConfig {
             shortest_backoff: Duration::from_secs(1),
             longest_backoff: Duration::from_secs(60),
             request_timeout: Duration::from_secs(30),
+            least_progress: 4 << 10,
             ping_after: Duration::from_secs(30),
             dead_after: Duration::from_secs(60),
             poll: (Duration::from_secs(1), Duration::from_secs(60)),

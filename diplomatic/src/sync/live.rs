@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::SessionConfig;
 use super::action::RequestId;
 use super::backoff::Gate;
 use super::status::Live;
+use super::{Failure, SessionConfig};
 use crate::standard::calls::NotificationItem;
 
 /// How news from other devices arrive.
@@ -16,6 +16,8 @@ pub(super) struct Channel {
     pub(super) gate: Gate,
     /// The host answered that it has no live channel.
     pub(super) is_missing: bool,
+    /// Why the last attempt to open it failed, or why it closed.
+    pub(super) failure: Option<Failure>,
     pub(super) frames: VecDeque<NotificationItem>,
     /// When to peek though nothing asks for it, and the current pause between two looks.
     pub(super) look_at: Option<Duration>,
@@ -35,6 +37,7 @@ impl Channel {
             state: State::Down,
             gate: Gate::new(),
             is_missing: false,
+            failure: None,
             frames: VecDeque::new(),
             look_at: None,
             pause: config.poll.0,

@@ -15,8 +15,10 @@ mod action;
 mod backoff;
 mod clock;
 mod config;
+mod failure;
 mod live;
 mod log;
+mod pace;
 mod pushing;
 mod random;
 mod reading;
@@ -25,6 +27,7 @@ mod settling;
 mod skipped;
 mod status;
 mod stream;
+mod utc;
 mod window;
 mod witnessing;
 
@@ -33,9 +36,10 @@ pub(crate) use reading::MAX_LISTED;
 #[cfg(feature = "client")]
 pub(crate) use stream::ResponseStream;
 
-pub use action::{Action, Failure, LiveEvent, RequestId};
+pub use action::{Action, LiveEvent, RequestId};
 pub use config::{Now, SessionConfig};
+pub use failure::{Failure, ProxyFault, TlsFault};
 pub use log::{Arrival, Audited, Cursor, Drained, Mark, Outgoing, PushLimits, Received, SyncLog};
 pub use session::Session;
 pub use skipped::{SkipReason, Skipped};
-pub use status::{BlockCause, HostStatus, Live, Phase, Refusal, SyncProgress, Trouble};
+pub use status::{BlockCause, HostStatus, Live, Phase, Refusal, RefusedMessage, SyncProgress, Trouble};

@@ -1,19 +1,25 @@
 //! The state of pushing: the PUSH in flight, the pass through the queue, and refused messages.
 
+mod aside;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::action::Failure;
+use aside::Aside;
+pub(super) use aside::SMALL;
+
 use super::backoff::Gate;
-use super::status::{Pause, Refusal};
-use super::stream::ResponseStream;
+use super::status::{Pause, Refusal, RefusedMessage};
+use super::stream::{Garbled, ResponseStream};
 use super::{PushLimits, SessionConfig};
 use crate::order::Position;
 use crate::standard::calls::{PushItem, PushOutcome, ResponseHead};
-use crate::standard::{DecodeError, MAX_SAFE, Seq, Signature};
+use crate::standard::{BagHead, MAX_SAFE, Seq, Signature};
 
 /// The most bytes that the answer for one bag takes: two varints and a status.
 const MAX_ANSWER: usize = 17;
+/// How many answers are tolerated beside two for each bag.
+const SPARE: usize = 16;
 
 /// What pushing has come to.
 #[derive(Debug)]
@@ -33,6 +39,8 @@ pub(super) struct Pushing {
     pub(super) acknowledged_at: Duration,
     /// Since when something is due to be pushed.
     pub(super) waiting_since: Option<Duration>,
+    pub(super) last_refused: Option<RefusedMessage>,
+    pub(super) aside: Aside,
 }
 
 /// One PUSH, until the log knows what became of it.
@@ -40,16 +48,20 @@ pub(super) struct Pushing {
 pub(super) struct Flight {
     pub(super) bags: Vec<Pushed>,
     pub(super) bytes: usize,
+    pub(super) answers: usize,
     /// Set when the response has ended, with what cut it short.
     pub(super) end: Option<Option<Pause>>,
     pub(super) head: Option<ResponseHead>,
-    pub(super) too_large: bool,
+    /// What stands in the way of all of it.
+    pub(super) obstacle: Option<Refusal>,
 }
 
 #[derive(Debug)]
 pub(super) struct Pushed {
     pub(super) position: Position,
     pub(super) signature: Signature,
+    pub(super) head: BagHead,
+    pub(super) bytes: usize,
     pub(super) outcome: Option<PushOutcome>,
     /// The host has listed or announced the bag meanwhile.
     pub(super) seen: bool,
@@ -64,7 +76,7 @@ impl Flight {
 }
 
 impl Pushing {
-    pub(super) const fn new(config: &SessionConfig) -> Self {
+    pub(super) fn new(config: &SessionConfig) -> Self {
         Self {
             gate: Gate::new(),
             most: config.push,
@@ -78,11 +90,17 @@ impl Pushing {
             last_refusal: None,
             acknowledged_at: Duration::ZERO,
             waiting_since: None,
+            last_refused: None,
+            aside: Aside::default(),
         }
     }
 
     pub(super) fn refused(&self) -> u64 {
         self.refused.len() as u64
+    }
+
+    pub(super) fn last_refused(&self) -> Option<RefusedMessage> {
+        self.last_refused.clone().filter(|_| !self.refused.is_empty())
     }
 
     pub(super) fn last_refusal(&self) -> Option<Refusal> {
@@ -124,34 +142,26 @@ impl Pushing {
         self.refused.remove(&position);
     }
 
-    /// Takes answers. One for a bag that was not pushed, or that has one already, changes nothing.
-    pub(super) fn on_answers(&mut self, stream: &mut ResponseStream) -> Result<(), DecodeError> {
+    /// Takes answers. One for a bag that was not pushed, or that has one already, changes nothing, but there cannot be many
+    /// of them.
+    pub(super) fn on_answers(&mut self, stream: &mut ResponseStream) -> Result<(), Garbled> {
+        let Some(flight) = &mut self.flight else { return Ok(()) };
         while let Some(PushItem { index, outcome }) = stream.item(MAX_ANSWER)? {
-            let flight = self.flight.as_mut();
-            if let Some(pushed) = flight.and_then(|flight| flight.bags.get_mut(index as usize)) {
+            flight.answers += 1;
+            if flight.answers > 2 * flight.bags.len() + SPARE {
+                return Err(Garbled);
+            }
+            if let Some(pushed) = flight.bags.get_mut(index as usize) {
                 pushed.outcome.get_or_insert(outcome);
             }
         }
         Ok(())
     }
 
-    pub(super) const fn on_end(&mut self, failed: Option<Pause>) {
+    pub(super) fn on_end(&mut self, failed: Option<Pause>) {
         if let Some(flight) = &mut self.flight {
             flight.end = Some(failed);
         }
-    }
-
-    /// Makes the next PUSH smaller if its size may be what failed, and tells whether the host is to be left alone for
-    /// a while.
-    pub(super) fn on_transport_failure(&mut self, failure: Failure) -> bool {
-        let Some(flight) = &mut self.flight else { return true };
-        let too_large = failure == Failure::HttpStatus(413);
-        if matches!(failure, Failure::Cut | Failure::Timeout) || too_large {
-            self.limits.bags = (flight.bags.len() / 2).max(1);
-            self.limits.bytes = (flight.bytes / 2).max(1);
-        }
-        flight.too_large = too_large;
-        !too_large
     }
 
     /// Notes what the host says before it answers for each message.

@@ -110,6 +110,8 @@ pub(super) struct Pull {
     pub(super) missing: Vec<Seq>,
     /// The length in bytes of the longest of those asked for, sealed: no item is much longer.
     pub(super) longest: u64,
+    /// How many items came that nobody asked for.
+    pub(super) unasked: usize,
 }
 
 /// What shows that a host has not kept what it had.

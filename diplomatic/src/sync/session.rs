@@ -10,20 +10,21 @@ mod witness;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::action::{Action, Failure, LiveEvent, RequestId};
+use super::action::{Action, LiveEvent, RequestId};
 use super::backoff::Gate;
 use super::clock::HostClock;
 use super::live::Channel;
+use super::pace::Pace;
 use super::pushing::Pushing;
 use super::random::Random;
 use super::reading::{Pull, ReadingState};
 use super::settling::{Settling, Unsettled};
 use super::status::{BlockCause, HostStatus, Pause, Phase, Trouble};
-use super::stream::ResponseStream;
+use super::stream::{Garbled, ResponseStream};
 use super::witnessing::Witnessing;
-use super::{Cursor, Now, SessionConfig, SyncLog};
+use super::{Cursor, Failure, Now, SessionConfig, SyncLog};
 use crate::standard::calls::{Call, ResponseHead};
-use crate::standard::{DecodeError, Encode, HostKeys, Seq, Status};
+use crate::standard::{Encode, HostKeys, Seq, Status};
 
 /// The sync of one device with one host, as a state machine.
 ///
@@ -41,7 +42,8 @@ use crate::standard::{DecodeError, Encode, HostKeys, Seq, Status};
 ///    failure, an event on the live channel, the time of [`poll_timeout`](Self::poll_timeout), or news from the app.
 ///    Read a response only while [`wants_chunks`](Self::wants_chunks) returns true, so that the host has to wait.
 ///
-/// For a request, report any number of [`handle_chunk`](Self::handle_chunk), then one
+/// For a request, report its progress now and then with [`handle_sent`](Self::handle_sent), at the latest before its
+/// timeout, any number of [`handle_chunk`](Self::handle_chunk), then one
 /// [`handle_end`](Self::handle_end) or [`handle_failure`](Self::handle_failure). For a live channel, report one
 /// [`LiveEvent::Opened`], [`NotSupported`](LiveEvent::NotSupported), [`Refused`](LiveEvent::Refused) or
 /// [`Closed`](LiveEvent::Closed), and after `Opened` any number of frames and signs of life, then one `Closed`. Reports
@@ -76,9 +78,9 @@ pub struct Session {
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) purpose: Purpose,
-    /// The device's wall clock when it was sent, and the driver's time when something was last heard of it.
+    /// The device's wall clock when it was sent.
     sent: crate::standard::Timestamp,
-    heard: Duration,
+    pace: Pace,
     stream: ResponseStream,
     head: Option<ResponseHead>,
 }
@@ -104,12 +106,12 @@ pub(super) struct Admission {
 
 /// Why a response is not read on.
 enum Stop {
-    Refused(Status),
+    SomethingElse,
     Garbled,
 }
 
-impl From<DecodeError> for Stop {
-    fn from(_: DecodeError) -> Self {
+impl From<Garbled> for Stop {
+    fn from(_: Garbled) -> Self {
         Self::Garbled
     }
 }
@@ -162,7 +164,7 @@ impl Session {
 
     /// Returns when to call [`poll_action`](Self::poll_action) if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        if let Some((until, _)) = self.storage.shut()
+        if let Some(until) = self.storage.until()
             && self.cursor.is_none()
         {
             return Some(until);
@@ -171,7 +173,7 @@ impl Session {
             .requests
             .iter()
             .filter(|(id, _)| self.wants_chunks(**id))
-            .map(|(_, request)| request.heard + self.config.request_timeout)
+            .map(|(_, request)| request.pace.deadline(&self.config))
             .min();
         let timers = self.reading_timers().into_iter().chain(self.push_timers()).chain(self.channel_timers());
         // What was due at the last poll and is not done waits for something else.
@@ -201,9 +203,11 @@ impl Session {
     pub fn is_settled(&self) -> bool {
         let now = self.polled;
         // Pushing waits for reading.
+        // While the cause of failing pushes is looked for, there is more to come.
+        let is_probing = self.pushing.is_probing() && self.reading.gate.failures() == 0;
         let rests = if self.is_reading_idle() {
             let is_proved = self.cursor.is_none_or(|cursor| cursor.own.is_none());
-            self.pushing.is_resting(now) && is_proved && !self.settling.is_busy(now)
+            self.pushing.is_resting(now) && !is_probing && is_proved && !self.settling.is_busy(now)
         } else {
             !self.reading.gate.is_open(now)
         };
@@ -213,26 +217,42 @@ impl Session {
     /// Handles bytes of a response with HTTP status 200, split anywhere.
     pub fn handle_chunk(&mut self, now: Now, id: RequestId, bytes: &[u8]) {
         let Some(mut request) = self.requests.remove(&id) else { return };
-        request.heard = now.elapsed;
+        request.pace.on_arrival(now.elapsed, bytes.len(), &self.config);
         request.stream.extend(bytes);
         let Err(stop) = self.on_bytes(now, &mut request) else {
             self.requests.insert(id, request);
             return;
         };
         self.actions.push_back(Action::Cancel { id });
-        match stop {
-            Stop::Refused(status) => self.on_refused(now, request.purpose, status),
-            Stop::Garbled => self.on_failed(now, request.purpose, Pause::Trouble(Trouble::Garbled)),
+        let pause = match stop {
+            Stop::SomethingElse => Pause::Blocked(BlockCause::SomethingElse),
+            Stop::Garbled => Pause::Trouble(Trouble::Garbled),
+        };
+        self.on_failed(now, request.purpose, pause);
+    }
+
+    /// Handles progress in sending a request: so many bytes of its body have been sent so far. `now` is when that was.
+    pub fn handle_sent(&mut self, now: Now, id: RequestId, bytes: u64) {
+        if let Some(request) = self.requests.get_mut(&id) {
+            request.pace.on_sent(now.elapsed, bytes);
         }
     }
 
     /// Handles the regular end of a response.
     pub fn handle_end(&mut self, now: Now, id: RequestId) {
         let Some(request) = self.requests.remove(&id) else { return };
-        if request.head.is_some() && request.stream.is_empty() {
-            self.on_finished(now, request.purpose);
-        } else {
-            self.on_failed(now, request.purpose, Pause::Trouble(Trouble::Garbled));
+        match request.head {
+            None => self.on_failed(now, request.purpose, Pause::Blocked(BlockCause::SomethingElse)),
+            Some(_) if !request.stream.is_empty() => {
+                self.on_failed(now, request.purpose, Pause::Trouble(Trouble::Garbled));
+            }
+            Some(head) if head.status.is_success() => self.on_finished(now, request.purpose),
+            Some(head) => {
+                if head.status.name().is_some() {
+                    self.clock.measure(request.sent, &head, now.wall);
+                }
+                self.on_refused(now, request.purpose, head.status);
+            }
         }
     }
 
@@ -262,6 +282,9 @@ impl Session {
             gate.open(now.elapsed);
         }
         self.reading.doubt();
+        if !self.pushing.refused.is_empty() {
+            self.pushing.refused_until = now.elapsed;
+        }
         self.recount = true;
         self.doubt_channel(now);
     }
@@ -272,7 +295,7 @@ impl Session {
         let mut body = self.keys.authenticate(self.clock.time(now)).to_bytes();
         write(&mut body);
         let stream = ResponseStream::default();
-        self.requests.insert(id, Request { purpose, sent: now.wall, heard: now.elapsed, stream, head: None });
+        self.requests.insert(id, Request { purpose, sent: now.wall, pace: Pace::new(now.elapsed), stream, head: None });
         self.actions.push_back(Action::Request { id, call, body });
     }
 
@@ -364,38 +387,49 @@ impl Session {
         let mut expired = Vec::new();
         for (id, request) in &mut self.requests {
             if paused && matches!(request.purpose, Purpose::Peek) {
-                request.heard = now.elapsed;
-            } else if request.heard + self.config.request_timeout <= now.elapsed {
-                expired.push(*id);
+                request.pace.pause(now.elapsed);
+            } else if request.pace.deadline(&self.config) <= now.elapsed {
+                let failure = if request.pace.has_response() { Failure::TooSlow } else { Failure::Timeout };
+                expired.push((*id, failure));
             }
         }
-        for id in expired {
+        for (id, failure) in expired {
             self.actions.push_back(Action::Cancel { id });
-            self.handle_failure(now, id, Failure::Timeout);
+            self.handle_failure(now, id, failure);
         }
     }
 
     fn on_bytes(&mut self, now: Now, request: &mut Request) -> Result<(), Stop> {
-        if request.head.is_none() {
-            let Some(head) = request.stream.head()? else { return Ok(()) };
-            self.clock.measure(request.sent, &head, now.wall);
-            if !head.status.is_success() {
-                // A refusal is a head and nothing more: a page with any text in it is none.
-                return Err(if request.stream.is_empty() { Stop::Refused(head.status) } else { Stop::Garbled });
+        let head = match request.head {
+            Some(head) => head,
+            None => {
+                let Some(head) = request.stream.head().map_err(|_| Stop::SomethingElse)? else { return Ok(()) };
+                request.head = Some(head);
+                if head.status.is_success() {
+                    self.clock.measure(request.sent, &head, now.wall);
+                    self.has_heard = true;
+                    self.admission.corrected = false;
+                    if matches!(request.purpose, Purpose::Push) {
+                        self.pushing.on_head(head);
+                    }
+                }
+                head
             }
-            request.head = Some(head);
-            if matches!(request.purpose, Purpose::Push) {
-                self.pushing.on_head(head);
-            }
-            self.has_heard = true;
-            self.admission.corrected = false;
+        };
+        if !head.status.is_success() {
+            // A refusal is a head and nothing more: a page with any text in it is none.
+            return if request.stream.is_empty() { Ok(()) } else { Err(Stop::SomethingElse) };
         }
         match &mut request.purpose {
-            Purpose::Register => Ok(()),
+            Purpose::Register if request.stream.is_empty() => Ok(()),
+            // Nothing follows, so nothing of it needs to be kept.
+            Purpose::Register => return Err(Stop::Garbled),
             Purpose::Peek => self.on_listed(&mut request.stream),
             Purpose::Pull(pull) => self.on_bodies(now, pull, &mut request.stream),
-            Purpose::Review => self.on_reviewed(&mut request.stream),
-            Purpose::Settle(unsettled) => self.settling.on_bodies(unsettled, &mut request.stream),
+            Purpose::Review => self.on_reviewed(&mut request.stream).map_err(Garbled::from),
+            Purpose::Settle(unsettled) => {
+                self.settling.on_bodies(unsettled, &mut request.stream).map_err(Garbled::from)
+            }
             Purpose::Push => self.pushing.on_answers(&mut request.stream),
         }
         .map_err(Stop::from)
@@ -429,6 +463,11 @@ impl Session {
                 self.admission.register = true;
                 self.give_back(purpose, status.into());
             }
+            Status::INVALID_REQUEST if matches!(purpose, Purpose::Push) => {
+                // Our host's answer to what is too large; others may dislike one of the messages.
+                self.pushing.on_too_large();
+                self.pushing.on_end(Some(status.into()));
+            }
             _ => {
                 let pause = match purpose {
                     Purpose::Register if matches!(Pause::from(status), Pause::Blocked(BlockCause::Refused(_))) => {
@@ -443,7 +482,7 @@ impl Session {
     }
 
     fn on_failed_transport(&mut self, now: Now, purpose: Purpose, failure: Failure) {
-        if matches!(purpose, Purpose::Push) && !self.pushing.on_transport_failure(failure) {
+        if matches!(purpose, Purpose::Push) && !self.pushing.on_transport_failure(&failure) {
             // One message that is too large for the host says nothing of the host.
             self.pushing.on_end(Some(failure.into()));
             return;
@@ -452,11 +491,18 @@ impl Session {
     }
 
     fn on_failed(&mut self, now: Now, purpose: Purpose, pause: Pause) {
-        let gate = match purpose {
-            Purpose::Push => &mut self.pushing.gate,
-            _ => &mut self.reading.gate,
+        let (first, other) = match purpose {
+            Purpose::Push => (&mut self.pushing.gate, &mut self.reading.gate),
+            _ => (&mut self.reading.gate, &mut self.pushing.gate),
         };
-        gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
+        first.on_failure(now.elapsed, pause.clone(), &self.config, &mut self.random);
+        if pause.asked().is_some()
+            && let Some(until) = first.until()
+        {
+            // The host asks for it whatever the request is.
+            other.shut_until(now.elapsed, until, pause.clone());
+            self.channel.gate.shut_until(now.elapsed, until, pause.clone());
+        }
         // Perhaps the host stored some of a PUSH: look before pushing again. Anything else was for reading.
         self.reading.peek_wanted = true;
         self.give_back(purpose, pause);
@@ -477,8 +523,10 @@ impl Session {
     fn refresh_status(&mut self, now: Now) {
         self.status.phase = self.phase(now);
         self.status.live = self.channel.live();
+        self.status.live_failure.clone_from(&self.channel.failure);
         self.status.refused = self.pushing.refused();
         self.status.refusal = self.pushing.last_refusal();
+        self.status.refused_message = self.pushing.last_refused();
         (self.status.skipped, self.status.holes) = self.settling.count();
         self.status.audits = self.reading.audits;
         self.status.withheld = self.witnessing.withheld;
@@ -509,7 +557,7 @@ impl Session {
     }
 }
 
-const fn pausing(pause: Pause, failures: u32, retry_at: Duration) -> Phase {
+fn pausing(pause: Pause, failures: u32, retry_at: Duration) -> Phase {
     match pause {
         Pause::Trouble(trouble) => Phase::Waiting { trouble, failures, retry_at },
         Pause::Blocked(cause) => Phase::Blocked { cause, retry_at },

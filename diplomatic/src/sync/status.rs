@@ -1,10 +1,11 @@
 //! The status of sync with one host, as a value to watch.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::action::Failure;
+use super::failure::{Failure, ProxyFault, TlsFault};
 use crate::standard::calls::{Quota, ResponseHead};
-use crate::standard::{ClockOffset, Status};
+use crate::standard::{ClockOffset, EntityId, Status, Timestamp};
 
 /// The status of sync with one host.
 ///
@@ -16,12 +17,16 @@ pub struct HostStatus {
     pub phase: Phase,
     /// How news from other devices arrive.
     pub live: Live,
+    /// Why there is no live channel, if an attempt to open one failed.
+    pub live_failure: Option<Failure>,
     /// The number of messages that wait to be pushed.
     pub pending: u64,
     /// How many of them the host refused. They are set aside, retried slowly, and do not hold up the others.
     pub refused: u64,
     /// Why the host refused the last of them.
     pub refusal: Option<Refusal>,
+    /// Which message that was.
+    pub refused_message: Option<RefusedMessage>,
     /// How many of the host's bags could not be read and were skipped. They are requested again now and then.
     pub skipped: u64,
     /// How many messages the host has, by the word of the devices that sent them there, and withholds.
@@ -85,7 +90,7 @@ impl HostStatus {
 }
 
 /// What a session is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Phase {
     /// It has not heard from the host yet.
@@ -142,12 +147,29 @@ pub enum Live {
 }
 
 /// A temporary failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trouble {
+    /// No address was found for the host's name.
+    #[error("no address was found for the name {name}")]
+    NoAddress {
+        /// The name.
+        name: Arc<str>,
+    },
+    /// Nothing listens at the host's address.
+    #[error("nothing answers at the host's address (connection refused)")]
+    ConnectionRefused,
     /// There is no connection to the host.
     #[error("there is no connection to the host")]
     Unreachable,
+    /// The proxy that the environment names cannot be used.
+    #[error("the proxy {proxy} {fault}")]
+    Proxy {
+        /// The proxy's address, without credentials.
+        proxy: Arc<str>,
+        /// What is wrong with it.
+        fault: ProxyFault,
+    },
     /// A connection broke.
     #[error("the connection broke")]
     Cut,
@@ -157,9 +179,20 @@ pub enum Trouble {
     /// The host does not answer.
     #[error("the host does not answer")]
     Timeout,
+    /// The host's answers trickle in so slowly that they would never end.
+    #[error("the host answers too slowly")]
+    TooSlow,
     /// The host answered with an HTTP status other than 200.
     #[error("the host answered with HTTP status {0}")]
     HttpStatus(u16),
+    /// The host asked to be left alone for a while.
+    #[error("the host asks to wait {} s (HTTP status {status})", retry_after.as_secs())]
+    Busy {
+        /// The HTTP status.
+        status: u16,
+        /// For how long, from its answer on.
+        retry_after: Duration,
+    },
     /// The host could not carry out the request at the moment.
     #[error("the host could not do it: {0}")]
     HostFailed(Status),
@@ -171,8 +204,31 @@ pub enum Trouble {
     FalseAcknowledgement,
 }
 
+impl Trouble {
+    /// Returns what the user can do about it.
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::NoAddress { .. } => "check the host's address, and whether this device is online",
+            Self::ConnectionRefused => "check the host's address and port, and whether the host runs",
+            Self::Unreachable => "check the network, and the host's address",
+            Self::Proxy { .. } => "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY in the environment",
+            Self::Cut => "check the network; it is tried again",
+            Self::Offline => "switch it on",
+            Self::Timeout => "check the network; it is tried again",
+            Self::TooSlow => "check the network; ask the host's operator if it stays so",
+            Self::HttpStatus(_) => "check the host's address, and any proxy in front of the host",
+            Self::Busy { .. } => "wait: it is tried again then",
+            Self::HostFailed(_) => "ask the host's operator if it stays so; it is tried again",
+            Self::Garbled => "check what stands between this device and the host, and update this app and the host",
+            Self::FalseAcknowledgement => {
+                "it is asked again; do not trust the host before its operator explains it, and add another host"
+            }
+        }
+    }
+}
+
 /// A lasting obstacle to sync with a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlockCause {
     /// The host rejects the time of requests, even after correction by its own clock.
@@ -187,6 +243,23 @@ pub enum BlockCause {
     /// There is no DIPLOMATIC host at the address.
     #[error("there is no such call at the host's address")]
     NotAHost,
+    /// What answers at the address is something else, such as the sign-in page of a hotel's network.
+    #[error("what answers at the host's address is not a DIPLOMATIC host")]
+    SomethingElse,
+    /// What answers at the address does not speak HTTP.
+    #[error("what answers at the host's address is not a DIPLOMATIC host: it does not speak HTTP")]
+    NotHttp,
+    /// The address leads elsewhere. Redirects are not followed.
+    #[error("the host's address redirects to {target} (HTTP status {status})")]
+    Redirected {
+        /// The HTTP status.
+        status: u16,
+        /// Where it leads.
+        target: Arc<str>,
+    },
+    /// The connection could not be encrypted, or the host did not prove its identity.
+    #[error("{0}")]
+    Tls(TlsFault),
     /// The host refuses with a permanent status.
     #[error("the host refuses: {0}")]
     Refused(Status),
@@ -218,12 +291,20 @@ pub enum BlockCause {
 
 impl BlockCause {
     /// Returns what the user can do about it.
-    pub const fn remedy(self) -> &'static str {
+    pub const fn remedy(&self) -> &'static str {
         match self {
             Self::Clock => "set this device's clock, or ask the host's operator to check the host's",
             Self::Registration(_) => "ask the host's operator to admit this account, or use another host",
             Self::Misconfigured => "ask the host's operator to check the host's configuration",
             Self::NotAHost => "check the host's address",
+            Self::SomethingElse => {
+                "if this network has a sign-in page, sign in there with a browser; otherwise check the host's address"
+            }
+            Self::NotHttp => "check the host's address and port; perhaps it begins with https:// instead of http://",
+            Self::Redirected { .. } => {
+                "use that address if it is the host's; if this network has a sign-in page, sign in there with a browser"
+            }
+            Self::Tls(fault) => fault.remedy(),
             Self::Refused(_) => "update this app or the host: they do not understand each other",
             Self::Denied(_) => "check the host's address and whatever guards the way to it",
             Self::Storage => "free some space on this device, and check that its files can be written",
@@ -237,7 +318,18 @@ impl BlockCause {
     }
 }
 
-/// Why a host refused a message.
+/// A message that does not get to the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedMessage {
+    /// The entity that it is about.
+    pub entity: EntityId,
+    /// When it was written.
+    pub changed: Timestamp,
+    /// How many bytes it takes, sealed.
+    pub bytes: u64,
+}
+
+/// Why a host refused a message, or why a message does not get to the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -250,6 +342,12 @@ pub enum Refusal {
     /// The host says that it has the message, but does not list it, so no other device gets it from there.
     #[error("the host says that it has the message, but does not list it")]
     NotListed,
+    /// The host refuses any request with the message.
+    #[error("the host takes no request with the message")]
+    NotTaken,
+    /// The host answers other requests, but those with the message fail each time.
+    #[error("the message does not get through to the host, though others do")]
+    Undelivered,
     /// The account has no room for the message: it may store no more than the host allows it.
     #[error("the account has stored {used} of the {limit} bytes that the host allows it")]
     OverQuota {
@@ -277,9 +375,18 @@ impl Refusal {
         }
     }
 
+    /// Returns whether it says nothing about other messages.
+    pub(super) const fn is_of_one(self) -> bool {
+        matches!(self, Self::TooLarge | Self::NotTaken | Self::Undelivered)
+    }
+
     /// Returns what the user can do about it.
     pub const fn remedy(self) -> &'static str {
         match self {
+            Self::Undelivered => {
+                "it is tried again now and then; check what stands between this device and the host, or add another host"
+            }
+            Self::NotTaken => "it is tried again now and then; add another host to be safe",
             Self::Status(_) | Self::NotListed => "it is tried again now and then; add another host to be safe",
             Self::TooLarge => "ask the host's operator to take larger messages, or add another host",
             Self::OverQuota { .. } => "ask the host's operator for more room, or add another host",
@@ -291,19 +398,59 @@ impl Refusal {
 }
 
 /// Why a session pauses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pause {
     Trouble(Trouble),
     Blocked(BlockCause),
 }
 
+impl Failure {
+    /// Returns what the user can do about it.
+    pub fn remedy(&self) -> &'static str {
+        match Pause::from(self.clone()) {
+            Pause::Trouble(trouble) => trouble.remedy(),
+            Pause::Blocked(cause) => cause.remedy(),
+        }
+    }
+}
+
+/// In the words of the status.
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match Pause::from(self.clone()) {
+            Pause::Trouble(trouble) => trouble.fmt(f),
+            Pause::Blocked(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl Pause {
+    /// Returns how long the host asked to be left alone.
+    pub(super) const fn asked(&self) -> Option<Duration> {
+        match self {
+            Self::Trouble(Trouble::Busy { retry_after, .. }) => Some(*retry_after),
+            _ => None,
+        }
+    }
+}
+
 impl From<Failure> for Pause {
     fn from(failure: Failure) -> Self {
         match failure {
+            Failure::NoAddress { name } => Self::Trouble(Trouble::NoAddress { name }),
+            Failure::ConnectionRefused => Self::Trouble(Trouble::ConnectionRefused),
             Failure::Unreachable => Self::Trouble(Trouble::Unreachable),
+            Failure::Proxy { proxy, fault } => Self::Trouble(Trouble::Proxy { proxy, fault }),
             Failure::Cut => Self::Trouble(Trouble::Cut),
             Failure::Timeout => Self::Trouble(Trouble::Timeout),
+            Failure::TooSlow => Self::Trouble(Trouble::TooSlow),
             Failure::Offline => Self::Trouble(Trouble::Offline),
+            Failure::Busy { status, retry_after } => Self::Trouble(Trouble::Busy { status, retry_after }),
+            Failure::Tls(fault) => Self::Blocked(BlockCause::Tls(fault)),
+            Failure::NotHttp => Self::Blocked(BlockCause::NotHttp),
+            // 511: a network asks for a sign-in.
+            Failure::WebPage | Failure::HttpStatus(511 | 201..300) => Self::Blocked(BlockCause::SomethingElse),
+            Failure::Redirected { status, target } => Self::Blocked(BlockCause::Redirected { status, target }),
             Failure::HttpStatus(404 | 405 | 410) => Self::Blocked(BlockCause::NotAHost),
             Failure::HttpStatus(status @ (401 | 403 | 407)) => Self::Blocked(BlockCause::Denied(status)),
             Failure::HttpStatus(status) => Self::Trouble(Trouble::HttpStatus(status)),
@@ -339,7 +486,7 @@ impl std::fmt::Display for Phase {
             Self::CatchingUp(SyncProgress { done, total, .. }) => write!(f, "catching up, {done} of {total}"),
             Self::Pushing => f.write_str("sending"),
             Self::CaughtUp => f.write_str("in sync"),
-            Self::Waiting { trouble, .. } => write!(f, "waiting, {trouble}"),
+            Self::Waiting { trouble, .. } => write!(f, "waiting, {trouble}: {}", trouble.remedy()),
             Self::Blocked { cause, .. } => write!(f, "{cause}: {}", cause.remedy()),
         }
     }

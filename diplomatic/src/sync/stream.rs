@@ -6,6 +6,16 @@ use crate::standard::{Decode, DecodeError, Reader};
 /// The maximum length of a response head: a status and eight varints.
 const MAX_HEAD: usize = 1 + 8 * 8;
 
+/// A response that does not match its layout, or holds what nobody asked for.
+#[derive(Debug)]
+pub(super) struct Garbled;
+
+impl From<DecodeError> for Garbled {
+    fn from(_: DecodeError) -> Self {
+        Self
+    }
+}
+
 /// The bytes of a response that have not been decoded yet.
 ///
 /// It never holds much more than one item and one chunk.

@@ -224,3 +224,34 @@ async fn compaction_and_a_check_during_an_export_are_busy_and_the_export_goes_on
     assert!(!client.compact(Keep::Latest).await.unwrap().is_busy);
     assert!(client.verify(|_| ()).await.unwrap().is_file_checked);
 }
+
+#[test]
+fn host_that_is_unlinked_stops_nothing_from_being_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let backing = Backing::file(folder.path().join("todo.redb"));
+    let mut device = open(&backing);
+    let (home, away) = (Label::default(), Label::new("away"));
+    let link = device.link_host(&home).unwrap();
+    device.link_host(&away).unwrap();
+    let milk = device.emit(at(1), &added("milk")).unwrap();
+    for title in ["bread", "cheese", "wine"] {
+        device.emit(at(2), &renamed(&milk, title)).unwrap();
+    }
+    acknowledge(&mut device, link);
+    assert_eq!(device.compact(Keep::Latest).unwrap().dropped, 0, "one host waits for them");
+    assert!(device.unlink_host(&away).unwrap());
+    assert!(!device.unlink_host(&away).unwrap());
+    assert_eq!(device.host_progress(&away).unwrap().map(|progress| progress.pending), None);
+    assert_eq!(device.compact(Keep::Latest).unwrap().dropped, 2);
+    drop(device);
+
+    // It stays so, and what a host brought is still said to come from there.
+    let mut device = open(&backing);
+    assert!(device.host_progress(&away).unwrap().is_none() && device.host_progress(&home).unwrap().is_some());
+    device.emit(at(3), &added("tea")).unwrap();
+    assert!(device.verify(&seed(), |_| ()).unwrap().problems.is_empty());
+    let again = device.link_host(&away).unwrap();
+    assert_ne!(again, link);
+    let kept = device.messages().unwrap().len() as u64;
+    assert_eq!(device.host_progress(&away).unwrap().unwrap().pending, kept);
+}

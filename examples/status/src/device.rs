@@ -11,6 +11,7 @@ use diplomatic::{Client, EmitError, HostReport, LogError, OpenError, OpenLogErro
 use crate::account::Account;
 use crate::event::{Status, StatusEvent};
 use crate::tell;
+use crate::text::Text;
 
 /// How long a host may be silent before a command continues without it.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -61,7 +62,7 @@ impl Device {
 
     /// Changes the status and, if a host can be reached, delivers it.
     pub(crate) async fn write(&self, text: String) -> Result<(), EmitError> {
-        self.client.emit(StatusEvent::Written(text)).await?;
+        self.client.emit(StatusEvent::Written(Text(text))).await?;
         let status = self.sync().await?;
         if status.hosts().is_empty() || status.pending() > 0 {
             tell("The change is queued: the next command that reaches the host delivers it.");

@@ -3,11 +3,13 @@
 use diplomatic::{DiplomaticEvent, Meta, Reducer};
 use serde::{Deserialize, Serialize};
 
+use crate::text::Text;
+
 #[derive(Debug, DiplomaticEvent)]
 pub(crate) enum StatusEvent {
     // The type that the standard's own tools write.
     #[diplomatic(singleton, type = "status")]
-    Written(String),
+    Written(Text),
 }
 
 /// The state.
@@ -21,6 +23,6 @@ impl Reducer for Status {
 
     fn apply(&mut self, event: &StatusEvent, _: &Meta) {
         let StatusEvent::Written(text) = event;
-        self.text = Some(text.clone());
+        self.text = Some(text.0.clone());
     }
 }

@@ -5,6 +5,7 @@ mod command;
 mod demo;
 mod device;
 mod event;
+mod text;
 mod watch;
 
 use std::error::Error;
@@ -17,6 +18,7 @@ use tokio::runtime::Runtime;
 use crate::account::Account;
 use crate::command::{Command, DeviceArgs, Line};
 use crate::device::Device;
+use crate::text::Shown;
 
 fn main() -> ExitCode {
     match start(Line::parse().command) {
@@ -56,7 +58,7 @@ async fn run(command: Command) -> Result<(), Box<dyn Error>> {
             let device = open(device).await?;
             device.sync().await?;
             match device.text() {
-                Some(text) => writeln!(io::stdout(), "{text}")?,
+                Some(text) => writeln!(io::stdout(), "{}", Shown(&text))?,
                 None => tell("There is no status yet."),
             }
             device.close().await;

@@ -7,6 +7,7 @@ use std::pin::pin;
 use tokio::signal;
 
 use crate::device::Device;
+use crate::text::Shown;
 
 /// Prints the status and every later one until Ctrl-C, the regular end.
 pub(crate) async fn watch(device: &Device) -> Result<(), Box<dyn Error>> {
@@ -21,8 +22,7 @@ pub(crate) async fn watch(device: &Device) -> Result<(), Box<dyn Error>> {
         let text = device.text();
         if text != shown {
             if let Some(text) = &text {
-                // Other programs may write more than one line.
-                writeln!(io::stdout(), "{}", text.replace(['\n', '\r'], " "))?;
+                writeln!(io::stdout(), "{}", Shown(text))?;
             }
             shown = text;
         }

@@ -41,3 +41,26 @@ fn a_status_of_another_tool_is_read() {
 
     Device::new(host.url.clone()).run(&["read"]).prints("hi\n");
 }
+
+#[test]
+fn a_status_that_is_no_string_or_holds_control_characters_is_read_safely() {
+    for (body, line) in [
+        (&b"\x07"[..], "7\n"),
+        (b"\xc3", "true\n"),
+        (b"\x82\xa1a\x92\x01\xa1b\xa1c\xc0", "{\"a\": [1, \"b\"], \"c\": null}\n"),
+        (b"\xc4\x02\x00\xff", "00ff\n"),
+        (b"\xa5\x1b[31m", "\\u{1b}[31m\n"),
+        (b"\xa3a\nb", "a b\n"),
+    ] {
+        let host = RunningHost::start();
+        let keys = keys();
+        let entity = EntityId::singleton("status");
+        let time = Timestamp::from_millis(1_764_000_123_456);
+        let message = Message::new(entity, time, 0, Body::new(body.to_vec())).unwrap();
+        let bag: Bag = keys.seal(&message, &mut rand::rng());
+        let bag = bag.verify(keys.public_key()).unwrap();
+        let appended = host.runtime.block_on(host.host.store().append(*keys.public_key(), vec![bag]));
+        assert!(appended.cut.is_none());
+        Device::new(host.url.clone()).run(&["read"]).prints(line);
+    }
+}

@@ -39,7 +39,7 @@ async fn while_no_host_can_be_reached_changes_wait() {
     let mut page = Page::open(&program, "this").await;
     page.add("milk").await;
     page.add("bread").await;
-    let sentence = "No sync: there is no connection to the host, 2 changes wait";
+    let sentence = "No sync: nothing answers at the host's address (connection refused), 2 changes wait";
     page.until(|shown| shown["sync"]["sentence"] == json!(sentence)).await;
     assert_eq!(page.shown["sync"]["pending"], json!(2));
 }

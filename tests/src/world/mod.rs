@@ -425,7 +425,7 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
         let devices = self.devices.iter().enumerate();
         devices
             .flat_map(|(index, device)| {
-                device.sessions.iter().map(move |(host, session)| (index, *host, session.status().phase))
+                device.sessions.iter().map(move |(host, session)| (index, *host, session.status().phase.clone()))
             })
             .collect()
     }

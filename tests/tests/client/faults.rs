@@ -68,8 +68,8 @@ async fn client_notices_that_its_channel_is_dead_and_says_so() {
     status(&phone, "the channel is open", |status| status.hosts()[0].status.live == Live::Open).await;
     proxy.set(Network::Silent);
     status(&phone, "the channel is known to be dead", |status| status.hosts()[0].status.live == Live::Down).await;
-    let is_timeout = |phase: Phase| matches!(phase, Phase::Waiting { trouble: Trouble::Timeout, .. });
-    status(&phone, "the silence is told", |status| is_timeout(status.hosts()[0].status.phase)).await;
+    let is_timeout = |phase: &Phase| matches!(phase, Phase::Waiting { trouble: Trouble::Timeout, .. });
+    status(&phone, "the silence is told", |status| is_timeout(&status.hosts()[0].status.phase)).await;
     laptop.emit(added("meanwhile")).await.unwrap();
     proxy.set(Network::Good);
     state(&phone, "what was missed is here", |todos| todos.items.len() == 1).await;
@@ -135,8 +135,8 @@ async fn push_that_arrives_after_it_was_given_up_and_repeated_is_not_stored_twic
         proxy.set(Network::LatePushes(Duration::from_millis(2000)));
         phone.emit_all((0..10).map(|n| added(format!("item {n}"))).collect()).await.unwrap();
         emitted += 10;
-        let is_told = |phase: Phase| matches!(phase, Phase::Waiting { .. });
-        status(&phone, "the push was given up", |status| is_told(status.hosts()[0].status.phase)).await;
+        let is_told = |phase: &Phase| matches!(phase, Phase::Waiting { .. });
+        status(&phone, "the push was given up", |status| is_told(&status.hosts()[0].status.phase)).await;
         proxy.set(Network::Good);
         caught_up(&phone).await;
         assert_eq!(host.count(&seed), emitted);

@@ -60,3 +60,28 @@ async fn one_host_that_is_away_holds_up_nothing() {
     assert_eq!(phone.status().hosts().len(), 2);
     assert_eq!(phone.status().hosts()[1].label, backup());
 }
+
+#[tokio::test]
+async fn host_that_is_unlinked_waits_for_nothing_and_gets_everything_when_it_is_linked_again() {
+    let (first, mut second, seed) = (TestHost::start().await, TestHost::absent().await, new_seed());
+    let device = Device::new(&seed);
+    let client = device.builder().host(first.url()).host_as(backup(), second.url()).open().await.unwrap();
+    add(&client, "before", 10).await;
+    client.sync().await.unwrap();
+    assert_eq!(client.status().pending(), 10);
+    assert!(client.unlink_host(&backup()).await.unwrap());
+    assert!(!client.unlink_host(&backup()).await.unwrap());
+    assert_eq!((client.status().hosts().len(), client.status().pending()), (1, 0));
+    add(&client, "after", 5).await;
+    assert!(client.sync().await.unwrap().is_caught_up());
+    assert_eq!(first.count(&seed), 15);
+    client.close().await;
+
+    second.restart().await;
+    let client = device.open(&first.url()).await;
+    assert!(client.sync().await.unwrap().is_caught_up());
+    client.close().await;
+    let client = device.builder().host(first.url()).host_as(backup(), second.url()).open().await.unwrap();
+    caught_up(&client).await;
+    assert_eq!(second.bags(&seed, &backup()).len(), 15);
+}

@@ -5,6 +5,7 @@ use diplomatic::compact::Keep;
 use diplomatic::inspect::{HostAccount, HostInspector, InspectError, MissingReason};
 use diplomatic::standard::calls::{PeekItem, ResponseHead};
 use diplomatic::standard::{Encode, Label, Seed, Status};
+use diplomatic::sync::Failure;
 use diplomatic_tests::todo::{Event, added};
 
 use crate::device::{Device, add, caught_up, soon};
@@ -119,7 +120,7 @@ async fn what_is_no_host_is_told_apart() {
     let seed = new_seed();
     let absent = TestHost::absent().await;
     let error = inspector(&seed, &absent.url()).account().await.unwrap_err();
-    assert!(matches!(error, InspectError::Unreachable { .. }), "{error:?}");
+    assert!(matches!(error, InspectError::Unreachable { cause: Failure::ConnectionRefused, .. }), "{error:?}");
     for (answer, is_expected) in [
         (
             page("404 Not Found", b"nothing here"),
@@ -127,8 +128,12 @@ async fn what_is_no_host_is_told_apart() {
         ),
         (page("200 OK", b"<!doctype html><title>Router</title>"), |error| !matches!(error, InspectError::Log(_))),
         (page("200 OK", b""), |error| matches!(error, InspectError::NotAHost { .. })),
-        (page("503 Service Unavailable", b""), |error| matches!(error, InspectError::HttpStatus { status: 503, .. })),
-        (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), |error| matches!(error, InspectError::Unreachable { .. })),
+        (page("503 Service Unavailable", b""), |error| {
+            matches!(error, InspectError::Unreachable { cause: Failure::HttpStatus(503), .. })
+        }),
+        (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), |error| {
+            matches!(error, InspectError::Unreachable { cause: Failure::NotHttp, .. })
+        }),
     ] {
         let (address, _tasks) = impostor(move |_| answer.clone()).await;
         let inspector = inspector(&seed, &format!("http://{address}"));

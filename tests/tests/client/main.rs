@@ -10,6 +10,7 @@ mod hosts;
 mod inspect;
 mod kill;
 mod lying;
+mod network;
 mod offline;
 mod proxy;
 mod stories;

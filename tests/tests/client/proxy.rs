@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use diplomatic_tests::world::Chance;
@@ -24,6 +24,12 @@ pub(crate) enum Network {
     Silent,
     /// Connections are closed at once.
     Closing,
+    /// Requests longer than this are cut off.
+    CuttingLarge(u64),
+    /// What the client sends passes at 64 KiB a second.
+    Narrow,
+    /// Nothing passes on the connections that are open, and new ones are good. Those that were dead stay so.
+    Dead,
     /// Everything takes this much longer.
     Slow(Duration),
     /// Pushes reach the host this much later, also when the client has given up and hung up meanwhile.
@@ -46,6 +52,7 @@ pub(crate) struct Proxy {
     address: SocketAddr,
     network: watch::Sender<Network>,
     silent: Arc<Silent>,
+    upstream: Arc<AtomicU64>,
     _accepting: JoinSet<()>,
 }
 
@@ -56,17 +63,19 @@ impl Proxy {
         let (network, receiver) = watch::channel(Network::Good);
         let silent = Arc::new(Silent::default());
         let counter = silent.clone();
+        let upstream = Arc::new(AtomicU64::new(0));
+        let sent = upstream.clone();
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
             let mut chance = Chance::new(address.port().into());
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                connections.spawn(pass(stream, host, receiver.clone(), counter.clone(), chance.any()));
+                connections.spawn(pass(stream, host, receiver.clone(), counter.clone(), sent.clone(), chance.any()));
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self { address, network, silent, _accepting: accepting }
+        Self { address, network, silent, upstream, _accepting: accepting }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -76,6 +85,11 @@ impl Proxy {
     /// Returns how many connections were silent from the start, and how many of them are still open.
     pub(crate) fn silent_connections(&self) -> (usize, usize) {
         (self.silent.all.load(Ordering::SeqCst), self.silent.open.load(Ordering::SeqCst))
+    }
+
+    /// Returns how many bytes clients have sent.
+    pub(crate) fn upstream_bytes(&self) -> u64 {
+        self.upstream.load(Ordering::SeqCst)
     }
 
     pub(crate) fn set(&self, network: Network) {
@@ -88,6 +102,7 @@ async fn pass(
     host: SocketAddr,
     network: watch::Receiver<Network>,
     silent: Arc<Silent>,
+    sent: Arc<AtomicU64>,
     chance: u64,
 ) {
     let mut chance = Chance::new(chance);
@@ -96,9 +111,16 @@ async fn pass(
     match now {
         Network::Cutting(most) => downstream_limit = chance.between(0, most),
         Network::CuttingRequests(most) => upstream_limit = chance.between(0, most),
+        Network::CuttingLarge(most) => upstream_limit = most,
         Network::Silent => return keep_silent(client, &silent).await,
         Network::Closing => return,
-        Network::Good | Network::Slow(_) | Network::LatePushes(_) | Network::NoUpgrades | Network::SilentUpgrades => {}
+        Network::Good
+        | Network::Narrow
+        | Network::Dead
+        | Network::Slow(_)
+        | Network::LatePushes(_)
+        | Network::NoUpgrades
+        | Network::SilentUpgrades => {}
     }
     if now == Network::NoUpgrades && is_upgrade(&client).await {
         return answer_plainly(client).await;
@@ -111,8 +133,8 @@ async fn pass(
     let (client_reads, client_writes) = client.into_split();
     let (host_reads, host_writes) = host.into_split();
     tokio::select! {
-        () = pump(client_reads, host_writes, network.clone(), upstream_limit) => {}
-        () = pump(host_reads, client_writes, network, downstream_limit) => {}
+        () = pump(client_reads, host_writes, network.clone(), upstream_limit, Some(&sent)) => {}
+        () = pump(host_reads, client_writes, network, downstream_limit, None) => {}
     }
 }
 
@@ -142,6 +164,8 @@ async fn pump(
     mut to: impl AsyncWrite + Unpin,
     mut network: watch::Receiver<Network>,
     mut limit: u64,
+    // Of the client's direction alone.
+    sent: Option<&AtomicU64>,
 ) {
     let mut bytes = vec![0; 16 << 10];
     loop {
@@ -153,6 +177,7 @@ async fn pump(
         let now = *network.borrow();
         match now {
             Network::Slow(delay) => sleep(delay).await,
+            Network::Narrow if sent.is_some() => sleep(Duration::from_micros(read as u64 * 15)).await,
             Network::LatePushes(delay) if bytes.starts_with(b"POST /push") => {
                 return deliver_late(bytes[..read].to_vec(), from, to, delay).await;
             }
@@ -162,6 +187,7 @@ async fn pump(
         if to.write_all(&bytes[..passed as usize]).await.is_err() {
             return;
         }
+        sent.inspect(|sent| _ = sent.fetch_add(passed, Ordering::SeqCst));
         limit -= passed;
         if limit == 0 {
             return;
@@ -171,7 +197,7 @@ async fn pump(
 
 /// Ends when the network falls silent: both halves of what is open then stay open for ever.
 async fn falls_silent(network: &mut watch::Receiver<Network>) {
-    if network.wait_for(|network| *network == Network::Silent).await.is_err() {
+    if network.wait_for(|network| matches!(network, Network::Silent | Network::Dead)).await.is_err() {
         std::future::pending().await
     }
 }

@@ -134,16 +134,16 @@ async fn phase_at(answer: impl Fn(u64) -> Vec<u8> + Send + 'static) -> Phase {
     let (address, _impostor) = impostor(answer).await;
     let client = device.open(&format!("http://{address}")).await;
     client.emit(added("milk")).await.unwrap();
-    let is_told = |phase: Phase| matches!(phase, Phase::Waiting { .. } | Phase::Blocked { .. });
-    let told = status(&client, "something is told", |status| is_told(status.hosts()[0].status.phase)).await;
+    let is_told = |phase: &Phase| matches!(phase, Phase::Waiting { .. } | Phase::Blocked { .. });
+    let told = status(&client, "something is told", |status| is_told(&status.hosts()[0].status.phase)).await;
     assert!(!told.hosts()[0].to_string().is_empty());
     for _ in 0..3 {
         let synced = tokio::time::timeout(Duration::from_secs(20), client.sync()).await.expect("sync comes back");
-        assert!(is_told(synced.unwrap().hosts()[0].status.phase));
+        assert!(is_told(&synced.unwrap().hosts()[0].status.phase));
     }
     assert_eq!(client.read(|todos| todos.items.len()), 1);
     client.close().await;
-    told.hosts()[0].status.phase
+    told.hosts()[0].status.phase.clone()
 }
 
 #[tokio::test]
@@ -159,9 +159,10 @@ async fn address_of_something_else_is_told() {
 }
 
 #[tokio::test]
-async fn page_of_a_captive_portal_makes_no_sense() {
+async fn page_of_a_captive_portal_is_told_as_such() {
     let phase = phase_at(|_| page("200 OK", b"<!doctype html><html>Welcome to the hotel! Log in here.</html>")).await;
-    assert!(matches!(phase, Phase::Waiting { trouble: Trouble::Garbled, .. }), "{phase:?}");
+    assert!(matches!(phase, Phase::Blocked { cause: BlockCause::SomethingElse, .. }), "{phase:?}");
+    assert!(phase.to_string().contains("sign in"), "{phase}");
 }
 
 #[tokio::test]
@@ -184,5 +185,5 @@ async fn random_bytes_instead_of_http_never_stop_the_client() {
         (0..chance.below(300)).map(|_| chance.any() as u8).collect()
     })
     .await;
-    assert!(matches!(phase, Phase::Waiting { .. }), "{phase:?}");
+    assert!(matches!(phase, Phase::Waiting { .. } | Phase::Blocked { cause: BlockCause::NotHttp, .. }), "{phase:?}");
 }

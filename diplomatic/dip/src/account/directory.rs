@@ -31,6 +31,11 @@ impl Directory {
         self.0.join("hosts.json")
     }
 
+    /// Returns the path of what the last syncs came to.
+    pub(crate) fn outcomes(&self) -> PathBuf {
+        self.0.join("last-sync.json")
+    }
+
     pub(crate) fn store(&self) -> PathBuf {
         self.0.join("dip.redb")
     }
@@ -57,6 +62,25 @@ impl Directory {
     pub(crate) fn write(&self, file: &Path, text: &str, is_new: bool) -> Result<(), AccountError> {
         self.make()?;
         self.put(file, text, is_new).map_err(|source| AccountError::File { path: file.to_owned(), source })
+    }
+
+    /// Renames a file, so that its name is free, and returns the new name.
+    pub(crate) fn put_aside(&self, file: &Path) -> Result<PathBuf, AccountError> {
+        let problem = |source| AccountError::File { path: file.to_owned(), source };
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        for number in 1_u32.. {
+            let aside = self.0.join(format!("{name}.damaged-{number}"));
+            // A link fails if the name is taken, where renaming would replace what is there.
+            match fs::hard_link(file, &aside) {
+                Ok(()) => {
+                    fs::remove_file(file).map_err(problem)?;
+                    return Ok(aside);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(problem(source)),
+            }
+        }
+        Err(problem(io::ErrorKind::AlreadyExists.into()))
     }
 
     fn put(&self, file: &Path, text: &str, is_new: bool) -> io::Result<()> {

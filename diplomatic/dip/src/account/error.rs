@@ -59,6 +59,17 @@ pub(crate) enum AccountError {
 }
 
 impl AccountError {
+    /// Returns whether the file of the seed is there, but no seed can be read from it.
+    pub(crate) const fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Kept {
+                source: KeptError::NotASeed | KeptError::Sealed(SealedError::Line { .. } | SealedError::Cost),
+                ..
+            }
+        )
+    }
+
     pub(crate) const fn exit(&self) -> Exit {
         match self {
             Self::NoHome | Self::Directory { .. } | Self::File { .. } | Self::Exists { .. } | Self::Input(_) => {

@@ -8,10 +8,11 @@ use zeroize::Zeroizing;
 
 use super::directory::Directory;
 use super::error::{AccountError, KeptError};
-use super::sealed::Sealed;
+use super::sealed::{Sealed, SealedError};
 use super::text::read_seed;
 use super::{keyring, passphrase};
 use crate::shown::Shown;
+use crate::text::nfc;
 
 /// The first line of a file whose seed is in the keyring.
 const IN_KEYRING: &str = "diplomatic seed in the system's keyring 1";
@@ -65,8 +66,14 @@ impl Kept {
         let seed = match self {
             Self::Plain(seed) => return Ok(seed),
             Self::Sealed(sealed) => {
-                let passphrase = passphrase::ask(path)?;
-                return sealed.open(&passphrase).map_err(|error| problem(error.into()));
+                let typed = passphrase::ask(path)?;
+                let passphrase = Zeroizing::new(nfc(&typed));
+                // What was sealed before passphrases had one form was sealed with the bytes as they were typed.
+                let opened = match sealed.open(&passphrase) {
+                    Err(SealedError::Passphrase) if *passphrase != *typed => sealed.open(&typed),
+                    opened => opened,
+                };
+                return opened.map_err(|error| problem(error.into()));
             }
             Self::Keyring { .. } => keyring::get(&fingerprint)?,
         };
@@ -84,7 +91,7 @@ impl Kept {
             keyring::put(&fingerprint, seed)?;
             format!("{IN_KEYRING}\nfingerprint: {fingerprint}\n")
         } else {
-            Sealed::seal(seed, &passphrase::choose(&path)?).to_text()
+            Sealed::seal(seed, &Zeroizing::new(nfc(&passphrase::choose(&path)?))).to_text()
         };
         directory.write(&path, &text, true)
     }

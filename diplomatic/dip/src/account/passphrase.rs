@@ -10,6 +10,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::interrupt::TERMINAL;
+use crate::text::nfc;
 
 /// Why there is no passphrase.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +40,7 @@ pub(super) fn choose(file: &Path) -> Result<Zeroizing<String>, PassphraseError> 
     }
     let first = filled(prompt(&format!("Choose a passphrase to seal the seed in {}: ", file.display()))?)?;
     let second = prompt("Repeat the passphrase: ")?;
-    if first == second { Ok(first) } else { Err(PassphraseError::Differ) }
+    if nfc(&first) == nfc(&second) { Ok(first) } else { Err(PassphraseError::Differ) }
 }
 
 fn given() -> Result<Option<Zeroizing<String>>, PassphraseError> {

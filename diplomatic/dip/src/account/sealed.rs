@@ -9,7 +9,7 @@
 //! sealed: 96 hex digits
 //! ```
 //!
-//! The 32-byte key is derived from the UTF-8 passphrase and the salt by Argon2id (version 1.3), with `m` KiB of memory,
+//! The 32-byte key is derived from the passphrase, in Unicode's composed form (NFC) and UTF-8, and the salt by Argon2id (version 1.3), with `m` KiB of memory,
 //! `t` passes and `p` lanes. With it, XChaCha20-Poly1305 seals the seed's 32 bytes. The associated data is everything
 //! before `sealed: `, so that no change to it goes unnoticed. Lines end with a line feed.
 

@@ -9,6 +9,8 @@ mod files;
 mod host;
 mod hosts;
 mod log;
+mod manners;
+mod network;
 mod sealed;
 mod seed;
 mod store;

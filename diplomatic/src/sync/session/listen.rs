@@ -21,7 +21,7 @@ impl Session {
     pub(super) fn channel_timers(&self) -> [Option<Duration>; 2] {
         let channel = &self.channel;
         let state = match channel.state {
-            State::Down => channel.gate.shut().map(|(until, _)| until),
+            State::Down => channel.gate.until(),
             State::Opening { since, .. } => Some(since + self.config.request_timeout),
             State::Open { heard, pinged: false, .. } => Some(heard + self.config.ping_after),
             State::Open { heard, pinged: true, .. } => Some(heard + self.config.dead_after),
@@ -50,12 +50,12 @@ impl Session {
             State::Opening { id, since } if *since + self.config.request_timeout <= now.elapsed => {
                 let id = *id;
                 self.actions.push_back(Action::CloseLive { id });
-                self.on_channel_down(now);
+                self.on_channel_down(now, Failure::Timeout);
             }
             State::Open { id, heard, .. } if *heard + self.config.dead_after <= now.elapsed => {
                 let id = *id;
                 self.actions.push_back(Action::CloseLive { id });
-                self.on_channel_down(now);
+                self.on_channel_down(now, Failure::Timeout);
             }
             State::Open { id, heard, pinged, .. } if !*pinged && *heard + self.config.ping_after <= now.elapsed => {
                 *pinged = true;
@@ -100,7 +100,8 @@ impl Session {
                 *pinged = false;
                 match event {
                     LiveEvent::Frame(bytes) => self.on_frame(&bytes),
-                    LiveEvent::Closed => self.on_channel_down(now),
+                    LiveEvent::Closed => self.on_channel_down(now, Failure::Cut),
+                    LiveEvent::Failed(failure) => self.on_channel_down(now, failure),
                     _ => {}
                 }
             }
@@ -114,6 +115,7 @@ impl Session {
                 let State::Opening { id, .. } = self.channel.state else { return };
                 self.channel.state = State::Open { id, since: now.elapsed, heard: now.elapsed, pinged: false };
                 self.channel.is_missing = false;
+                self.channel.failure = None;
                 self.channel.look_at = None;
                 // Bags pushed between the last list and the opening of the channel were not announced to us.
                 self.reading.peek_wanted = true;
@@ -127,27 +129,28 @@ impl Session {
             LiveEvent::Refused(401) => {
                 // A call determines whether the cause is the clock or the registration, and fixes it.
                 self.reading.peek_wanted = true;
-                self.on_channel_down(now);
+                self.on_channel_down(now, Failure::HttpStatus(401));
             }
-            LiveEvent::Refused(_) | LiveEvent::Closed | LiveEvent::Frame(_) | LiveEvent::Alive => {
-                self.on_channel_down(now);
-            }
+            LiveEvent::Refused(status) => self.on_channel_down(now, Failure::HttpStatus(status)),
+            LiveEvent::Failed(failure) => self.on_channel_down(now, failure),
+            LiveEvent::Closed | LiveEvent::Frame(_) | LiveEvent::Alive => self.on_channel_down(now, Failure::Cut),
         }
     }
 
-    fn on_channel_down(&mut self, now: Now) {
+    fn on_channel_down(&mut self, now: Now, failure: Failure) {
         if let State::Open { since, .. } = self.channel.state {
             if now.elapsed >= since + SHORT_LIVED {
                 self.channel.gate.on_success();
             }
             // It may have died long ago.
             self.reading.peek_wanted = true;
+            // The next look was planned for a host with a channel. A failed attempt to open one postpones nothing.
+            self.channel.look_at = None;
         }
         self.channel.state = State::Down;
         self.channel.frames.clear();
-        self.channel.look_at = None;
-        let pause = Pause::from(Failure::Unreachable);
-        self.channel.gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
+        self.channel.failure = Some(failure.clone());
+        self.channel.gate.on_failure(now.elapsed, failure.into(), &self.config, &mut self.random);
     }
 
     fn on_frame(&mut self, bytes: &[u8]) {

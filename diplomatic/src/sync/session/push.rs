@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::{Purpose, Session};
 use crate::standard::calls::{Call, PushOutcome};
 use crate::standard::{Encode, Seq, Status};
-use crate::sync::pushing::{Flight, Pushed};
+use crate::sync::pushing::{Flight, Pushed, SMALL};
 use crate::sync::settling::Claim;
 use crate::sync::status::{BlockCause, Pause, Refusal, Trouble};
-use crate::sync::{Cursor, Mark, Now, SyncLog};
+use crate::sync::{Cursor, Mark, Now, RefusedMessage, SyncLog};
 
 /// With this many refused messages set aside, the host is not asked to take any more.
 const MAX_REFUSED: usize = 1000;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Session {
     pub(super) fn push_timers(&self) -> [Option<Duration>; 4] {
         let pushing = &self.pushing;
-        let retry = pushing.gate.shut().map(|(until, _)| until);
+        let retry = pushing.gate.until();
         let patience = pushing.waiting_since.map(|since| since + PATIENCE);
         [retry, (!pushing.refused.is_empty()).then_some(pushing.refused_until), self.proof_due(), patience]
     }
@@ -49,9 +49,8 @@ impl Session {
     pub(super) fn request_push<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         let pushing = &mut self.pushing;
         if !pushing.refused.is_empty() && pushing.refused_until <= now.elapsed {
-            pushing.refused.clear();
-            pushing.after = None;
-            pushing.is_due = true;
+            pushing.try_refused();
+            pushing.refused_until = now.elapsed + self.config.refused_retry;
         }
         while pushing.is_due && pushing.flight.is_none() && pushing.gate.is_open(now.elapsed) {
             let mut seal = |message: &_| self.keys.seal(message);
@@ -66,23 +65,28 @@ impl Session {
                 continue;
             };
             let last = last.position;
-            let bags: Vec<_> =
-                outgoing.into_iter().filter(|outgoing| !pushing.refused.contains_key(&outgoing.position)).collect();
+            let bags = pushing.choose(outgoing);
             if bags.is_empty() {
                 pushing.after = Some(last);
                 continue;
             }
             let mut bytes = Vec::new();
-            bags.iter().for_each(|outgoing| outgoing.bag.encode(&mut bytes));
-            let pushed = bags.into_iter().map(|outgoing| Pushed {
-                position: outgoing.position,
-                signature: outgoing.bag.head.signature,
-                outcome: None,
-                seen: false,
+            let pushed = bags.into_iter().map(|outgoing| {
+                let before = bytes.len();
+                outgoing.bag.encode(&mut bytes);
+                Pushed {
+                    position: outgoing.position,
+                    signature: outgoing.bag.head.signature,
+                    bytes: bytes.len() - before,
+                    head: outgoing.bag.head,
+                    outcome: None,
+                    seen: false,
+                }
             });
             pushing.waiting_since = None;
+            let bags = pushed.collect();
             pushing.flight =
-                Some(Flight { bags: pushed.collect(), bytes: bytes.len(), end: None, head: None, too_large: false });
+                Some(Flight { bags, bytes: bytes.len(), answers: 0, end: None, head: None, obstacle: None });
             self.request(now, Call::Push, Purpose::Push, |body| body.extend_from_slice(&bytes));
             break;
         }
@@ -105,7 +109,7 @@ impl Session {
                 Some(PushOutcome::Refused(status)) => {
                     let refusal =
                         flight.head.map_or(Refusal::Status(status), |head| Refusal::of_message(status, &head));
-                    self.pushing.on_refused(now.elapsed, pushed.position, refusal, &self.config);
+                    self.set_aside(now, pushed, refusal);
                 }
                 Some(PushOutcome::Stored(seq)) => {
                     let mark = Mark { seq, signature: pushed.signature };
@@ -131,24 +135,42 @@ impl Session {
             self.cursor = cursor.or(self.cursor);
             self.recount = true;
             self.channel.on_activity(&self.config);
+            self.pushing.on_stored(&stored);
         }
         self.finish_flight(now, &flight, fault);
         Ok(())
     }
 
+    /// Sets a message aside that does not get to the host, and notes which one it is.
+    fn set_aside(&mut self, now: Now, pushed: &Pushed, refusal: Refusal) {
+        // Our host has no status of its own for a body that is larger than it takes.
+        let is_large = refusal == Refusal::Status(Status::INVALID_REQUEST) && pushed.bytes >= SMALL;
+        let refusal = if is_large { Refusal::TooLarge } else { refusal };
+        self.pushing.on_refused(now.elapsed, pushed.position, refusal, &self.config);
+        self.pushing.last_refused = self.keys.open_head(&pushed.head).ok().map(|opened| RefusedMessage {
+            entity: opened.head().entity().clone(),
+            changed: pushed.position.changed,
+            bytes: pushed.bytes as u64,
+        });
+    }
+
     fn finish_flight(&mut self, now: Now, flight: &Flight, fault: Option<Trouble>) {
-        let pushing = &mut self.pushing;
         let ended_well = matches!(flight.end, Some(None));
-        match flight.bags.as_slice() {
-            [only] if flight.too_large => {
-                pushing.on_refused(now.elapsed, only.position, Refusal::TooLarge, &self.config);
-            }
-            _ if ended_well && fault.is_none() => {
-                pushing.after = flight.bags.last().map(|pushed| pushed.position);
-                pushing.limits.bags = (pushing.limits.bags * 2).min(pushing.most.bags);
-                pushing.limits.bytes = (pushing.limits.bytes * 2).min(pushing.most.bytes);
-            }
-            _ => pushing.after = None,
+        if let Some(refusal) = self.pushing.verdict(flight)
+            && let [only] = flight.bags.as_slice()
+            && only.outcome.is_none()
+            && !only.seen
+        {
+            self.set_aside(now, only, refusal);
+            // That was the cause, so the others need not wait.
+            self.pushing.gate.on_success();
+        }
+        let pushing = &mut self.pushing;
+        if ended_well && fault.is_none() {
+            pushing.after = flight.bags.last().map(|pushed| pushed.position);
+            pushing.grow();
+        } else {
+            pushing.after = None;
         }
         if let Some(fault) = fault.filter(|_| ended_well) {
             // The host kept silent about some bags, or lied.
@@ -160,7 +182,9 @@ impl Session {
                 Some(Refusal::Status(status)) => BlockCause::Refused(status),
                 Some(Refusal::OverQuota { .. } | Refusal::OverTraffic { .. }) => BlockCause::OverQuota,
                 Some(Refusal::NotListed) => BlockCause::LosesBags,
-                Some(Refusal::TooLarge) | None => BlockCause::Refused(Status::INVALID_REQUEST),
+                Some(Refusal::TooLarge | Refusal::NotTaken | Refusal::Undelivered) | None => {
+                    BlockCause::Refused(Status::INVALID_REQUEST)
+                }
             };
             let pause = Pause::Blocked(cause);
             pushing.gate.shut_until(now.elapsed, pushing.refused_until, pause);

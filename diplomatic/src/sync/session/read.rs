@@ -15,10 +15,10 @@ use std::time::Duration;
 use super::{Purpose, Session};
 use crate::order::Position;
 use crate::standard::calls::{Call, PeekRequest, PullItem, PullRequest, RawPeekItem};
-use crate::standard::{BagHead, DecodeError, Encode, MAX_SAFE, OpenBagError, SealedBody, Seq};
+use crate::standard::{BagHead, Encode, MAX_SAFE, OpenBagError, SealedBody, Seq};
 use crate::sync::reading::{Evidence, Listing, MAX_LISTED, Pull, ReadingState};
 use crate::sync::status::{BlockCause, Pause, SyncProgress, Trouble};
-use crate::sync::stream::ResponseStream;
+use crate::sync::stream::{Garbled, ResponseStream};
 use crate::sync::window::Found;
 use crate::sync::{Action, Cursor, Mark, Now, Received, SyncLog};
 
@@ -85,7 +85,7 @@ impl Session {
 
     pub(super) fn reading_timers(&self) -> [Option<Duration>; 3] {
         let reading = &self.reading;
-        [reading.gate.shut().map(|(until, _)| until), reading.window.next_wake(), reading.lag.until()]
+        [reading.gate.until(), reading.window.next_wake(), reading.lag.until()]
     }
 
     /// Sends the due PEEK or PULLs.
@@ -102,7 +102,7 @@ impl Session {
             let bytes = request.to_bytes();
             let window = &self.reading.window;
             let longest = request.seqs.iter().filter_map(|seq| window.expected_len(*seq)).max().unwrap_or_default();
-            let pull = Pull { missing: request.seqs, longest };
+            let pull = Pull { missing: request.seqs, longest, unasked: 0 };
             self.request(now, Call::Pull, Purpose::Pull(pull), |body| body.extend_from_slice(&bytes));
         }
     }
@@ -137,7 +137,7 @@ impl Session {
             && (!window.is_heavy(&self.config) || pulls == 0 && window.waits_for_wanted())
     }
 
-    pub(super) fn on_listed(&mut self, stream: &mut ResponseStream) -> Result<(), DecodeError> {
+    pub(super) fn on_listed(&mut self, stream: &mut ResponseStream) -> Result<(), Garbled> {
         let Some(listing) = &mut self.reading.listing else { return Ok(()) };
         while let Some(item) = stream.item(MAX_LISTED)? {
             listing.items.push_back(item);
@@ -151,12 +151,7 @@ impl Session {
         }
     }
 
-    pub(super) fn on_bodies(
-        &mut self,
-        now: Now,
-        pull: &mut Pull,
-        stream: &mut ResponseStream,
-    ) -> Result<(), DecodeError> {
+    pub(super) fn on_bodies(&mut self, now: Now, pull: &mut Pull, stream: &mut ResponseStream) -> Result<(), Garbled> {
         let window = &mut self.reading.window;
         let seqs = &mut pull.missing;
         let limit = usize::try_from(pull.longest.saturating_add(16)).unwrap_or(usize::MAX);
@@ -166,6 +161,11 @@ impl Session {
                     if let Some(place) = seqs.iter().position(|wanted| *wanted == seq) {
                         seqs.remove(place);
                         window.fill(now.elapsed, seq, Some(&body), &self.config);
+                    } else if pull.unasked < seqs.len() {
+                        pull.unasked += 1;
+                    } else {
+                        // More that nobody asked for than what is left to come: it might go on for ever.
+                        return Err(Garbled);
                     }
                 }
                 Ok(None) => return Ok(()),
@@ -174,7 +174,7 @@ impl Session {
                     if let Some(seq) = (!seqs.is_empty()).then(|| seqs.remove(0)) {
                         window.fill(now.elapsed, seq, None, &self.config);
                     }
-                    return Err(error);
+                    return Err(error.into());
                 }
             }
         }

@@ -215,7 +215,7 @@ impl<R: Reducer> Devices<R> {
         let end = self.now + PATIENCE;
         while !self.is_at_rest() {
             if self.now >= end {
-                let phases: Vec<_> = self.sessions().map(|session| session.status().phase).collect();
+                let phases: Vec<_> = self.sessions().map(|session| session.status().phase.clone()).collect();
                 panic!("the devices of seed {} are not at rest after {PATIENCE:?}: {phases:?}", self.seed);
             }
             self.step(end);

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use self::cable::Cable;
 use self::screen::{Screen, line, show_while};
 use crate::event::{Status, StatusEvent};
+use crate::text::Text;
 
 /// Far longer than the demo ever takes.
 const DEADLINE: Duration = Duration::from_secs(8);
@@ -90,7 +91,7 @@ async fn write(
     text: &str,
 ) -> Result<(), Box<dyn Error>> {
     line(name, "writes", text)?;
-    show_while(screens, device.emit(StatusEvent::Written(text.to_owned()))).await??;
+    show_while(screens, device.emit(StatusEvent::Written(Text(text.to_owned())))).await??;
     Ok(())
 }
 

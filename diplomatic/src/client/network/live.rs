@@ -1,16 +1,20 @@
 //! The live channel over WebSocket, with tokio-tungstenite.
 
-use std::sync::Arc;
-
 use futures_util::{SinkExt, StreamExt};
-use rustls::ClientConfig;
+use hyper::Uri;
+use hyper::header::AUTHORIZATION;
 use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{Connector, connect_async_tls_with_config};
-use url::Url;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::sync::LiveEvent;
+use super::dial::{Dialer, Line, Use, failure_of};
+use super::refusal;
+use crate::client::address::Address;
+use crate::client::wall_clock::system_time;
+use crate::standard::calls::AuthToken;
+use crate::sync::{Failure, LiveEvent};
 
 /// The largest accepted frame, far beyond what the PUSH of any client causes. A larger one closes the channel, and PEEK
 /// lists the heads.
@@ -18,23 +22,21 @@ const LARGEST_FRAME: usize = 16 << 20;
 
 /// Opens a live channel and forwards its events until `events` is closed. Sends a ping for each item of `pings`.
 pub(super) async fn run(
-    url: Url,
-    tls: Arc<ClientConfig>,
+    dialer: &Dialer,
+    address: &Address,
+    token: &AuthToken,
     events: mpsc::Sender<LiveEvent>,
     mut pings: mpsc::Receiver<()>,
 ) {
-    let config = WebSocketConfig::default().max_message_size(Some(LARGEST_FRAME)).max_frame_size(Some(LARGEST_FRAME));
-    let connector = Connector::Rustls(tls);
-    let opening = connect_async_tls_with_config(url.as_str(), Some(config), true, Some(connector));
     let opened = tokio::select! {
-        opened = opening => opened,
+        opened = open(dialer, address, token) => opened,
         // The driver gave up. A host that never answers must not accumulate sockets.
         () = events.closed() => return,
     };
     let mut socket = match opened {
-        Ok((socket, _)) => socket,
-        Err(error) => {
-            let _ = events.send(refusal(&error)).await;
+        Ok(socket) => socket,
+        Err(event) => {
+            let _ = events.send(event).await;
             return;
         }
     };
@@ -67,11 +69,32 @@ pub(super) async fn run(
     }
 }
 
-fn refusal(error: &Error) -> LiveEvent {
+async fn open(dialer: &Dialer, address: &Address, token: &AuthToken) -> Result<WebSocketStream<Line>, LiveEvent> {
+    let config = WebSocketConfig::default().max_message_size(Some(LARGEST_FRAME)).max_frame_size(Some(LARGEST_FRAME));
+    let url = address.live(token);
+    let uri: Uri = url.as_str().parse().map_err(|_| LiveEvent::Closed)?;
+    let line = dialer.dial(&uri, Use::Live).await.map_err(LiveEvent::Failed)?;
+    let url = url.as_str().replacen("http", "ws", 1);
+    let mut request = url.into_client_request().map_err(|_| LiveEvent::Closed)?;
+    if let Some(credentials) = address.credentials() {
+        request.headers_mut().insert(AUTHORIZATION, credentials);
+    }
+    let opened = client_async_with_config(request, line, Some(config)).await;
+    opened.map(|(socket, _)| socket).map_err(|error| refused(&error, address))
+}
+
+fn refused(error: &Error, address: &Address) -> LiveEvent {
     tracing::debug!(%error, "no live channel");
     match error {
         Error::Http(response) if response.status().is_success() => LiveEvent::NotSupported,
-        Error::Http(response) => LiveEvent::Refused(response.status().as_u16()),
+        Error::Http(response) => {
+            let status = response.status().as_u16();
+            match refusal::of_head(status, response.headers(), address.url(), "/", system_time()) {
+                None | Some(Failure::HttpStatus(_)) => LiveEvent::Refused(status),
+                Some(failure) => LiveEvent::Failed(failure),
+            }
+        }
+        Error::Io(error) => LiveEvent::Failed(failure_of(error)),
         _ => LiveEvent::Closed,
     }
 }
