@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn live_channel_asks_below_the_prefix() {
-        let token = AuthToken::parse(&"00".repeat(102)).unwrap();
+        let token = AuthToken::parse(&"00".repeat(97)).unwrap();
         for (address, live) in [
             ("http://localhost:31337", "http://localhost:31337/?t="),
             ("https://example.org/dip/", "https://example.org/dip/?t="),

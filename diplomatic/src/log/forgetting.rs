@@ -3,8 +3,8 @@
 use redb::ReadableTable;
 
 use super::error::LogError;
-use super::peers::{held_key, witness_key};
-use super::rows::overwritten_key;
+use super::peers::witness_key;
+use super::rows::{held_key, overwritten_key};
 use super::tables;
 use super::write::LogWriter;
 use crate::order::Position;

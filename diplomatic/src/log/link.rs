@@ -17,7 +17,7 @@ impl Log {
             if !self.links[index].is_linked {
                 // Its number stays that of the messages that came from there.
                 self.write(|writer| {
-                    writer.queue_all(number)?;
+                    writer.queue_except(number, &HashSet::new())?;
                     writer.put_link(number, label, &[])
                 })?;
                 (self.links[index].is_linked, self.links[index].cursor) = (true, Vec::new());

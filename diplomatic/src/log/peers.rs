@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::LogError;
 use super::read::LogReader;
+use super::rows::held_keys;
 use super::tables;
 use crate::order::Position;
 use crate::standard::Timestamp;
@@ -188,18 +189,6 @@ impl LogReader<'_> {
         let is_wanted = self.is_wanted_of(link)?;
         Ok(Some(Waiting { is_held, emitted, has_news, is_wanted }))
     }
-}
-
-/// The first and the last key of what may be held for a link's host.
-pub(super) fn held_keys(link: u32) -> ([u8; 52], [u8; 52]) {
-    (held_key(link, &[0; 48]), held_key(link, &[0xff; 48]))
-}
-
-pub(super) fn held_key(link: u32, position: &[u8; 48]) -> [u8; 52] {
-    let mut key = [0; 52];
-    key[..4].copy_from_slice(&link.to_be_bytes());
-    key[4..].copy_from_slice(position);
-    key
 }
 
 pub(super) fn witness_key(device: &DeviceId, n: u64) -> [u8; 24] {

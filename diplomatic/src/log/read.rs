@@ -6,10 +6,9 @@ use std::ops::Bound;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableError};
 
 use super::error::LogError;
-use super::peers::held_key;
 use super::rows::{
-    Link, Winner, decode_link, decode_message, decode_winner, overwritten_key, skipped_key, split_overwritten_key,
-    split_skipped_key,
+    Link, Winner, decode_link, decode_message, decode_winner, held_key, overwritten_key, skipped_key,
+    split_overwritten_key, split_skipped_key,
 };
 use super::vault::{EntityKey, Vault};
 use super::{THIS_DEVICE, tables};

@@ -163,3 +163,15 @@ pub(super) fn decode_snapshot(value: &[u8], fingerprint: &[u8; 32]) -> Option<(S
     let note = SnapshotNote { is_tidy: marks & 1 != 0, is_whole: marks & 2 != 0, folded, len };
     rest.is_empty().then(|| (note, pieces.to_vec()))
 }
+
+/// The first and the last key of what may be held for a link's host.
+pub(super) fn held_keys(link: u32) -> ([u8; 52], [u8; 52]) {
+    (held_key(link, &[0; 48]), held_key(link, &[0xff; 48]))
+}
+
+pub(super) fn held_key(link: u32, position: &[u8; 48]) -> [u8; 52] {
+    let mut key = [0; 52];
+    key[..4].copy_from_slice(&link.to_be_bytes());
+    key[4..].copy_from_slice(position);
+    key
+}

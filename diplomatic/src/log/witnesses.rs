@@ -8,10 +8,8 @@ use std::collections::BTreeMap;
 use redb::ReadableTable;
 
 use super::error::LogError;
-use super::peers::{
-    PeerRecord, WitnessRow, held_key, held_keys, join_emitted, split_emitted, split_witness_key, witness_key,
-};
-use super::rows::decode_message;
+use super::peers::{PeerRecord, WitnessRow, join_emitted, split_emitted, split_witness_key, witness_key};
+use super::rows::{decode_message, held_key, held_keys};
 use super::write::LogWriter;
 use super::{THIS_DEVICE, tables};
 use crate::order::Position;

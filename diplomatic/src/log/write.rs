@@ -6,10 +6,9 @@ use rand_core::CryptoRng;
 use redb::{ReadableTable, ReadableTableMetadata, Table, TableHandle, WriteTransaction};
 
 use super::error::LogError;
-use super::peers::held_keys;
 use super::rows::{
-    Link, Winner, decode_message, decode_winner, encode_link, encode_message, encode_winner, overwritten_key,
-    register_key, skipped_key,
+    Link, Winner, decode_message, decode_winner, encode_link, encode_message, encode_winner, held_keys,
+    overwritten_key, register_key, skipped_key,
 };
 use super::vault::{EntityKey, Vault};
 use super::{StoredMessage, THIS_DEVICE, tables};

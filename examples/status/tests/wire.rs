@@ -57,7 +57,7 @@ fn a_status_that_is_no_string_or_holds_control_characters_is_read_safely() {
         let entity = EntityId::singleton("status");
         let time = Timestamp::from_millis(1_764_000_123_456);
         let message = Message::new(entity, time, 0, Body::new(body.to_vec())).unwrap();
-        let bag: Bag = keys.seal(&message, &mut rand::rng());
+        let bag: Bag = keys.seal(&message);
         let bag = bag.verify(keys.public_key()).unwrap();
         let appended = host.runtime.block_on(host.host.store().append(*keys.public_key(), vec![bag]));
         assert!(appended.cut.is_none());

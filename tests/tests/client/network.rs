@@ -30,7 +30,7 @@ async fn upload_on_a_slow_line_arrives_at_the_first_attempt() {
     soon("the host is known", client.sync()).await.unwrap();
     // At 64 KiB a second, this takes several times the two seconds that a host may be silent.
     proxy.set(Network::Narrow);
-    client.emit(added(&"x".repeat(600_000))).await.unwrap();
+    client.emit(added("x".repeat(600_000))).await.unwrap();
     add(&client, "behind it", 5).await;
     let synced = soon("everything is sent", client.sync()).await.unwrap();
     assert!(synced.is_caught_up(), "{synced:?}");
@@ -48,7 +48,7 @@ async fn message_that_never_gets_through_is_named_and_the_others_arrive_in_one_s
     let client = client.open(&proxy.url()).await;
     soon("the host is known", client.sync()).await.unwrap();
     add(&client, "before", 20).await;
-    let large = client.emit(added(&"x".repeat(300_000))).await.unwrap();
+    let large = client.emit(added("x".repeat(300_000))).await.unwrap();
     add(&client, "after", 20).await;
     let synced = soon("all others are sent", client.sync()).await.unwrap();
     assert_eq!(host.count(&seed), 40);
