@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(crate) use compute::Taken;
 pub(crate) use compute::{Cadence, Computed, compute};
 pub(crate) use reading::Reading;
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "store", feature = "testing"))]
 pub(crate) use reading::read_event;
 #[cfg(feature = "store")]
 pub(crate) use reading::{delete_is_event, event_type};

@@ -47,7 +47,7 @@ pub use bag::{Bag, BagHead, Kdm, SealedBody, SealedHead, Seq, VerifiedBag};
 #[cfg(feature = "engine")]
 pub(crate) use bytes::MAX_SAFE;
 pub use bytes::{Decode, DecodeError, Encode, MAX_VARINT, Reader, VarintTooLarge, write_varint};
-#[cfg(feature = "store")]
+#[cfg(feature = "engine")]
 pub(crate) use bytes::{put_varbytes, put_varint};
 #[cfg(feature = "replay")]
 pub(crate) use content::Content;
