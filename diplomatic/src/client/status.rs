@@ -216,9 +216,6 @@ impl fmt::Display for HostReport {
             1 => f.write_str("; 1 change waits to be sent")?,
             pending => write!(f, "; {pending} changes wait to be sent")?,
         }
-        if let Some(cause) = status.withholding() {
-            write!(f, "; {cause}: {}", cause.remedy())?;
-        }
         if let Some(RefusedMessage { entity, bytes, .. }) = &status.refused_message {
             write!(f, "; it is a change of {bytes} bytes about the entity {entity}")?;
         }

@@ -103,12 +103,7 @@ impl Keeper {
     ) -> Result<(), LogError> {
         self.task = match self.task.take() {
             None => None,
-            Some(Task::Make { at, thread }) => match thread.join() {
-                // After `at`, there may be messages of the framework's own, which change no state.
-                Ok(Some(made)) if made.at >= at => Some(Task::Write { made: Made { at, ..made }, next: 0 }),
-                // Without a snapshot, opening folds more.
-                _ => None,
-            },
+            Some(Task::Make { at, thread }) => written_next(at, thread),
             Some(Task::Write { made, next }) => match writer.put_pieces(&made.pieces, next, bytes)? {
                 next if next < made.pieces.len() => Some(Task::Write { made, next }),
                 _ if !kept_by.unread.is_sound(&made.at) => None,
@@ -133,11 +128,8 @@ impl Keeper {
 
     /// Waits until the log is not read any more.
     pub(super) fn rest(&mut self) {
-        if let Some(Task::Make { at, thread }) = self.task.take_if(|task| matches!(task, Task::Make { .. }))
-            && let Ok(Some(made)) = thread.join()
-            && made.at >= at
-        {
-            self.task = Some(Task::Write { made: Made { at, ..made }, next: 0 });
+        if let Some(Task::Make { at, thread }) = self.task.take_if(|task| matches!(task, Task::Make { .. })) {
+            self.task = written_next(at, thread);
         }
     }
 
@@ -154,6 +146,13 @@ impl Keeper {
             Ok(())
         })
     }
+}
+
+/// Waits for a snapshot to be made, which is written next. Without one, opening folds more.
+fn written_next(at: Position, thread: JoinHandle<Option<Made>>) -> Option<Task> {
+    // After `at`, there may be messages of the framework's own, which change no state.
+    let made = thread.join().ok().flatten().filter(|made| made.at >= at)?;
+    Some(Task::Write { made: Made { at, ..made }, next: 0 })
 }
 
 /// By which fold snapshots are kept, and what is known of it.

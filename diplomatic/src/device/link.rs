@@ -50,10 +50,8 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
                     None => writer.dequeue(number, [&position])?,
                 }
             }
-            let positions: Vec<Position> = known.iter().map(|(_, position)| *position).collect();
-            writer.dequeue(number, &positions)?;
-            writer.note_listed(number, &positions)?;
-            known.iter().try_for_each(|(seq, position)| writer.note_known_at(number, *seq, position))?;
+            writer.dequeue(number, known.iter().map(|(_, position)| position))?;
+            writer.note_known(number, &known)?;
             skipped
                 .iter()
                 .try_for_each(|skipped| writer.put_skipped(number, skipped.seq.number(), &skipped.to_note()))?;

@@ -4,7 +4,6 @@ use std::ops::Bound;
 
 use redb::{ReadableTable, ReadableTableMetadata};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::error::LogError;
 use super::peers::{Absent, PeerRecord, WitnessRow, split_witness_key, witness_key};
@@ -30,7 +29,7 @@ impl LogWriter<'_> {
         let rows = table.range::<&[u8; 24]>((Bound::Excluded(&after), Bound::Included(&last)))?.take(most);
         rows.map(|row| {
             let (key, sealed) = row?;
-            Ok((split_witness_key(key.value()), self.open_row("witnesses-1", key.value(), sealed.value())?))
+            Ok((split_witness_key(key.value()), self.vault.open_row("witnesses-1", key.value(), sealed.value())?))
         })
         .collect()
     }
@@ -38,7 +37,7 @@ impl LogWriter<'_> {
     pub(super) fn witness_row(&self, device: &DeviceId, n: u64) -> Result<Option<WitnessRow>, LogError> {
         let table = self.transaction.open_table(tables::WITNESSES)?;
         let key = witness_key(device, n);
-        let row = table.get(&key)?.map(|sealed| self.open_row("witnesses-1", &key, sealed.value()));
+        let row = table.get(&key)?.map(|sealed| self.vault.open_row("witnesses-1", &key, sealed.value()));
         row.transpose()
     }
 
@@ -56,7 +55,7 @@ impl LogWriter<'_> {
     pub(super) fn peer(&self, device: &DeviceId) -> Result<Option<PeerRecord>, LogError> {
         let table = self.transaction.open_table(tables::PEERS)?;
         let key = device.as_bytes();
-        let record = table.get(key)?.map(|sealed| self.open_row("peers-1", key, sealed.value()));
+        let record = table.get(key)?.map(|sealed| self.vault.open_row("peers-1", key, sealed.value()));
         record.transpose()
     }
 
@@ -64,7 +63,7 @@ impl LogWriter<'_> {
         let table = self.transaction.open_table(tables::PEERS)?;
         let rows = table.iter()?.map(|row| {
             let (key, sealed) = row?;
-            Ok((DeviceId::from_bytes(*key.value()), self.open_row("peers-1", key.value(), sealed.value())?))
+            Ok((DeviceId::from_bytes(*key.value()), self.vault.open_row("peers-1", key.value(), sealed.value())?))
         });
         rows.collect()
     }
@@ -81,7 +80,7 @@ impl LogWriter<'_> {
         let mut found = Vec::new();
         for row in table.iter()? {
             let (key, sealed) = row?;
-            let absent = self.open_row("absent-1", key.value(), sealed.value())?;
+            let absent = self.vault.open_row("absent-1", key.value(), sealed.value())?;
             if is_wanted(&absent) {
                 found.push((*key.value(), absent));
             }
@@ -108,15 +107,12 @@ impl LogWriter<'_> {
         Ok(())
     }
 
-    /// Notes that a host lists messages that are here. If some are witnesses, the host withholds what they name.
-    pub(crate) fn note_listed(&mut self, link: u32, listed: &[Position]) -> Result<(), LogError> {
+    /// Notes that a host lists the framework's own messages, which are here. It withholds what its witnesses name.
+    pub(super) fn note_listed(&mut self, link: u32, listed: &[Position]) -> Result<(), LogError> {
         if !self.has_absent {
             return Ok(());
         }
         for position in listed {
-            if !self.is_own_kind(position)? {
-                continue;
-            }
             for (key, mut absent) in self.absent_of(|absent| absent.witness == *position)? {
                 if !absent.links.contains(&link) {
                     absent.links.push(link);
@@ -131,15 +127,5 @@ impl LogWriter<'_> {
         let value = rmp_serde::to_vec(row).expect("plain data serializes");
         let vault = self.vault;
         vault.seal(table, key, &value, self.rng())
-    }
-
-    pub(super) fn open_row<T: DeserializeOwned>(
-        &self,
-        table: &'static str,
-        key: &[u8],
-        sealed: &[u8],
-    ) -> Result<T, LogError> {
-        let value = self.vault.open(table, key, sealed)?;
-        rmp_serde::from_slice(&value).map_err(|_| LogError::DamagedValue { table })
     }
 }

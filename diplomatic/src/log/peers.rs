@@ -152,8 +152,7 @@ impl LogReader<'_> {
         let mut peers = Vec::new();
         for row in table.iter()? {
             let (key, sealed) = row?;
-            let value = self.vault.open("peers-1", key.value(), sealed.value())?;
-            let record = rmp_serde::from_slice(&value).map_err(|_| LogError::DamagedValue { table: "peers-1" })?;
+            let record = self.vault.open_row("peers-1", key.value(), sealed.value())?;
             peers.push((DeviceId::from_bytes(*key.value()), record));
         }
         Ok(peers)
@@ -165,8 +164,7 @@ impl LogReader<'_> {
         let mut absent = Vec::new();
         for row in table.iter()? {
             let (key, sealed) = row?;
-            let value = self.vault.open("absent-1", key.value(), sealed.value())?;
-            let row = rmp_serde::from_slice(&value).map_err(|_| LogError::DamagedValue { table: "absent-1" })?;
+            let row = self.vault.open_row("absent-1", key.value(), sealed.value())?;
             absent.push((Position::from_bytes(key.value()), row));
         }
         Ok(absent)

@@ -4,6 +4,7 @@ use chacha20poly1305::aead::{AeadInPlace, KeyInit};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
 use rand_core::CryptoRng;
+use serde::de::DeserializeOwned;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -61,6 +62,17 @@ impl Vault {
             .decrypt_in_place_detached(XNonce::from_slice(nonce), &associated(table, key), &mut value, tag.into())
             .map_err(|_| damaged)?;
         Ok(value)
+    }
+
+    /// Opens a value of `table` that is a row in MessagePack.
+    pub(super) fn open_row<T: DeserializeOwned>(
+        &self,
+        table: &'static str,
+        key: &[u8],
+        sealed: &[u8],
+    ) -> Result<T, LogError> {
+        let value = self.open(table, key, sealed)?;
+        rmp_serde::from_slice(&value).map_err(|_| LogError::DamagedValue { table })
     }
 
     pub(super) fn entity_key(&self, entity: &EntityId) -> EntityKey {

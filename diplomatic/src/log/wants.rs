@@ -46,9 +46,7 @@ impl LogReader<'_> {
     pub(super) fn is_wanted_of(&self, link: u32) -> Result<bool, LogError> {
         for row in self.transaction.open_table(tables::WANTS)?.iter()? {
             let (key, sealed) = row?;
-            let value = self.vault.open("wants-1", key.value(), sealed.value())?;
-            let row: WantRow =
-                rmp_serde::from_slice(&value).map_err(|_| LogError::DamagedValue { table: "wants-1" })?;
+            let row: WantRow = self.vault.open_row("wants-1", key.value(), sealed.value())?;
             if !row.answered.contains(&link) {
                 return Ok(true);
             }
@@ -122,7 +120,7 @@ impl LogWriter<'_> {
     fn want_row(&self, device: &DeviceId) -> Result<Option<WantRow>, LogError> {
         let table = self.transaction.open_table(tables::WANTS)?;
         let key = device.as_bytes();
-        let row = table.get(key)?.map(|sealed| self.open_row("wants-1", key, sealed.value()));
+        let row = table.get(key)?.map(|sealed| self.vault.open_row("wants-1", key, sealed.value()));
         row.transpose()
     }
 
@@ -130,7 +128,7 @@ impl LogWriter<'_> {
         let table = self.transaction.open_table(tables::WANTS)?;
         let rows = table.iter()?.map(|row| {
             let (key, sealed) = row?;
-            Ok((DeviceId::from_bytes(*key.value()), self.open_row("wants-1", key.value(), sealed.value())?))
+            Ok((DeviceId::from_bytes(*key.value()), self.vault.open_row("wants-1", key.value(), sealed.value())?))
         });
         rows.collect()
     }

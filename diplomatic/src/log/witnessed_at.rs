@@ -27,15 +27,25 @@ impl LogWriter<'_> {
         Ok(())
     }
 
-    /// Notes where a host lists a message that is here already, if it is a witness.
-    pub(crate) fn note_known_at(&mut self, link: u32, seq: Seq, position: &Position) -> Result<(), LogError> {
-        if !self.is_own_kind(position)? {
-            return Ok(());
+    /// Notes where a host lists messages that are here already, as far as they are the framework's own.
+    pub(crate) fn note_known(&mut self, link: u32, known: &[(Seq, Position)]) -> Result<(), LogError> {
+        let mut own = Vec::new();
+        {
+            let table = self.transaction.open_table(tables::OWN_KIND)?;
+            for (seq, position) in known {
+                if table.get(&position.to_bytes())?.is_some() {
+                    own.push((*seq, *position));
+                }
+            }
         }
-        match self.message(position)? {
-            Some(message) => self.note_witness_at(link, seq, &message),
-            None => Ok(()),
+        let listed: Vec<Position> = own.iter().map(|(_, position)| *position).collect();
+        self.note_listed(link, &listed)?;
+        for (seq, position) in own {
+            if let Some(message) = self.message(&position)? {
+                self.note_witness_at(link, seq, &message)?;
+            }
         }
+        Ok(())
     }
 }
 

@@ -190,7 +190,7 @@ impl LogWriter<'_> {
                 let range = witness_key(device, 0)..witness_key(device, number);
                 match rows.range::<&[u8; 24]>(&range.start..&range.end)?.next_back().transpose()? {
                     Some((key, sealed)) => {
-                        let row: WitnessRow = self.open_row("witnesses-1", key.value(), sealed.value())?;
+                        let row: WitnessRow = self.vault.open_row("witnesses-1", key.value(), sealed.value())?;
                         Ok(Count { n: split_witness_key(key.value()), chain: row.chain })
                     }
                     None => Ok(Count::default()),

@@ -26,6 +26,12 @@ impl Seq {
         self.0
     }
 
+    /// Returns the seq before; the place before the first bag returns itself.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
     /// Returns the next seq; the last one returns itself.
     #[must_use]
     pub const fn next(self) -> Self {

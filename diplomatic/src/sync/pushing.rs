@@ -2,7 +2,7 @@
 
 mod aside;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aside::Aside;
@@ -68,10 +68,19 @@ pub(super) struct Pushed {
 }
 
 impl Flight {
-    /// Returns whether a number could be that of a stored bag: it exists, and no other bag of the PUSH got it.
-    pub(super) fn is_plausible(&self, seq: Seq) -> bool {
-        let same = self.bags.iter().filter(|pushed| pushed.outcome == Some(PushOutcome::Stored(seq)));
-        seq > Seq::ZERO && seq.number() <= MAX_SAFE && same.count() == 1
+    /// Returns the numbers that could be those of stored bags: they exist, and only one bag of the PUSH got each.
+    pub(super) fn plausible(&self) -> BTreeSet<Seq> {
+        let (mut once, mut again) = (BTreeSet::new(), BTreeSet::new());
+        for pushed in &self.bags {
+            if let Some(PushOutcome::Stored(seq)) = pushed.outcome
+                && seq > Seq::ZERO
+                && seq.number() <= MAX_SAFE
+                && !once.insert(seq)
+            {
+                again.insert(seq);
+            }
+        }
+        &once - &again
     }
 }
 

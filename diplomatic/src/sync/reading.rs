@@ -115,7 +115,7 @@ pub(super) struct Pull {
 }
 
 /// What shows that a host has not kept what it had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evidence {
     /// A bag is gone, or damaged.
     Lost,

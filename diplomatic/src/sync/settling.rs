@@ -104,7 +104,7 @@ impl Settling {
         (reason.last(*first) >= seq).then_some((*first, reason))
     }
 
-    /// Returns whether everything from `first` to `last` is noted.
+    /// Returns whether everything from `first` to `last` is noted; nothing is to be noted if `last` comes before `first`.
     pub(super) fn covers(&self, first: Seq, last: Seq) -> bool {
         let mut next = first;
         while next <= last {
@@ -139,8 +139,8 @@ impl Settling {
             let (covering, last) = (covering.clone(), covering.last(first));
             self.skipped.remove(&first);
             self.changed.insert(first);
-            if let Some(before) = seq.number().checked_sub(1).and_then(Seq::new).filter(|before| *before >= first) {
-                self.skipped.insert(first, covering.until(before));
+            if first < seq {
+                self.skipped.insert(first, covering.until(seq.previous()));
             }
             if last > seq {
                 self.skipped.insert(seq.next(), covering.until(last));

@@ -48,16 +48,22 @@ impl HostStatus {
         let Self { phase, pending, refused, skipped, holes, withheld, .. } = self;
         *phase == Phase::CaughtUp && [pending, refused, skipped, holes, withheld].into_iter().all(|count| *count == 0)
     }
+
+    /// Returns what is wrong with the host though it can be used; `None` if nothing is.
+    pub const fn withholding(&self) -> Option<BlockCause> {
+        match self.withheld {
+            0 => None,
+            messages => Some(BlockCause::Withholds { messages }),
+        }
+    }
 }
 
 /// A sentence without its end, for people: the phase, and what stands in the way of being in sync.
 impl std::fmt::Display for HostStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let is_all_else = self.phase == Phase::CaughtUp && !self.is_in_sync();
-        if is_all_else {
-            f.write_str("not in sync")?
-        } else {
-            write!(f, "{}", self.phase)?
+        match &self.phase {
+            Phase::CaughtUp if !self.is_in_sync() => f.write_str("not in sync")?,
+            phase => phase.fmt(f)?,
         }
         let bags = |count: u64| if count == 1 { "1 bag".to_owned() } else { format!("{count} bags") };
         if self.skipped > 0 {
@@ -76,16 +82,6 @@ impl std::fmt::Display for HostStatus {
             f.write_str("; sync a device that has what is missing, or add another host")?;
         }
         Ok(())
-    }
-}
-
-impl HostStatus {
-    /// Returns what is wrong with the host though it can be used; `None` if nothing is.
-    pub const fn withholding(&self) -> Option<BlockCause> {
-        match self.withheld {
-            0 => None,
-            messages => Some(BlockCause::Withholds { messages }),
-        }
     }
 }
 
@@ -212,9 +208,8 @@ impl Trouble {
             Self::ConnectionRefused => "check the host's address and port, and whether the host runs",
             Self::Unreachable => "check the network, and the host's address",
             Self::Proxy { .. } => "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY in the environment",
-            Self::Cut => "check the network; it is tried again",
+            Self::Cut | Self::Timeout => "check the network; it is tried again",
             Self::Offline => "switch it on",
-            Self::Timeout => "check the network; it is tried again",
             Self::TooSlow => "check the network; ask the host's operator if it stays so",
             Self::HttpStatus(_) => "check the host's address, and any proxy in front of the host",
             Self::Busy { .. } => "wait: it is tried again then",
@@ -386,8 +381,9 @@ impl Refusal {
             Self::Undelivered => {
                 "it is tried again now and then; check what stands between this device and the host, or add another host"
             }
-            Self::NotTaken => "it is tried again now and then; add another host to be safe",
-            Self::Status(_) | Self::NotListed => "it is tried again now and then; add another host to be safe",
+            Self::Status(_) | Self::NotListed | Self::NotTaken => {
+                "it is tried again now and then; add another host to be safe"
+            }
             Self::TooLarge => "ask the host's operator to take larger messages, or add another host",
             Self::OverQuota { .. } => "ask the host's operator for more room, or add another host",
             Self::OverTraffic { .. } => {

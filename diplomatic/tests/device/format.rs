@@ -6,9 +6,9 @@ use std::path::Path;
 use diplomatic::list::Query;
 use diplomatic::standard::{EntityId, Label};
 use diplomatic::sync::SyncLog;
-use diplomatic::{Backing, Seed};
+use diplomatic::{Backing, Device, Seed};
 
-use crate::todo::{Event, added, at, open};
+use crate::todo::{Event, Todos, added, at, open};
 
 /// A file of format 1, which was linked with `home`, has snapshots and lists, and was closed properly.
 pub(crate) const FORMAT_1: &[u8] = include_bytes!("fixtures/format-1.pages");
@@ -31,6 +31,18 @@ pub(crate) fn unpack(fixture: &[u8], path: &Path) {
     fs::write(path, file).unwrap();
 }
 
+/// Checks what every file of an older format holds, in its state, its list and its tables.
+fn assert_holds_the_shopping(device: &mut Device<Todos>) {
+    device.read(|todos| {
+        let titles: Vec<_> = todos.items.values().map(|(title, done)| (title.as_str(), *done)).collect();
+        assert_eq!(titles, [("soy milk", false)]);
+        assert_eq!(todos.notes[&EntityId::new(b"shopping", at(7))], "for Sunday");
+        assert_eq!(todos.status, "at home");
+    });
+    assert_eq!(device.list(&Query::of_type("todo.added"), None).unwrap().entries.len(), 1);
+    assert_eq!(device.verify(|_| ()).unwrap().problems, []);
+}
+
 #[test]
 fn a_file_of_format_1_opens_with_all_that_it_held() {
     let folder = tempfile::tempdir().unwrap();
@@ -38,16 +50,9 @@ fn a_file_of_format_1_opens_with_all_that_it_held() {
     unpack(FORMAT_1, &path);
     for _ in 0..2 {
         let mut device = open(&Backing::file(&path));
-        device.read(|todos| {
-            let titles: Vec<_> = todos.items.values().map(|(title, done)| (title.as_str(), *done)).collect();
-            assert_eq!(titles, [("soy milk", false)]);
-            assert_eq!(todos.notes[&EntityId::new(b"shopping", at(7))], "for Sunday");
-            assert_eq!(todos.status, "at home");
-        });
-        assert_eq!(device.list(&Query::of_type("todo.added"), None).unwrap().entries.len(), 1);
+        assert_holds_the_shopping(&mut device);
         let home = device.link_host(&Label::new("home")).unwrap();
         assert_eq!(device.session_log(home).pending().unwrap(), device.messages().unwrap().len() as u64);
-        assert_eq!(device.verify(|_| ()).unwrap().problems, []);
     }
     let mut device = open(&Backing::file(&path));
     let milk = device.read(|todos| todos.items.keys().next().unwrap().clone());
@@ -63,18 +68,11 @@ fn a_file_of_format_2_opens_with_all_that_it_held() {
     unpack(FORMAT_2, &path);
     for _ in 0..2 {
         let mut device = open(&Backing::file(&path));
-        device.read(|todos| {
-            let titles: Vec<_> = todos.items.values().map(|(title, done)| (title.as_str(), *done)).collect();
-            assert_eq!(titles, [("soy milk", false)]);
-            assert_eq!(todos.notes[&EntityId::new(b"shopping", at(7))], "for Sunday");
-            assert_eq!(todos.status, "at home");
-        });
+        assert_holds_the_shopping(&mut device);
         assert_eq!(device.message_count().unwrap(), 5);
         assert!(device.horizon().unwrap().is_some());
-        assert_eq!(device.list(&Query::of_type("todo.added"), None).unwrap().entries.len(), 1);
         let home = device.link_host(&Label::new("home")).unwrap();
         assert_eq!(device.session_log(home).pending().unwrap(), 2);
-        assert_eq!(device.verify(|_| ()).unwrap().problems, []);
     }
     let mut device = open(&Backing::file(&path));
     device.emit(at(10), &added("bread")).unwrap();

@@ -99,6 +99,17 @@ fn positions<R: Reducer>(device: &Device<R>) -> BTreeSet<Position> {
     positions
 }
 
+/// A tablet that emitted an event after it had read the three of a phone, and the host that has the witnesses of both.
+fn phone_and_tablet() -> (Device<Todos>, Host) {
+    let (mut phone, mut tablet, mut host) = (device(1), device(2), Host::default());
+    emit(&mut phone, 0, 3);
+    sync(&mut phone, "home", &mut host, at(10_000));
+    sync(&mut tablet, "home", &mut host, at(10_000));
+    emit(&mut tablet, 20_000, 1);
+    sync(&mut tablet, "home", &mut host, at(30_000));
+    (tablet, host)
+}
+
 #[test]
 fn a_burst_has_one_witness_after_a_pause_and_only_once_the_host_has_everything() {
     let (mut phone, mut host) = (device(1), Host::default());
@@ -235,12 +246,8 @@ fn what_a_host_withholds_is_counted_until_it_arrives_from_anywhere() {
 
 #[test]
 fn a_host_that_withholds_a_devices_word_too_is_found_out_by_a_third_device() {
-    let (mut phone, mut tablet, mut laptop, mut host) = (device(1), device(2), device(3), Host::default());
-    emit(&mut phone, 0, 3);
-    sync(&mut phone, "home", &mut host, at(10_000));
-    sync(&mut tablet, "home", &mut host, at(10_000));
-    emit(&mut tablet, 20_000, 1);
-    sync(&mut tablet, "home", &mut host, at(30_000));
+    let (_, mut host) = phone_and_tablet();
+    let mut laptop = device(3);
     assert_eq!(witnesses(&host), 2);
     host.withheld = host.list[..4].iter().map(|message| message.head().hash()).collect();
     assert_eq!(sync(&mut laptop, "home", &mut host, at(40_000)).withheld, 3);
@@ -496,12 +503,8 @@ fn what_a_host_lost_is_put_there_again_by_whoever_has_it() {
 
 #[test]
 fn what_a_host_lost_together_with_the_word_about_it_comes_back_too() {
-    let (mut phone, mut tablet, mut laptop, mut host) = (device(1), device(2), device(3), Host::default());
-    emit(&mut phone, 0, 3);
-    sync(&mut phone, "home", &mut host, at(10_000));
-    sync(&mut tablet, "home", &mut host, at(10_000));
-    emit(&mut tablet, 20_000, 1);
-    sync(&mut tablet, "home", &mut host, at(30_000));
+    let (mut tablet, mut host) = phone_and_tablet();
+    let mut laptop = device(3);
     lose(&mut host, 0..4);
     assert_eq!(sync(&mut laptop, "home", &mut host, at(40_000)).withheld, 3);
     // Neither needs to be the one that emitted it.

@@ -34,12 +34,12 @@ impl Session {
     /// lists without end, must not keep changes from the other devices.
     pub(super) fn may_push_meanwhile(&mut self, now: Now) -> bool {
         let is_waiting = self.pushing.is_due && self.status.pending > self.pushing.refused() && !self.pushing.is_busy();
-        let since = *self.pushing.waiting_since.get_or_insert(now.elapsed);
         if !is_waiting {
             self.pushing.waiting_since = None;
+            return false;
         }
-        is_waiting
-            && since + PATIENCE <= now.elapsed
+        let since = *self.pushing.waiting_since.get_or_insert(now.elapsed);
+        since + PATIENCE <= now.elapsed
             && self.reading.gate.is_open(now.elapsed)
             && self.reading.audit.is_none()
             && self.cursor.is_some_and(|cursor| cursor.caught_up && !cursor.is_suspect)
@@ -100,6 +100,7 @@ impl Session {
     pub(super) fn acknowledge<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         let Some(flight) = self.pushing.flight.take_if(|flight| flight.end.is_some()) else { return Ok(()) };
         let end = self.reading.window.end().unwrap_or(self.cursor.unwrap_or_default().seq);
+        let plausible = flight.plausible();
         let mut stored = Vec::new();
         let mut marks = Vec::new();
         let mut fault = None;
@@ -112,14 +113,13 @@ impl Session {
                     self.set_aside(now, pushed, refusal);
                 }
                 Some(PushOutcome::Stored(seq)) => {
-                    let mark = Mark { seq, signature: pushed.signature };
                     if pushed.seen || self.reading.places.get(&seq) == Some(&pushed.signature) {
                         stored.push(pushed.position);
-                    } else if !flight.is_plausible(seq) {
+                    } else if !plausible.contains(&seq) {
                         fault = Some(Trouble::FalseAcknowledgement);
                     } else if seq > end {
                         stored.push(pushed.position);
-                        marks.push(mark);
+                        marks.push(Mark { seq, signature: pushed.signature });
                     } else {
                         let claim = Claim { position: pushed.position, signature: pushed.signature };
                         self.settling.claims.insert(seq, claim);

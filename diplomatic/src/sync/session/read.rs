@@ -251,13 +251,10 @@ impl Session {
     /// Returns the hole between two bags of the list. Where everything was read once, a hole is evidence unless it is
     /// noted already.
     fn hole_before(&self, next: Seq, seq: Seq, read: Seq) -> Result<Option<Listed>, Stop> {
-        let Some(last) = seq.number().checked_sub(1).and_then(Seq::new).filter(|last| next <= *last) else {
-            return Ok(None);
-        };
-        if next <= read && !self.settling.covers(next, last.min(read)) {
+        if self.is_gone(next, seq) {
             return Err(Stop::Evidence(Evidence::Lost));
         }
-        let first = next.max(read.next());
+        let (first, last) = (next.max(read.next()), seq.previous());
         Ok((first <= last).then_some(Listed::Hole(first, last)))
     }
 
@@ -382,7 +379,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn abandon_listing(&mut self) {
+    fn abandon_listing(&mut self) {
         self.cancel(|purpose| matches!(purpose, Purpose::Peek));
         self.reading.listing = None;
         self.reading.peek_wanted = true;
@@ -393,12 +390,12 @@ impl Session {
         while self.is_store_due() {
             let Some(front) = self.reading.window.take_front(&self.config) else { break };
             let mut cursor = self.cursor.unwrap_or_default();
+            let vouched = cursor.vouched;
             cursor.advance(front.end);
             cursor.read = front.last.or(cursor.read);
             cursor.own = cursor.own.filter(|own| own.seq > cursor.seq);
             cursor.caught_up |= self.reading.complete && self.reading.window.is_empty();
             let mut received = front.received;
-            let vouched = self.cursor.unwrap_or_default().vouched;
             received.skipped.iter_mut().for_each(|skipped| skipped.explain_hole(vouched));
             let messages = received.messages.len() as u64;
             let skipped = match &mut self.reading.audit {

@@ -76,7 +76,7 @@ impl Session {
             let request = PullRequest { seqs: batch.keys().copied().collect() };
             self.request(now, Call::Pull, Purpose::Settle(batch), |body| request.encode(body));
         } else if let Some((first, last)) = self.settling.due.pop_front() {
-            let after = Seq::new(first.number().saturating_sub(1)).unwrap_or(Seq::ZERO);
+            let after = first.previous();
             self.settling.review = Some(Review { items: VecDeque::new(), next: first, last, end: None });
             self.request(now, Call::Peek, Purpose::Review, |body| PeekRequest { after }.encode(body));
         } else {
@@ -90,8 +90,10 @@ impl Session {
     }
 
     fn end_round<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
-        let vouched = log.vouched()?;
-        self.settling.vouch(vouched);
+        if self.settling.count() != (0, 0) {
+            let vouched = log.vouched()?;
+            self.settling.vouch(vouched);
+        }
         let routine = self.settling.routine;
         self.settling.end_round(now.elapsed, &self.config);
         let cursor = self.cursor.zip(routine).map(|(mut cursor, (_, last))| {
@@ -213,12 +215,9 @@ impl Session {
     }
 
     /// Returns whether a bag from `first` to before `end`, all of which the list leaves out, should have been listed.
-    fn is_gone(&self, first: Seq, end: Seq) -> bool {
-        let Some(last) = end.number().checked_sub(1).and_then(Seq::new).filter(|last| first <= *last) else {
-            return false;
-        };
+    pub(super) fn is_gone(&self, first: Seq, end: Seq) -> bool {
         let read = self.cursor.map_or(Seq::ZERO, |cursor| cursor.seq);
-        first <= read && !self.settling.covers(first, last.min(read))
+        !self.settling.covers(first, end.previous().min(read))
     }
 
     /// Notes why a bag cannot be read, unless it is known to hide nothing.
