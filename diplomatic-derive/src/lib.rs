@@ -39,7 +39,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// - `was("name", upcast = "path::to::function")`: a former name whose payload had another form. See
 ///   [Evolution](#evolution).
 /// - `overwrites = "field"`, `overwrites("field", ...)`: a register. The fields are its key, and stay in the payload.
-///   A key must serialize to the same bytes on every device, so a `HashMap` is none. If it is one
+///   A key must serialize to the same bytes on every device, so a `HashMap` is none, nor is a float. If it is one
 ///   `EntityId`, that entity is the message's parent, and the register goes when the entity is deleted.
 /// - `entity = "field"`: a whole entity. The field is an `EntityId`. It identifies the message and is not in the payload.
 /// - `deletes = "field"`: a delete. The field is an `EntityId`, and the only one. Deletes carry no type, so an enum has one

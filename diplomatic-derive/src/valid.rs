@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use syn::LitStr;
 use syn::ext::IdentExt;
 
@@ -175,7 +175,31 @@ fn key_is_sound(names: &[LitStr], key: &[&Field<'_>], mistakes: &mut Mistakes) {
                 ),
             );
         }
+        if let Some(float) = float_in(&field.ty).filter(|_| !serializes_otherwise(field)) {
+            mistakes.add(
+                name.span(),
+                format_args!(
+                    "`{}` holds a `{float}`, and 1.0 and 1 would be different keys: use an integer, such as the number \
+                     of hundredths, or a string",
+                    field.name
+                ),
+            );
+        }
     }
+}
+
+/// Returns the name of a float type among the tokens of a type.
+fn float_in(tokens: &TokenStream) -> Option<String> {
+    tokens.clone().into_iter().find_map(|token| match token {
+        TokenTree::Ident(ident) if ident == "f32" || ident == "f64" => Some(ident.to_string()),
+        TokenTree::Group(group) => float_in(&group.stream()),
+        _ => None,
+    })
+}
+
+/// Tells whether a field serializes in another way than its type does.
+fn serializes_otherwise(field: &Field<'_>) -> bool {
+    ["with", "serialize_with"].iter().any(|name| !serde_items(field.attrs, name).is_empty())
 }
 
 /// Serde takes no notice of a skip where the whole payload is one bare value.

@@ -16,7 +16,7 @@ fn main() {
     divan::main();
 }
 
-#[derive(DiplomaticEvent)]
+#[derive(Clone, DiplomaticEvent)]
 #[diplomatic(prefix = "bench")]
 enum Event {
     Added {
@@ -38,7 +38,7 @@ struct Count {
 impl Reducer for Count {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, _: &Meta) {
+    fn apply(&mut self, event: Event, _: &Meta) {
         self.events += 1;
         self.bytes += match event {
             Event::Added { title } | Event::Renamed { title, .. } => title.len(),
@@ -121,7 +121,7 @@ struct Anew(Count);
 impl Reducer for Anew {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, at: &Meta) {
+    fn apply(&mut self, event: Event, at: &Meta) {
         self.0.apply(event, at);
     }
 }
@@ -196,21 +196,21 @@ fn fold_a_million_in_memory(bencher: Bencher<'_, '_>) {
     struct Todos(BTreeMap<EntityId, String>);
     impl Reducer for Todos {
         type Event = Event;
-        fn apply(&mut self, event: &Event, at: &Meta) {
+        fn apply(&mut self, event: Event, at: &Meta) {
             match event {
                 Event::Added { title } => {
-                    self.0.insert(at.entity.clone(), title.clone());
+                    self.0.insert(at.entity.clone(), title);
                 }
                 Event::Renamed { todo, title } => {
-                    if let Some(old) = self.0.get_mut(todo) {
-                        old.clone_from(title);
+                    if let Some(old) = self.0.get_mut(&todo) {
+                        *old = title;
                     }
                 }
             }
         }
     }
     let mut rng = StdRng::seed_from_u64(3);
-    let meta = |entity: &EntityId| Meta::new(entity.clone(), NOW, "bench", diplomatic::Origin::ThisDevice);
+    let meta = |entity: &EntityId| Meta::new(entity.clone(), NOW, "bench");
     let entities: Vec<EntityId> = (0..1_000).map(|_| EntityId::fresh(&mut rng, NOW)).collect();
     let events: Vec<(Event, Meta)> = (0..MILLION as usize)
         .map(|n| {
@@ -220,8 +220,9 @@ fn fold_a_million_in_memory(bencher: Bencher<'_, '_>) {
             (event, meta(todo))
         })
         .collect();
-    bencher.counter(ItemsCount::new(MILLION)).with_inputs(Todos::default).bench_local_values(|mut todos| {
-        events.iter().for_each(|(event, meta)| todos.apply(event, meta));
+    let inputs = || (Todos::default(), events.clone());
+    bencher.counter(ItemsCount::new(MILLION)).with_inputs(inputs).bench_local_values(|(mut todos, events)| {
+        events.into_iter().for_each(|(event, meta)| todos.apply(event, &meta));
         todos
     });
 }

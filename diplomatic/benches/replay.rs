@@ -36,7 +36,7 @@ struct Count {
 impl Reducer for Count {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, _: &Meta) {
+    fn apply(&mut self, event: Event, _: &Meta) {
         self.events += 1;
         self.bytes += match event {
             Event::Added { title } | Event::Renamed { title, .. } => title.len(),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use diplomatic::standard::{EntityId, Label, Message, Seed, Seq, Timestamp};
 use diplomatic::sync::{Arrival, Received, SyncLog};
-use diplomatic::{Backing, Device, DeviceConfig, DiplomaticEvent, Meta, Reducer, Undo};
+use diplomatic::{Backing, Device, DeviceConfig, DiplomaticEvent, Meta, Reducer};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
@@ -48,19 +48,19 @@ struct Todos(BTreeMap<EntityId, Todo>);
 impl Reducer for Todos {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, at: &Meta) {
+    fn apply(&mut self, event: Event, at: &Meta) {
         match event {
             Event::Added { title, note } => {
-                let todo = Todo { title: title.clone(), note: note.clone(), done: false };
+                let todo = Todo { title, note, done: false };
                 self.0.insert(at.entity.clone(), todo);
             }
             Event::Done { todo, done } => {
-                if let Some(todo) = self.0.get_mut(todo) {
-                    todo.done = *done;
+                if let Some(todo) = self.0.get_mut(&todo) {
+                    todo.done = done;
                 }
             }
             Event::Removed { todo } => {
-                self.0.remove(todo);
+                self.0.remove(&todo);
             }
         }
     }
@@ -75,7 +75,7 @@ impl Reducer for Independent {
 
     const INDEPENDENT_ROOTS: bool = true;
 
-    fn apply(&mut self, event: &Event, at: &Meta) {
+    fn apply(&mut self, event: Event, at: &Meta) {
         self.0.apply(event, at);
     }
 }
@@ -99,21 +99,11 @@ struct Tally(u64);
 impl Reducer for Tally {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, _: &Meta) {
+    fn apply(&mut self, event: Event, _: &Meta) {
         match event {
             Event::Added { .. } => self.0 += 1,
             Event::Done { .. } => {}
             Event::Removed { .. } => self.0 -= 1,
-        }
-    }
-}
-
-impl<S> Undo<S> for Event {
-    fn inverse(&self, at: &Meta, _: &S) -> Option<Vec<Self>> {
-        match self {
-            Self::Added { .. } => Some(vec![Self::Removed { todo: at.entity.clone() }]),
-            Self::Done { todo, done } => Some(vec![Self::Done { todo: todo.clone(), done: !done }]),
-            Self::Removed { .. } => None,
         }
     }
 }
@@ -367,7 +357,7 @@ struct Frail(u64);
 impl Reducer for Frail {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, _: &Meta) {
+    fn apply(&mut self, event: Event, _: &Meta) {
         if let Event::Added { note, .. } = event {
             assert!(note != "panic", "it cannot be applied");
             self.0 += 1;

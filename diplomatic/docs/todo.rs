@@ -23,18 +23,18 @@ pub struct Todos {
 impl Reducer for Todos {
     type Event = TodoEvent;
 
-    fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+    fn apply(&mut self, event: TodoEvent, at: &Meta) {
         match event {
             TodoEvent::Added { title } => {
-                self.titles.insert(at.entity.clone(), title.clone());
+                self.titles.insert(at.entity.clone(), title);
             }
             TodoEvent::Renamed { todo, title } => {
-                if let Some(old) = self.titles.get_mut(todo) {
-                    old.clone_from(title);
+                if let Some(old) = self.titles.get_mut(&todo) {
+                    *old = title;
                 }
             }
             TodoEvent::Removed { todo } => {
-                self.titles.remove(todo);
+                self.titles.remove(&todo);
             }
         }
     }

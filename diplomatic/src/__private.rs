@@ -7,7 +7,7 @@ mod upcast;
 
 pub use serde;
 
-pub use self::field::{EntityField, GroupField, ParentField};
+pub use self::field::{EntityField, GroupField, ParentField, ParentId};
 pub use self::key_parent::{key_parent, key_parent_by};
 pub use self::payload::{nothing, read_fields, read_nothing, read_value, register_target, write_payload};
 pub use self::upcast::{Upcast, other_variant, upcast};

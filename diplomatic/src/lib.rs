@@ -31,19 +31,19 @@
 //! impl Reducer for Todos {
 //!     type Event = TodoEvent;
 //!
-//!     fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+//!     fn apply(&mut self, event: TodoEvent, at: &Meta) {
 //!         match event {
 //!             TodoEvent::Added { title } => {
-//!                 self.titles.insert(at.entity.clone(), title.clone());
+//!                 self.titles.insert(at.entity.clone(), title);
 //!             }
 //!             TodoEvent::Renamed { todo, title } => {
 //!                 // A todo that was deleted on another device stays deleted.
-//!                 if let Some(old) = self.titles.get_mut(todo) {
-//!                     old.clone_from(title);
+//!                 if let Some(old) = self.titles.get_mut(&todo) {
+//!                     *old = title;
 //!                 }
 //!             }
 //!             TodoEvent::Removed { todo } => {
-//!                 self.titles.remove(todo);
+//!                 self.titles.remove(&todo);
 //!             }
 //!         }
 //!     }
@@ -108,7 +108,8 @@
 //!
 //! # Where to start
 //!
-//! - [`Client`]: emit, read, wait for changes, history, undo, backups.
+//! - [`Client`]: emit, read, wait for changes, history, backups.
+//! - [Undo and restore](undo_and_restore): a chapter.
 //! - [`Device`]: the same without network and async, for tools and simulations.
 //! - [`Replay`]: the state at any time, from an export file alone.
 //! - [`raw`]: any account of any app, without its types.
@@ -161,6 +162,8 @@ pub mod standard;
 pub mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "derive")]
+mod typed_id;
 #[cfg(feature = "replay")]
 mod witness;
 #[cfg(feature = "words")]
@@ -169,7 +172,7 @@ mod words;
 #[cfg(feature = "client")]
 pub use client::{Client, ClientBuilder, HostReport, OpenError, SyncStatus};
 #[cfg(feature = "store")]
-pub use device::{Device, DeviceConfig, DeviceLink, DeviceReader, EmitError, TransactError, Undo, UndoError};
+pub use device::{Batch, Device, DeviceConfig, DeviceLink, DeviceReader, EmitError, TransactError, UndoError};
 /// # Examples
 ///
 /// ```
@@ -255,7 +258,7 @@ pub use log::{Backing, LogError, OpenLogError};
 #[doc(inline)]
 pub use order::Position;
 #[cfg(feature = "engine")]
-pub use reducer::{Meta, Origin, Reducer};
+pub use reducer::{Meta, Reducer};
 #[cfg(feature = "replay")]
 #[doc(inline)]
 pub use replay::Replay;
@@ -265,13 +268,19 @@ pub use standard::{EntityId, Label, Seed, Timestamp};
 #[cfg(feature = "words")]
 pub use words::Fingerprint;
 
-/// The history of entities, and messages that could not be applied.
+/// The history of entities, undo and restore, and messages that could not be applied.
 #[cfg(feature = "replay")]
 pub mod history {
     #[cfg(feature = "store")]
-    pub use crate::device::{Diff, Happened, HistoryEntry};
+    pub use crate::device::{Diff, Happened, HistoryEntry, Origin, Restore, RestoreChange, Restored, Undoable, Undone};
     pub use crate::fold::{Quarantined, Unread};
 }
+
+/// Guide: undo and restore
+///
+#[doc = include_str!("../docs/undo-and-restore.md")]
+#[cfg(all(feature = "client", feature = "derive"))]
+pub mod undo_and_restore {}
 
 /// Lists of entities by type, group or parent, page by page.
 #[cfg(feature = "store")]
@@ -332,7 +341,9 @@ pub mod error {
     #[cfg(feature = "client")]
     pub use crate::client::{AddressError, OpenError, SeedFileError, TlsError};
     #[cfg(feature = "store")]
-    pub use crate::device::{EmitError, ExportFileError, HistoryError, ImportError, TransactError, UndoError};
+    pub use crate::device::{
+        EmitError, ExportFileError, HistoryError, ImportError, RestoreError, TransactError, UndoError,
+    };
     pub use crate::event::{DecodeEventError, EncodeEventError};
     #[cfg(feature = "store")]
     pub use crate::log::{LogError, OpenLogError, StorageError};

@@ -130,5 +130,5 @@ impl Reducer for Raw {
 
     const IS_EMPTY: bool = true;
 
-    fn apply(&mut self, _: &RawEvent, _: &Meta) {}
+    fn apply(&mut self, _: RawEvent, _: &Meta) {}
 }

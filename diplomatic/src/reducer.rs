@@ -1,21 +1,19 @@
 //! Reducers: how an app turns events into a state.
 
-use std::fmt;
-use std::sync::Arc;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::event::DiplomaticEvent;
-use crate::standard::{EntityId, Label, Timestamp};
+use crate::order::Position;
+use crate::standard::{EntityId, HeadHash, Timestamp};
 
 /// A state, and how events change it.
 ///
 /// The state is a pure function of the live messages in their total order. It never depends on the order in which they
 /// arrived, on restarts, or on the host that delivered them. A reducer has to keep three promises for this:
 ///
-/// - `apply` depends only on the state, the event and its [`Meta`], except for [`Meta::origin`], which differs between
-///   devices. It uses no clock, no randomness and no other outside state.
+/// - `apply` depends only on the state, the event and its [`Meta`]. It uses no clock, no randomness and no other outside
+///   state.
 /// - For a variant with `overwrites`, `entity` or `singleton`, applying only the later of two events for the same key
 ///   gives the same state as applying both, whatever comes between them.
 /// - For a variant with `deletes`, applying it gives the same state as if the events of that entity and of its
@@ -47,10 +45,10 @@ use crate::standard::{EntityId, Label, Timestamp};
 /// impl Reducer for Notes {
 ///     type Event = NoteEvent;
 ///
-///     fn apply(&mut self, event: &NoteEvent, at: &Meta) {
+///     fn apply(&mut self, event: NoteEvent, at: &Meta) {
 ///         match event {
-///             NoteEvent::Written { note, text } => drop(self.0.insert(note.clone(), (text.clone(), at.changed))),
-///             NoteEvent::Removed { note } => drop(self.0.remove(note)),
+///             NoteEvent::Written { note, text } => drop(self.0.insert(note, (text, at.changed))),
+///             NoteEvent::Removed { note } => drop(self.0.remove(&note)),
 ///         }
 ///     }
 /// }
@@ -81,23 +79,26 @@ pub trait Reducer: Default + Serialize + DeserializeOwned + Send + Sync + 'stati
     #[doc(hidden)]
     const IS_EMPTY: bool = false;
 
-    /// Applies one event to the state.
-    fn apply(&mut self, event: &Self::Event, at: &Meta);
+    /// Applies one event to the state. The event was read for this call, and can be taken apart.
+    fn apply(&mut self, event: Self::Event, at: &Meta);
 }
 
-/// Metadata of an event.
+/// Metadata of an event: what every device knows of it.
+///
+/// Which device wrote the event is not among it. Devices learn that from each other some time after the event itself, so a
+/// state that depends on it would differ between them. The [history](crate::history::HistoryEntry) has it.
 ///
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
 /// # use app::*;
-/// use diplomatic::{EntityId, Meta, Origin, Reducer, Timestamp};
+/// use diplomatic::{EntityId, Meta, Reducer, Timestamp};
 ///
 /// // A test can call a reducer directly; `diplomatic::testing` has more tools.
 /// let today = Timestamp::from_millis(1_764_000_000_000);
 /// let milk = EntityId::new(b"milkmilk", today);
-/// let at = Meta::new(milk.clone(), today, "todo.added", Origin::ThisDevice);
+/// let at = Meta::new(milk.clone(), today, "todo.added");
 /// let mut todos = Todos::default();
-/// todos.apply(&TodoEvent::Added { title: "milk".into() }, &at);
+/// todos.apply(TodoEvent::Added { title: "milk".into() }, &at);
 /// assert_eq!(todos.titles[&milk], "milk");
 /// assert_eq!(at.created(), today);
 /// ```
@@ -110,40 +111,32 @@ pub struct Meta {
     pub changed: Timestamp,
     /// The event type's name; empty for a delete.
     pub event_type: &'static str,
-    /// Where the event came from. It differs between devices: show it, but keep it out of the state.
-    pub origin: Origin,
+    /// The identity of the message that holds the event: no two have the same.
+    pub message: HeadHash,
+    /// The message's counter, which orders those of one time.
+    counter: u64,
 }
 
 impl Meta {
-    /// Makes metadata, for tests of a reducer.
-    pub const fn new(entity: EntityId, changed: Timestamp, event_type: &'static str, origin: Origin) -> Self {
-        Self { entity, changed, event_type, origin }
+    /// Makes metadata, for tests of a reducer. The message is one that does not exist.
+    pub const fn new(entity: EntityId, changed: Timestamp, event_type: &'static str) -> Self {
+        let message = HeadHash::from_bytes([0; 32]);
+        Self { entity, changed, event_type, message, counter: 0 }
+    }
+
+    /// Returns the metadata of the event in a message.
+    pub(crate) const fn of(entity: EntityId, position: Position, event_type: &'static str) -> Self {
+        let Position { changed, counter, hash } = position;
+        Self { entity, changed, event_type, message: hash, counter }
+    }
+
+    /// Returns the event's place in the total order.
+    pub const fn position(&self) -> Position {
+        Position { changed: self.changed, counter: self.counter, hash: self.message }
     }
 
     /// Returns the entity's creation time; the epoch for registers and singletons.
     pub const fn created(&self) -> Timestamp {
         self.entity.created()
-    }
-}
-
-/// Where a device got an event from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Origin {
-    /// This device emitted it.
-    ThisDevice,
-    /// The host with this label delivered it.
-    Host(Arc<Label>),
-    /// It was imported from an export file.
-    File,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ThisDevice => f.write_str("this device"),
-            Self::Host(label) => label.fmt(f),
-            Self::File => f.write_str("an export file"),
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use diplomatic::event::Stored;
 use diplomatic::standard::{EntityBody, EntityId, Message};
-use diplomatic::{DiplomaticEvent, Meta, Origin, Position, Reducer};
+use diplomatic::{DiplomaticEvent, Meta, Position, Reducer};
 use serde::{Deserialize, Serialize};
 
 /// What can happen.
@@ -74,29 +74,29 @@ impl Todos {
 impl Reducer for Todos {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, at: &Meta) {
+    fn apply(&mut self, event: Event, at: &Meta) {
         match event {
             Event::Added { title } => {
-                self.items.insert(at.entity.clone(), (title.clone(), false));
+                self.items.insert(at.entity.clone(), (title, false));
             }
             Event::Renamed { todo, title } => {
-                if let Some(item) = self.items.get_mut(todo) {
-                    item.0.clone_from(title);
+                if let Some(item) = self.items.get_mut(&todo) {
+                    item.0 = title;
                 }
             }
             Event::Done { todo, done } => {
-                if let Some(item) = self.items.get_mut(todo) {
-                    item.1 = *done;
+                if let Some(item) = self.items.get_mut(&todo) {
+                    item.1 = done;
                 }
             }
             Event::Noted { note, text } => {
-                self.notes.insert(note.clone(), text.clone());
+                self.notes.insert(note, text);
             }
             Event::Removed { todo } => {
-                self.items.remove(todo);
-                self.notes.remove(todo);
+                self.items.remove(&todo);
+                self.notes.remove(&todo);
             }
-            Event::Status(text) => self.status.clone_from(text),
+            Event::Status(text) => self.status = text,
         }
     }
 }
@@ -121,7 +121,7 @@ pub fn sort_and_fold<'a>(messages: impl IntoIterator<Item = &'a Message>) -> Tod
     for message in live {
         if let Some(event) = event_of(message) {
             let head = message.head();
-            todos.apply(&event, &Meta::new(head.entity().clone(), head.changed(), "", Origin::ThisDevice));
+            todos.apply(event, &Meta::new(head.entity().clone(), head.changed(), ""));
         }
     }
     todos

@@ -25,7 +25,7 @@ struct Walk {
 impl Reducer for Walk {
     type Event = Step;
 
-    fn apply(&mut self, _: &Step, _: &Meta) {
+    fn apply(&mut self, _: Step, _: &Meta) {
         self.steps += 1;
     }
 }

@@ -12,6 +12,7 @@ use crate::files::{ExportArgs, ImportArgs};
 use crate::host::HostCommand;
 use crate::log::LogArgs;
 use crate::replay::ReplayArgs;
+use crate::restore::RestoreArgs;
 use crate::seed::SeedCommand;
 use crate::sync::SyncArgs;
 use crate::verify::VerifyArgs;
@@ -87,6 +88,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Prints the live messages at a time, from an export file alone, without a store.
     Replay(ReplayArgs),
+    /// Brings the account, or one entity, back to what it was at a time. It writes new messages, and loses nothing.
+    Restore(RestoreArgs),
     /// Checks the store and compares it with every host.
     Verify(VerifyArgs),
     /// Shrinks the store.

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use diplomatic::history::{Happened, HistoryEntry};
+use diplomatic::history::{Happened, HistoryEntry, Origin};
+use diplomatic::peers::DeviceId;
 use diplomatic::raw::RawEvent;
 use diplomatic::replay::Replayed;
-use diplomatic::{EntityId, Meta, Origin, Position};
+use diplomatic::{EntityId, Meta, Position};
 use serde::{Serialize, Serializer};
 
 use crate::failure::Failure;
@@ -28,6 +29,7 @@ pub(crate) struct Entry {
     what: What,
     /// Where it came from; `None` if no device is involved.
     origin: Option<Origin>,
+    device: Option<DeviceId>,
     counts: bool,
 }
 
@@ -48,20 +50,19 @@ enum What {
 
 impl Entry {
     pub(crate) fn from_history(entry: HistoryEntry<RawEvent>) -> Self {
-        let HistoryEntry { position, meta, what, overwritten_by, .. } = entry;
+        let HistoryEntry { position, meta, origin, device, what, overwritten_by, .. } = entry;
         let what = match what {
             Happened::Event(event) => What::of(event),
             Happened::Deleted => What::Deleted,
             Happened::Unreadable { reason } => What::Unreadable { reason },
             _ => What::Unreadable { reason: "it is of a kind that this program does not know".to_owned() },
         };
-        let origin = Some(meta.origin.clone());
-        Self { position, meta, what, origin, counts: overwritten_by.is_none() }
+        Self { position, meta, what, origin: Some(origin), device, counts: overwritten_by.is_none() }
     }
 
     pub(crate) fn from_file(replayed: Replayed<RawEvent>) -> Self {
         let Replayed { event, meta, position, counts, .. } = replayed;
-        Self { position, meta, what: What::of(event), origin: None, counts }
+        Self { position, meta, what: What::of(event), origin: None, device: None, counts }
     }
 
     /// Returns the type's name; empty for a delete, and for a body that has none.
@@ -74,6 +75,11 @@ impl Entry {
 
     pub(crate) const fn is_delete(&self) -> bool {
         matches!(self.what, What::Deleted)
+    }
+
+    /// Returns it as a line for people.
+    pub(crate) const fn line(&self) -> impl fmt::Display + '_ {
+        Line { entry: self, is_full: false }
     }
 
     /// Prints it: for people, a long payload is shortened unless it is wanted in full.
@@ -92,6 +98,15 @@ impl What {
             RawEvent::Deleted { .. } => Self::Deleted,
             _ => Self::Unreadable { reason: "it is of a kind that this program does not know".to_owned() },
         }
+    }
+}
+
+/// Reads the first digits of an entity ID.
+pub(crate) fn digits(text: &str) -> Result<String, &'static str> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("an entity ID consists of hex digits, as `dip log` prints them")
     }
 }
 
@@ -166,15 +181,18 @@ impl Serialize for Entry {
             from: Option<&'a str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             host: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            device: Option<String>,
             counts: bool,
         }
-        let Self { position, meta, what, origin, counts } = self;
+        let Self { position, meta, what, origin, device, counts } = self;
         let mut document = Document {
             time: rfc3339(meta.changed),
             millis: meta.changed.as_millis(),
             counter: position.counter,
             hash: hex(position.hash.as_bytes()),
             entity: meta.entity.to_string(),
+            device: device.as_ref().map(DeviceId::to_string),
             counts: *counts,
             ..Document::default()
         };

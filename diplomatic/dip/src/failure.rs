@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
-use diplomatic::error::{ExportFileError, ImportError};
+use diplomatic::error::{ExportFileError, HistoryError, ImportError, RestoreError};
 use diplomatic::replay::ReplayError;
 use diplomatic::{EmitError, LogError, OpenError, OpenLogError};
 
@@ -34,6 +34,10 @@ pub(crate) enum Failure {
     Log(#[from] LogError),
     #[error(transparent)]
     Emit(#[from] EmitError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
     #[error(transparent)]
     Export(#[from] ExportFileError),
     #[error("{path} is there already: choose another file, or use --force to replace it")]
@@ -98,6 +102,10 @@ impl Failure {
             Self::Log(error)
             | Self::Open(OpenError::Log(error))
             | Self::Emit(EmitError::Log(error))
+            | Self::History(HistoryError::Log(error))
+            | Self::Restore(
+                RestoreError::Emit(EmitError::Log(error)) | RestoreError::History(HistoryError::Log(error)),
+            )
             | Self::Export(ExportFileError::Log(error))
             | Self::Import(ImportError::Log(error)) => Some(error),
             _ => None,

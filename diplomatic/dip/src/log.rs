@@ -11,7 +11,7 @@ use diplomatic::standard::HeadHash;
 use diplomatic::{Client, Device, EntityId, Position, Timestamp};
 
 use crate::device::{self, Place};
-use crate::entry::Entry;
+use crate::entry::{Entry, digits};
 use crate::failure::Failure;
 use crate::interrupt;
 use crate::output::{Lines, Output};
@@ -42,14 +42,6 @@ pub(crate) struct LogArgs {
     /// Prints long payloads in full. With --json, they always are.
     #[arg(long)]
     full: bool,
-}
-
-fn digits(text: &str) -> Result<String, &'static str> {
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        Ok(text.to_ascii_lowercase())
-    } else {
-        Err("an entity ID consists of hex digits, as `dip log` prints them")
-    }
 }
 
 pub(crate) async fn run(place: &Place, arguments: &LogArgs) -> Result<(), Failure> {

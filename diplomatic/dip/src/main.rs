@@ -21,6 +21,7 @@ mod payload;
 mod peers;
 mod progress;
 mod replay;
+mod restore;
 mod seed;
 mod shown;
 mod status;
@@ -76,6 +77,7 @@ async fn run(place: &Place, command: Command) -> Result<(), Failure> {
         Command::Export(arguments) => files::export(place, &arguments).await,
         Command::Import(arguments) => files::import(place, &arguments),
         Command::Replay(arguments) => replay::run(place, &arguments),
+        Command::Restore(arguments) => restore::run(place, &arguments),
         Command::Verify(arguments) => verify::run(place, &arguments).await,
         Command::Compact(arguments) => compact::run(place, &arguments),
         Command::Wipe(arguments) => wipe::run(place, &arguments).await,

@@ -6,6 +6,7 @@ use diplomatic::Timestamp;
 use diplomatic::peers::{Peer, Peers};
 use serde::Serialize;
 
+use crate::shown::Shown;
 use crate::time::{Local, rfc3339};
 
 /// What is wrong with other devices, in one sentence each.
@@ -33,6 +34,8 @@ fn forked(peers: &Peers) -> Option<String> {
 #[derive(Debug, Serialize)]
 pub(crate) struct Known {
     id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     /// When it last spoke of itself.
     heard: Option<String>,
     emitted: u64,
@@ -49,6 +52,7 @@ impl Known {
     fn of(peer: &Peer) -> Self {
         Self {
             id: peer.id.to_string(),
+            name: peer.name.clone(),
             heard: peer.heard.and_then(rfc3339),
             emitted: peer.emitted,
             missing: peer.missing,
@@ -61,8 +65,11 @@ impl Known {
 /// One line for people: which device it is, and when it was last heard of.
 impl fmt::Display for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, heard, .. } = self;
+        let Self { id, name, heard, .. } = self;
         write!(f, "{}", &id[..8])?;
+        if let Some(name) = name {
+            write!(f, " ({})", Shown(name))?;
+        }
         match heard {
             Some(heard) => write!(f, ", last heard of {heard}"),
             None => f.write_str(", not heard of yet"),

@@ -46,8 +46,25 @@ impl ParentField for EntityId {
     }
 }
 
-impl ParentField for Option<EntityId> {
+impl<T: ParentId> ParentField for Option<T> {
     fn to_parent(&self) -> Option<EntityId> {
+        self.as_ref().map(ParentId::to_id)
+    }
+}
+
+/// What may stand in an `Option` that names a parent.
+#[diagnostic::on_unimplemented(
+    message = "the field that `pid` names is an `Option<{Self}>`, but must be an `EntityId` or an `Option<EntityId>`",
+    label = "not an `EntityId`",
+    note = "make the field an `EntityId` or an `Option<EntityId>`, or name another field in the attribute"
+)]
+pub trait ParentId {
+    /// Returns the parent.
+    fn to_id(&self) -> EntityId;
+}
+
+impl ParentId for EntityId {
+    fn to_id(&self) -> EntityId {
         self.clone()
     }
 }

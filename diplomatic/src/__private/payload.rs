@@ -54,6 +54,13 @@ pub fn register_target(
         rmp::encode::write_array_len(serializer.get_mut(), len)?;
         write(serializer)
     })?;
+    let mut values = Cursor::new(&key);
+    while let Ok(part) = values.part() {
+        if matches!(part[0], 0xca | 0xcb) {
+            let reason = "a register's key holds a float: 1.0 and 1 would be different keys".to_owned();
+            return Err(EncodeEventError { type_name, reason });
+        }
+    }
     Ok(Target::Register { key })
 }
 

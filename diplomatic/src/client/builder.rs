@@ -13,7 +13,7 @@ use super::address::{Address, AddressError, without_credentials};
 use super::driver::Driver;
 use super::network::{Network, TlsError};
 use super::shared::Shared;
-use super::wall_clock::{WallClock, system_time};
+use super::wall_clock::WallClock;
 use super::{Client, wake};
 use crate::device::{Device, DeviceConfig};
 use crate::log::{Backing, LogError, OpenLogError};
@@ -86,7 +86,7 @@ impl<R: Reducer> ClientBuilder<R> {
             hosts: Vec::new(),
             device: DeviceConfig::default(),
             session: SessionConfig::default(),
-            clock: Arc::new(system_time),
+            clock: Arc::new(Timestamp::now),
             reducer: PhantomData,
         }
     }
@@ -128,7 +128,7 @@ impl<R: Reducer> ClientBuilder<R> {
 
     /// Sets the options of the log.
     #[must_use]
-    pub const fn device_config(mut self, config: DeviceConfig) -> Self {
+    pub fn device_config(mut self, config: DeviceConfig) -> Self {
         self.device = config;
         self
     }
@@ -145,6 +145,25 @@ impl<R: Reducer> ClientBuilder<R> {
     #[must_use]
     pub const fn witness_after(mut self, quiet: Option<Duration>) -> Self {
         self.device.witness_after = quiet;
+        self
+    }
+
+    /// Names this device for the user's other devices, such as "Anna's phone". They learn the name with what this device
+    /// has emitted, and show it in [`Peer::name`](crate::peers::Peer::name). Hosts cannot read it.
+    ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = Client::<Todos>::builder(Seed::random()).in_memory().device_name("Anna's phone").open().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn device_name(mut self, name: impl Into<String>) -> Self {
+        self.device.name = Some(name.into());
         self
     }
 

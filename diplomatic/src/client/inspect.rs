@@ -11,7 +11,6 @@ use tokio::sync::mpsc;
 use super::Client;
 use super::address::{Address, AddressError};
 use super::network::{HttpEvent, Network, Sent, TlsError};
-use super::wall_clock::system_time;
 use crate::device::{Device, Missing};
 use crate::log::LogError;
 use crate::reducer::Reducer;
@@ -154,7 +153,7 @@ impl HostInspector {
     /// [`InspectError::Address`] or [`InspectError::Tls`].
     pub fn new(seed: &Seed, label: &Label, address: &str) -> Result<Self, InspectError> {
         let address = Address::parse(address)?;
-        let network = Network::new(address.clone(), Arc::new(system_time), PATIENCE)?;
+        let network = Network::new(address.clone(), Arc::new(Timestamp::now), PATIENCE)?;
         Ok(Self { keys: HostKeys::derive(seed, label), label: label.clone(), address, network, silence: PATIENCE })
     }
 
@@ -295,7 +294,7 @@ impl HostInspector {
         let mut offset = ClockOffset::from_millis(0);
         let mut is_corrected = false;
         loop {
-            let sent = system_time();
+            let sent = Timestamp::now();
             match self.peek(offset.apply(sent), sent, &mut each).await? {
                 Peeked::Listed => return Ok(()),
                 Peeked::Refused(Status::CLOCK_OUT_OF_SYNC, measured) if !is_corrected => {
@@ -332,7 +331,7 @@ impl HostInspector {
                     Some(_) if !stream.is_empty() => return Err(not_a_host()),
                     Some(head) if head.status == Status::SUCCESS => return Ok(Peeked::Listed),
                     Some(head) => {
-                        let offset = ClockOffset::measure(sent, head.received, head.sent, system_time());
+                        let offset = ClockOffset::measure(sent, head.received, head.sent, Timestamp::now());
                         return Ok(Peeked::Refused(head.status, offset));
                     }
                     None => return Err(not_a_host()),

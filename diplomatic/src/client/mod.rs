@@ -9,7 +9,7 @@ mod files;
 mod inspect;
 mod network;
 mod past;
-mod seed;
+mod random;
 mod seed_file;
 mod shared;
 mod status;
@@ -58,7 +58,7 @@ use crate::standard::{EntityId, Label, Seed};
 /// impl Reducer for Day {
 ///     type Event = Drink;
 ///
-///     fn apply(&mut self, event: &Drink, _: &Meta) {
+///     fn apply(&mut self, event: Drink, _: &Meta) {
 ///         let Drink::Drunk { cups } = event;
 ///         self.cups += cups;
 ///     }

@@ -3,8 +3,8 @@
 use super::Client;
 use super::files::blocking;
 use crate::device::{
-    Compacted, EmitError, HistoryEntry, HistoryError, Keep, Page, PageStart, Past, Query, TransactError, Undo,
-    UndoError, Undoing,
+    Batch, Compacted, EmitError, HistoryEntry, HistoryError, Keep, Page, PageStart, Past, Query, Restore,
+    RestoreChange, RestoreError, Restored, TransactError, UndoError, Undoable, Undone,
 };
 use crate::log::LogError;
 use crate::order::Position;
@@ -12,7 +12,55 @@ use crate::reducer::Reducer;
 use crate::standard::{Digest, EntityId, Timestamp};
 
 impl<R: Reducer> Client<R> {
-    /// Runs `decide` on the current state and atomically writes the events it returns.
+    /// Runs `decide` on the current state, and atomically writes the events that it adds to the
+    /// [`Batch`](crate::Batch). Returns what `decide` returns.
+    ///
+    /// The batch names the entities of its events before they are written, so that they can refer to each other:
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use std::convert::Infallible;
+    ///
+    /// use diplomatic::{Client, DiplomaticEvent, EntityId, Meta, Reducer, Seed};
+    ///
+    /// #[derive(DiplomaticEvent)]
+    /// #[diplomatic(prefix = "bank")]
+    /// enum BankEvent {
+    ///     Opened { owner: String },
+    ///     Deposited { account: EntityId, amount: u64 },
+    /// }
+    ///
+    /// #[derive(Default, serde::Serialize, serde::Deserialize)]
+    /// struct Bank {
+    ///     balances: BTreeMap<EntityId, u64>,
+    /// }
+    ///
+    /// impl Reducer for Bank {
+    ///     type Event = BankEvent;
+    ///
+    ///     fn apply(&mut self, event: BankEvent, at: &Meta) {
+    ///         match event {
+    ///             BankEvent::Opened { .. } => drop(self.balances.insert(at.entity.clone(), 0)),
+    ///             BankEvent::Deposited { account, amount } => *self.balances.entry(account).or_default() += amount,
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = Client::<Bank>::builder(Seed::random()).in_memory().open().await?;
+    /// let opened = client.transact(|_, batch| {
+    ///     let account = batch.push(BankEvent::Opened { owner: "Anna".into() });
+    ///     batch.push(BankEvent::Deposited { account: account.clone(), amount: 10 });
+    ///     Ok::<_, Infallible>(account)
+    /// });
+    /// let account = opened.await?;
+    /// assert_eq!(client.read(|bank| bank.balances[&account]), 10);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It decides on a state that nobody changes meanwhile:
     ///
     /// ```
     /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -24,9 +72,10 @@ impl<R: Reducer> Client<R> {
     /// use std::io;
     ///
     /// # let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
-    /// let renamed = client.transact(move |todos| match todos.titles.get(&milk) {
-    ///     Some(title) => Ok(vec![TodoEvent::Renamed { todo: milk, title: title.to_uppercase() }]),
-    ///     None => Err(io::Error::other("it is gone")),
+    /// let renamed = client.transact(move |todos, batch| {
+    ///     let title = todos.titles.get(&milk).ok_or_else(|| io::Error::other("it is gone"))?.to_uppercase();
+    ///     batch.push(TodoEvent::Renamed { todo: milk, title });
+    ///     Ok::<_, io::Error>(())
     /// });
     /// renamed.await?;
     /// assert!(client.read(|todos| todos.titles.values().eq(["MILK"])));
@@ -37,40 +86,116 @@ impl<R: Reducer> Client<R> {
     /// # Errors
     ///
     /// The error that `decide` returns, or [`EmitError`]; nothing is stored then.
-    pub async fn transact<E: Send + 'static>(
+    pub async fn transact<T: Send + 'static, E: Send + 'static>(
         &self,
-        decide: impl FnOnce(&R) -> Result<Vec<R::Event>, E> + Send + 'static,
-    ) -> Result<Vec<EntityId>, TransactError<E>> {
+        decide: impl FnOnce(&R, &mut Batch<R::Event>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, TransactError<E>> {
         let now = self.shared.now();
-        let entities = self.shared.with_device(move |device| device.transact(now, decide)).await;
-        let entities = entities.map_err(EmitError::from)??;
+        let decided = self.shared.with_device(move |device| device.transact(now, decide)).await;
+        let decided = decided.map_err(EmitError::from)??;
         self.shared.something_is_pending(None);
-        Ok(entities)
+        Ok(decided)
     }
 
-    /// Undoes the last event that this device emitted and has not undone yet.
+    /// Undoes the last transaction of this device that still counts and is not undone. See
+    /// [`Device::undo`](crate::Device::undo).
+    ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
+    /// let todos = ["milk", "bread"].map(|title| TodoEvent::Added { title: title.into() });
+    /// client.emit_all(todos.to_vec()).await?;
+    /// client.undo().await?;
+    /// assert_eq!(client.read(|todos| todos.titles.len()), 0);
+    /// client.redo().await?;
+    /// assert_eq!(client.read(|todos| todos.titles.len()), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
     /// [`UndoError`]; nothing is stored then.
-    pub async fn undo(&self) -> Result<Vec<EntityId>, UndoError>
-    where
-        R::Event: Undo<R>,
-    {
+    pub async fn undo(&self) -> Result<Undone, UndoError> {
         let now = self.shared.now();
-        loop {
-            let undoing: Undoing<R> = self.shared.with_device(|device| device.start_undo()).await??;
-            let (undoing, inverse) = blocking(move || {
-                let inverse = undoing.inverse();
-                (undoing, inverse)
-            })
-            .await?;
-            let finishing = self.shared.with_device(move |device| device.finish_undo(now, &undoing, inverse));
-            if let Some(entities) = finishing.await?? {
-                self.shared.something_is_pending(None);
-                return Ok(entities);
-            }
-        }
+        let undone = self.shared.with_device(move |device| device.undo(now)).await??;
+        self.shared.something_is_pending(None);
+        Ok(undone)
+    }
+
+    /// Redoes what was [undone](Self::undo) last, if this device has done nothing else since.
+    ///
+    /// # Errors
+    ///
+    /// [`UndoError`]; nothing is stored then.
+    pub async fn redo(&self) -> Result<Undone, UndoError> {
+        let now = self.shared.now();
+        let redone = self.shared.with_device(move |device| device.redo(now)).await??;
+        self.shared.something_is_pending(None);
+        Ok(redone)
+    }
+
+    /// Returns what [`undo`](Self::undo) would undo, for a menu.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn can_undo(&self) -> Result<Option<Undoable<R::Event>>, LogError> {
+        self.shared.with_device(|device| device.can_undo()).await?
+    }
+
+    /// Returns what [`redo`](Self::redo) would redo.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn can_redo(&self) -> Result<Option<Undoable<R::Event>>, LogError> {
+        self.shared.with_device(|device| device.can_redo()).await?
+    }
+
+    /// Brings the account, an entity or a subtree back to what it was at a point in time, in one transaction that can be
+    /// [undone](Self::undo). See [`Device::restore`](crate::Device::restore).
+    ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed, Timestamp};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
+    /// use diplomatic::history::Restore;
+    ///
+    /// # let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+    /// let then = Timestamp::now();
+    /// # std::thread::sleep(std::time::Duration::from_millis(2));
+    /// client.emit(TodoEvent::Removed { todo: milk }).await?;
+    /// client.restore(Restore::to(then)).await?;
+    /// assert_eq!(client.read(|todos| todos.titles.len()), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`]; nothing is stored then.
+    pub async fn restore(&self, restore: Restore) -> Result<Restored, RestoreError> {
+        let now = self.shared.now();
+        let restored = self.shared.with_device(move |device| device.restore(now, &restore)).await??;
+        self.shared.something_is_pending(None);
+        Ok(restored)
+    }
+
+    /// Returns what [`restore`](Self::restore) would change, without changing it.
+    ///
+    /// # Errors
+    ///
+    /// [`HistoryError`].
+    pub async fn restore_preview(&self, restore: Restore) -> Result<Vec<RestoreChange<R::Event>>, HistoryError> {
+        self.shared.with_device(move |device| device.restore_preview(&restore)).await?
     }
 
     /// Returns the history of one entity, in the total order.

@@ -8,9 +8,16 @@ use crate::standard::Timestamp;
 /// A source of time.
 pub(super) type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Returns the system's time.
-pub(super) fn system_time() -> Timestamp {
-    // A clock before 1970 counts as 1970.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::EPOCH.plus(since)
+impl Timestamp {
+    /// Returns the time of the system's clock. One that is set before 1970 counts as 1970.
+    ///
+    /// ```
+    /// use diplomatic::Timestamp;
+    ///
+    /// assert!(Timestamp::now() > Timestamp::from_millis(1_764_000_000_000));
+    /// ```
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::EPOCH.plus(since)
+    }
 }

@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Device;
-use super::source::origin_of;
+use super::origin::Origin;
 use crate::log::{Extent, LogError};
-use crate::reducer::{Origin, Reducer};
+use crate::reducer::Reducer;
 use crate::standard::Timestamp;
 
 /// Messages dated further in the future than this device's [`Clock`](crate::order::Clock) follows.
@@ -103,7 +103,7 @@ impl<R: Reducer> Device<R> {
         if counted.as_ref().is_none_or(|counted| counted.extent != extent || !counted.bounds.contains(&bound)) {
             let found = log.read(|reader| Ok(reader.count_after(bound)?.zip(reader.last_brought_after(bound)?)))?;
             *counted = found.map(|((messages, first), worst)| {
-                let (worst, origin) = (worst.position.changed, origin_of(log.links(), worst.origin));
+                let (worst, origin) = (worst.position.changed, Origin::of(log.links(), worst.origin));
                 let ahead = Ahead { messages, worst, offset: Duration::ZERO, origin };
                 Counted { extent, bounds: bound..first.changed, ahead }
             });

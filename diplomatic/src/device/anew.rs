@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::source::origin_of;
 use crate::event::{DiplomaticEvent, Stored};
 use crate::fold::{Item, Unread, delete_is_event, read_event};
 use crate::log::{LogError, LogWriter, Winner};
 use crate::order::Position;
-use crate::reducer::{Meta, Origin};
+use crate::reducer::Meta;
 use crate::standard::EntityId;
 
 /// More events than this are better folded.
@@ -85,9 +84,9 @@ fn items_of<E: DiplomaticEvent>(
     positions.sort_unstable();
     let mut items = Vec::with_capacity(positions.len());
     for position in positions {
-        let Some(stored) = writer.stored_message(&position)? else { continue };
-        let item = Item::of(&stored.message, origin_of(writer.links(), stored.origin), true);
-        if item.event().is_none() {
+        let Some(message) = writer.message(&position)? else { continue };
+        let item = Item::with_root(message);
+        if !item.is_event() {
             continue;
         }
         if item.root.as_ref() != Some(root) {
@@ -105,5 +104,5 @@ fn delete_of<E: DiplomaticEvent>(root: &EntityId, items: &[Item<E>]) -> Option<(
     }
     let event = read_event(Stored::Delete { entity: root }).ok()?;
     let changed = items.first().map_or_else(|| root.created(), |item| item.position.changed);
-    Some((event, Meta::new(root.clone(), changed, "", Origin::ThisDevice)))
+    Some((event, Meta::new(root.clone(), changed, "")))
 }

@@ -38,7 +38,7 @@ struct Tally(Vec<String>);
 impl Reducer for Tally {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, at: &Meta) {
+    fn apply(&mut self, event: Event, at: &Meta) {
         match event {
             Event::Added { text } => self.0.push(format!("{} {text}", at.entity)),
             Event::Renamed { item, text } => {

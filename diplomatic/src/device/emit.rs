@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::batch::Pushed;
 use super::mentions::entity_ids;
 use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Shape, Target};
 use crate::fold::event_type;
@@ -63,42 +64,35 @@ impl LogFailure for EmitError {
     }
 }
 
-/// Writes events in order, and returns the entity of each and the new messages.
+/// Writes events in order, and returns the new messages.
 pub(super) fn write_events<E: DiplomaticEvent>(
     writer: &mut LogWriter<'_>,
     clock: Clock,
     now: Timestamp,
-    events: &[E],
-) -> Result<(Vec<EntityId>, Vec<Change>), EmitError> {
+    events: Vec<Pushed>,
+) -> Result<Vec<Change>, EmitError> {
     let mut emission = Emission::new(clock, now, events.len());
-    let entities = events
-        .iter()
-        .map(|event| match event.to_draft()? {
-            Draft::Delete { entity } => {
+    for Pushed { draft, entity, is_new } in events {
+        match draft {
+            Draft::Delete { .. } => {
                 check_not_derived::<E>(writer, &entity)?;
-                emission.delete(writer, entity)
+                emission.delete(writer, entity)?;
             }
-            Draft::Bare { entity, body, key } => emission.write(writer, entity, body, &key),
+            Draft::Bare { body, key, .. } => emission.write(writer, entity, is_new, body, &key)?,
             Draft::Content { type_name, target, payload, group, parent } => {
                 let body = match target {
                     Target::Singleton => payload,
                     _ => EntityBody { type_name, payload: &payload, group: group.as_deref(), parent }.to_bytes(),
                 };
-                match target {
-                    Target::Fresh => emission.write(writer, None, body, &[]),
-                    Target::Register { key } => {
-                        emission.write(writer, Some(EntityId::register(type_name, &key)), body, &key)
-                    }
-                    Target::Entity(entity) => {
-                        check_not_derived::<E>(writer, &entity)?;
-                        emission.write(writer, Some(entity), body, &[])
-                    }
-                    Target::Singleton => emission.write(writer, Some(EntityId::singleton(type_name)), body, &[]),
+                if let Target::Entity(_) = target {
+                    check_not_derived::<E>(writer, &entity)?;
                 }
+                let key = if let Target::Register { key } = target { key } else { Vec::new() };
+                emission.write(writer, entity, is_new, body, &key)?;
             }
-        })
-        .collect::<Result<_, _>>()?;
-    Ok((entities, emission.changes))
+        }
+    }
+    Ok(emission.into_changes())
 }
 
 /// Refuses an entity whose ID looks like that of a register or singleton, unless another client has written content of
@@ -143,11 +137,21 @@ impl Emission {
         entity: EntityId,
         body: Vec<u8>,
     ) -> Result<(), EmitError> {
-        self.insert(writer, Some(entity), Body::new(body), Timestamp::EPOCH).map(drop)
+        self.insert(writer, entity, false, Body::new(body), Timestamp::EPOCH).map(drop)
+    }
+
+    /// Writes the content of a message again.
+    pub(super) fn rewrite(&mut self, writer: &mut LogWriter<'_>, message: &Message) -> Result<(), EmitError> {
+        let body = message.body().unwrap_or_default().to_vec();
+        self.write(writer, message.head().entity().clone(), false, body, &[])
+    }
+
+    pub(super) fn into_changes(self) -> Vec<Change> {
+        self.changes
     }
 
     /// Deletes the entity, then its registers: the state right before the delete still has all of it.
-    fn delete(&mut self, writer: &mut LogWriter<'_>, entity: EntityId) -> Result<EntityId, EmitError> {
+    fn delete(&mut self, writer: &mut LogWriter<'_>, entity: EntityId) -> Result<(), EmitError> {
         let mut registers = Vec::new();
         let mut earliest = Timestamp::EPOCH;
         for (register, winner) in writer.registers_of(&entity)? {
@@ -156,21 +160,22 @@ impl Emission {
                 earliest = earliest.max(self.after_beyond(&winner));
             }
         }
-        let deleted = self.insert(writer, Some(entity), None, earliest)?;
+        let deleted = self.insert(writer, entity, false, None, earliest)?;
         for register in registers {
-            self.insert(writer, Some(register), None, deleted.changed)?;
+            self.insert(writer, register, false, None, deleted)?;
         }
-        Ok(deleted.entity)
+        Ok(())
     }
 
-    /// Writes content about an entity, or a new one if none is given. `key` is what else the event refers to.
+    /// Writes content about an entity. `key` is what else the event refers to.
     fn write(
         &mut self,
         writer: &mut LogWriter<'_>,
-        entity: Option<EntityId>,
+        entity: EntityId,
+        is_new: bool,
         body: Vec<u8>,
         key: &[u8],
-    ) -> Result<EntityId, EmitError> {
+    ) -> Result<(), EmitError> {
         let mut earliest = Timestamp::EPOCH;
         if self.has_beyond(writer)? {
             for referred in entity_ids(&body).iter().chain(&entity_ids(key)) {
@@ -179,7 +184,7 @@ impl Emission {
                 }
             }
         }
-        Ok(self.insert(writer, entity, Body::new(body), earliest)?.entity)
+        self.insert(writer, entity, is_new, Body::new(body), earliest).map(drop)
     }
 
     /// Returns the earliest time of an event that refers to an entity, given its latest message. Messages within the bound
@@ -188,25 +193,22 @@ impl Emission {
         if last.position.changed > self.bound { after(last.position.changed) } else { Timestamp::EPOCH }
     }
 
-    fn insert(
+    /// Writes a message, and returns its time.
+    pub(super) fn insert(
         &mut self,
         writer: &mut LogWriter<'_>,
-        entity: Option<EntityId>,
+        entity: EntityId,
+        is_new: bool,
         body: Option<Body>,
         earliest: Timestamp,
-    ) -> Result<Inserted, EmitError> {
-        let (earliest, last) = match &entity {
-            Some(entity) => {
-                (earliest.max(entity.created()), writer.winner(entity)?.map(|winner| winner.position.tick()))
-            }
-            None => (earliest, None),
-        };
+    ) -> Result<Timestamp, EmitError> {
+        let earliest = earliest.max(entity.created());
+        let last = if is_new { None } else { writer.winner(&entity)?.map(|winner| winner.position.tick()) };
         let tick = self.tick(writer, earliest, last)?;
         if tick.changed > self.bound && self.clock.refuse_beyond {
             return Err(EmitError::TooFarAhead { ahead: tick.changed.since(self.now) });
         }
-        let entity = entity.unwrap_or_else(|| EntityId::fresh(writer.rng(), tick.changed));
-        let message = Message::new(entity.clone(), tick.changed, tick.counter, body)?;
+        let message = Message::new(entity, tick.changed, tick.counter, body)?;
         if tick.changed <= self.bound {
             self.latest = Some(self.latest.flatten().max(Some(tick)));
         } else {
@@ -217,7 +219,7 @@ impl Emission {
         debug_assert!(change.is_some(), "the clock gave {position:?} twice");
         self.changes.extend(change);
         writer.note_emitted(&position, self.now)?;
-        Ok(Inserted { entity, changed: tick.changed })
+        Ok(tick.changed)
     }
 
     fn tick(&mut self, writer: &LogWriter<'_>, earliest: Timestamp, last: Option<Tick>) -> Result<Tick, LogError> {
@@ -237,10 +239,4 @@ impl Emission {
         let latest = writer.latest_at(Timestamp::MAX)?;
         Ok(*self.has_beyond.insert(latest.is_some_and(|latest| latest.changed > self.bound)))
     }
-}
-
-/// A message that was written.
-struct Inserted {
-    entity: EntityId,
-    changed: Timestamp,
 }

@@ -419,7 +419,7 @@ enum Later {
 /// Applies new messages; the error is where the state is wrong from, and what the reducer said.
 fn apply_on_top<R: Reducer>(state: &mut R, new: Vec<NewVersion<R::Event>>) -> Result<(), (Position, String)> {
     for NewVersion { item, from } in new {
-        if let Some((event, meta)) = item.event() {
+        if let Some((event, meta)) = item.into_event() {
             apply(state, event, &meta).map_err(|reason| (from, reason))?;
         }
     }
@@ -429,8 +429,7 @@ fn apply_on_top<R: Reducer>(state: &mut R, new: Vec<NewVersion<R::Event>>) -> Re
 /// Makes roots anew; the error is as [`apply_on_top`] returns it.
 fn make_anew<R: Reducer>(state: &mut R, roots: Vec<Anew<R::Event>>, from: Position) -> Result<(), (Position, String)> {
     for Anew { delete, items } in roots {
-        let delete = delete.iter().map(|(event, meta)| (event, meta.clone()));
-        for (event, meta) in delete.chain(items.iter().filter_map(Item::event)) {
+        for (event, meta) in delete.into_iter().chain(items.into_iter().filter_map(Item::into_event)) {
             apply(state, event, &meta).map_err(|reason| (from, reason))?;
         }
     }

@@ -4,12 +4,15 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::Device;
-use super::source::{LogSource, origin_of};
+use super::authors::Authors;
+use super::origin::Origin;
+use super::source::LogSource;
 use crate::fold::{Cadence, Reading, Unread, compute};
-use crate::log::{Link, LogError, LogReader, LogView, StoredMessage};
+use crate::log::{LogError, LogReader, LogView, StoredMessage};
 use crate::order::Position;
 use crate::reducer::{Meta, Reducer};
 use crate::standard::{EntityId, HeadHash, Timestamp};
+use crate::witness::DeviceId;
 
 /// Why an earlier state is unavailable.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +35,13 @@ pub enum HistoryError {
 pub struct HistoryEntry<E> {
     /// The message's place in the total order.
     pub position: Position,
-    /// The entity, the time, the type and the origin.
+    /// The entity, the time and the type.
     pub meta: Meta,
+    /// Where this device got it from.
+    pub origin: Origin,
+    /// The device that wrote it. Another device's is known once it has told what it wrote, which it does when it has been
+    /// quiet for a while.
+    pub device: Option<DeviceId>,
     /// What happened.
     pub what: Happened<E>,
     /// The message that overwrote or deleted it; `None` if it is live.
@@ -100,10 +108,7 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`].
     pub fn history_of(&self, entity: &EntityId) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
-        self.log.read(|reader| {
-            let messages = reader.messages_of(entity)?;
-            messages.into_iter().map(|stored| self.entry(reader, stored)).collect()
-        })
+        self.log.read(|reader| self.entries(reader, reader.messages_of(entity)?))
     }
 
     /// Returns up to `limit` entries of the history after `after`, in the total order.
@@ -112,10 +117,7 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`LogError`].
     pub fn history(&self, after: Option<&Position>, limit: usize) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
-        self.log.read(|reader| {
-            let messages = reader.page_after(after, limit, false)?;
-            messages.into_iter().map(|stored| self.entry(reader, stored)).collect()
-        })
+        self.log.read(|reader| self.entries(reader, reader.page_after(after, limit, false)?))
     }
 
     /// Returns up to `limit` entries like [`history`](Self::history), including the messages that the framework writes
@@ -129,17 +131,25 @@ impl<R: Reducer> Device<R> {
         after: Option<&Position>,
         limit: usize,
     ) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
-        self.log.read(|reader| {
-            let messages = reader.page_after(after, limit, true)?;
-            messages.into_iter().map(|stored| self.entry(reader, stored)).collect()
-        })
+        self.log.read(|reader| self.entries(reader, reader.page_after(after, limit, true)?))
     }
 
-    pub(super) fn entry(
+    pub(super) fn entries(
         &self,
         reader: &LogReader<'_>,
+        messages: Vec<StoredMessage>,
+    ) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
+        let mut authors = Authors::of(reader, &messages)?;
+        messages.into_iter().map(|stored| self.entry(reader, &mut authors, stored)).collect()
+    }
+
+    fn entry(
+        &self,
+        reader: &LogReader<'_>,
+        authors: &mut Authors<'_, '_>,
         stored: StoredMessage,
     ) -> Result<HistoryEntry<R::Event>, LogError> {
+        let device = authors.author(&stored)?;
         let StoredMessage { position, message, origin } = stored;
         let (what, event_type) = match Reading::<R::Event>::of_any_kind(&message) {
             Reading::Event { event, event_type } => (Happened::Event(event), event_type),
@@ -150,8 +160,10 @@ impl<R: Reducer> Device<R> {
         };
         let entity = message.head().entity();
         let winner = reader.winner(entity)?.map(|winner| winner.position);
-        let meta = Meta::new(entity.clone(), position.changed, event_type, origin_of(self.log.links(), origin));
-        Ok(HistoryEntry { position, meta, what, overwritten_by: winner.filter(|winner| *winner != position) })
+        let meta = Meta::of(entity.clone(), position, event_type);
+        let origin = Origin::of(self.log.links(), origin);
+        let overwritten_by = winner.filter(|winner| *winner != position);
+        Ok(HistoryEntry { position, meta, origin, device, what, overwritten_by })
     }
 
     /// Returns the state as it is without the messages after `time`: what every device that has all the earlier ones
@@ -166,8 +178,7 @@ impl<R: Reducer> Device<R> {
 
     /// Returns the log as of now, to fold states of the past from it on another thread.
     pub(crate) fn past(&self) -> Result<Past<R>, LogError> {
-        let (view, links) = (self.log.view()?, self.log.links().to_vec());
-        Ok(Past { view, links, fingerprint: *self.fold.fingerprint(), state: PhantomData })
+        Ok(Past { view: self.log.view()?, fingerprint: *self.fold.fingerprint(), state: PhantomData })
     }
 
     /// Returns the position from which on earlier states are available; `None` if nothing was ever dropped.
@@ -195,7 +206,6 @@ impl<R: Reducer> Device<R> {
 /// The log of a device as of one moment, from which states of the past are folded while the device goes on.
 pub(crate) struct Past<R> {
     view: LogView,
-    links: Vec<Link>,
     fingerprint: [u8; 32],
     state: PhantomData<fn() -> R>,
 }
@@ -218,7 +228,7 @@ impl<R: Reducer> Past<R> {
 
     /// Folds what is before a position, as if nothing else were in the log; all of it without one.
     pub(super) fn state_before(&self, before: Option<Position>) -> Result<R, LogError> {
-        let mut source = LogSource::before(&self.view, &self.links, self.fingerprint, before);
+        let mut source = LogSource::before(&self.view, self.fingerprint, before);
         compute(&mut source, Unread::default(), None, false, Cadence::without_snapshots())
             .map(|computed| computed.state)
     }

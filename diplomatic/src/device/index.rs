@@ -143,8 +143,8 @@ impl<R: Reducer> Device<R> {
             // One more than asked for tells whether there is a next page.
             let next =
                 if found.len() > *limit { found.get(limit - 1).map(|(place, _)| PageStart(*place)) } else { None };
-            let entries = found.into_iter().take(*limit).map(|(_, stored)| self.entry(reader, stored));
-            Ok(Page { entries: entries.collect::<Result<_, _>>()?, next })
+            let entries = found.into_iter().take(*limit).map(|(_, stored)| stored).collect();
+            Ok(Page { entries: self.entries(reader, entries)?, next })
         })
     }
 }

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use super::plan::Plan;
 use super::source::LogSource;
 use crate::fold::{Cadence, Unread, compute};
-use crate::log::{Link, Log, LogError, LogView, LogWriter, PieceHash, Pieces, SnapshotNote};
+use crate::log::{Log, LogError, LogView, LogWriter, PieceHash, Pieces, SnapshotNote};
 use crate::order::Position;
 use crate::reducer::Reducer;
 
@@ -61,9 +61,9 @@ impl Keeper {
         fingerprint: [u8; 32],
         unread: &Unread,
     ) -> Result<bool, LogError> {
-        let (view, links, unread) = (log.view()?, log.links().to_vec(), unread.clone());
+        let (view, unread) = (log.view()?, unread.clone());
         let thread = thread::Builder::new().name("snapshot".to_owned());
-        match thread.spawn(move || make::<R>(&view, &links, fingerprint, unread)) {
+        match thread.spawn(move || make::<R>(&view, fingerprint, unread)) {
             Ok(thread) => self.task = Some(Task::Make { at, thread }),
             Err(_) => self.is_alone = true,
         }
@@ -185,8 +185,8 @@ impl KeptBy<'_> {
 }
 
 /// Folds a log and cuts the state into pieces; `None` if it cannot be kept.
-fn make<R: Reducer>(view: &LogView, links: &[Link], fingerprint: [u8; 32], unread: Unread) -> Option<Made> {
-    let mut source = LogSource::of_view(view, links, fingerprint, R::INDEPENDENT_ROOTS);
+fn make<R: Reducer>(view: &LogView, fingerprint: [u8; 32], unread: Unread) -> Option<Made> {
+    let mut source = LogSource::of_view(view, fingerprint, R::INDEPENDENT_ROOTS);
     let computed = compute::<R, _>(&mut source, unread, None, true, Cadence::without_snapshots()).ok()?;
     let at = computed.at.filter(|at| computed.unread.is_sound(at))?;
     let state = rmp_serde::to_vec_named(&computed.state).ok()?;

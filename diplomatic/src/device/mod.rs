@@ -6,6 +6,8 @@
 mod ahead;
 mod anew;
 mod audit;
+mod authors;
+mod batch;
 mod compact;
 #[cfg(all(test, feature = "derive"))]
 mod crash;
@@ -19,9 +21,12 @@ mod index;
 mod keeper;
 mod link;
 mod mentions;
+mod origin;
 mod peers;
 mod plan;
 mod reader;
+mod restore;
+mod revert;
 mod shown;
 mod source;
 mod undo;
@@ -37,6 +42,7 @@ use ahead::Counted;
 #[cfg(feature = "client")]
 pub(crate) use ahead::InWords;
 pub use audit::{Missing, MissingReason};
+pub use batch::Batch;
 pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
 pub use export::{ExportFileError, Exported};
@@ -49,20 +55,21 @@ pub(crate) use import::Import;
 pub use import::{ImportError, ImportReport};
 pub use index::{Page, PageStart, Query};
 pub use link::DeviceLink;
+pub use origin::Origin;
 pub use peers::{Fork, Peer, Peers};
 use rand_core::CryptoRng;
 pub use reader::{DeviceReader, HostProgress};
+pub use restore::{Restore, RestoreChange, RestoreError, Restored};
 #[cfg(feature = "client")]
 pub(crate) use shown::Shown;
-#[cfg(feature = "client")]
-pub(crate) use undo::Undoing;
-pub use undo::{Undo, UndoError};
+pub use undo::{UndoError, Undoable, Undone};
 
 use crate::fold::Unread;
 use crate::log::{Access, AccessKind, Backing, Change, Log, LogError, LogFailure, LogWriter, OpenLogError};
 use crate::order::{Clock, Position};
 use crate::reducer::Reducer;
 use crate::standard::{Digest, EntityId, HeadHash, Label, Message, Seed, Timestamp};
+use crate::witness::short_name;
 
 /// A device without a network.
 ///
@@ -87,7 +94,7 @@ use crate::standard::{Digest, EntityId, HeadHash, Label, Message, Seed, Timestam
 /// impl Reducer for Day {
 ///     type Event = Drink;
 ///
-///     fn apply(&mut self, event: &Drink, _: &Meta) {
+///     fn apply(&mut self, event: Drink, _: &Meta) {
 ///         let Drink::Drunk { cups } = event;
 ///         self.cups += cups;
 ///     }
@@ -109,6 +116,7 @@ pub struct Device<R: Reducer> {
     counted: Option<Counted>,
     witness_after: Option<Duration>,
     want_every: Duration,
+    name: Option<String>,
     /// The digest of what is here, and of how many messages it is.
     digest: Cell<Option<(u64, Digest)>>,
     /// What is known of other devices, as of a version of the log's.
@@ -124,7 +132,7 @@ pub struct Device<R: Reducer> {
 /// // Opens faster but writes more.
 /// config.snapshot_events = 500;
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DeviceConfig {
     /// How far ahead of this device's time something may lie and still be followed, and what if it lies further.
@@ -141,6 +149,8 @@ pub struct DeviceConfig {
     pub witness_after: Option<Duration>,
     /// How often this device changes what it asks others for, while something is missing that a host should have.
     pub want_every: Duration,
+    /// What the user calls this device, such as "Anna's phone": the others are told with what it has emitted.
+    pub name: Option<String>,
 }
 
 impl Default for DeviceConfig {
@@ -151,6 +161,7 @@ impl Default for DeviceConfig {
             lock_wait: Duration::from_secs(10),
             witness_after: Some(Duration::from_secs(5)),
             want_every: Duration::from_secs(600),
+            name: None,
         }
     }
 }
@@ -218,9 +229,10 @@ impl<R: Reducer> Device<R> {
         let mut log = Log::open(backing, access, seed, rng)?;
         log.make_witnesses(config.witness_after.is_some());
         let fold = Fold::open(&mut log, config.snapshot_events).map_err(|error| log.open_error(error))?;
-        let DeviceConfig { clock, witness_after, want_every, .. } = config;
+        let DeviceConfig { clock, witness_after, want_every, name, .. } = config;
+        let name = name.as_deref().and_then(short_name);
         let digest = Cell::new(None);
-        Ok(Self { log, fold, clock, counted: None, witness_after, want_every, digest, peers: None })
+        Ok(Self { log, fold, clock, counted: None, witness_after, want_every, name, digest, peers: None })
     }
 
     /// Shows the state to `look`, which may call this again.
@@ -261,30 +273,50 @@ impl<R: Reducer> Device<R> {
     ///
     /// [`EmitError`]; nothing is stored then.
     pub fn emit_all(&mut self, now: Timestamp, events: &[R::Event]) -> Result<Vec<EntityId>, EmitError> {
-        self.emit_by(|writer, clock| emit::write_events(writer, clock, now, events))
+        self.mend()?;
+        let mut batch = self.begin_batch(now)?;
+        let entities = events.iter().map(|event| batch.push_ref(event)).collect();
+        self.emit_batch(now, batch)?;
+        Ok(entities)
     }
 
-    /// Emits the events that `write` writes.
-    fn emit_by(
+    fn begin_batch(&mut self, now: Timestamp) -> Result<Batch<R::Event>, EmitError> {
+        let followed = self.log.read(|reader| reader.latest_at(self.clock.bound(now.min(Timestamp::MAX))))?;
+        let time = followed.map_or(now, |tick| tick.changed.max(now)).min(Timestamp::MAX);
+        Ok(Batch::new(time, &self.log.random()))
+    }
+
+    fn emit_batch(&mut self, now: Timestamp, batch: Batch<R::Event>) -> Result<(), EmitError> {
+        let events = batch.finish()?;
+        self.write_by(true, |writer, clock| {
+            let changes = emit::write_events::<R::Event>(writer, clock, now, events)?;
+            let emitted: Vec<Position> = changes.iter().map(|change| change.position).collect();
+            writer.note_transaction(&emitted)?;
+            Ok(changes)
+        })
+    }
+
+    /// Writes new messages in one transaction, and applies them. If they are events of this build, all of them have to be
+    /// readable.
+    fn write_by(
         &mut self,
-        write: impl FnOnce(&mut LogWriter<'_>, Clock) -> Result<(Vec<EntityId>, Vec<Change>), EmitError>,
-    ) -> Result<Vec<EntityId>, EmitError> {
+        are_events: bool,
+        write: impl FnOnce(&mut LogWriter<'_>, Clock) -> Result<Vec<Change>, EmitError>,
+    ) -> Result<(), EmitError> {
         self.mend()?;
         let Self { log, fold, clock, .. } = self;
         let written = log.write_undoably(|writer| {
-            let (entities, changes) = write(writer, *clock)?;
-            let emitted: Vec<Position> = changes.iter().map(|change| change.position).collect();
+            let changes = write(writer, *clock)?;
             let plan = fold.plan(writer, changes)?;
-            if let Some(reason) = &plan.unfit {
+            if let Some(reason) = plan.unfit.as_ref().filter(|_| are_events) {
                 return Err(EmitError::Unreadable { reason: reason.clone() });
             }
-            writer.note_undoable(&emitted)?;
             fold.go_on(writer, &plan)?;
-            Ok((entities, plan))
+            Ok(plan)
         });
-        let ((entities, plan), undo) = self.checked(written)?;
+        let (plan, undo) = self.checked(written)?;
         match self.fold.carry_out_or_undo::<EmitError>(plan, &mut self.log, Some(undo))? {
-            Ok(()) => Ok(entities),
+            Ok(()) => Ok(()),
             Err(Panicked { reason }) => Err(EmitError::Panicked { reason }),
         }
     }
@@ -309,19 +341,22 @@ impl<R: Reducer> Device<R> {
         outcome
     }
 
-    /// Runs `decide` on the current state and atomically writes the events it returns.
+    /// Runs `decide` on the current state, and atomically writes the events that it adds to the [`Batch`]. Returns what
+    /// `decide` returns.
     ///
     /// # Errors
     ///
     /// The error that `decide` returns, or [`EmitError`]; nothing is stored then.
-    pub fn transact<E>(
+    pub fn transact<T, E>(
         &mut self,
         now: Timestamp,
-        decide: impl FnOnce(&R) -> Result<Vec<R::Event>, E>,
-    ) -> Result<Vec<EntityId>, TransactError<E>> {
+        decide: impl FnOnce(&R, &mut Batch<R::Event>) -> Result<T, E>,
+    ) -> Result<T, TransactError<E>> {
         self.mend().map_err(EmitError::from)?;
-        let events = self.read(decide).map_err(TransactError::Refused)?;
-        Ok(self.emit_all(now, &events)?)
+        let mut batch = self.begin_batch(now)?;
+        let decided = self.read(|state| decide(state, &mut batch)).map_err(TransactError::Refused)?;
+        self.emit_batch(now, batch)?;
+        Ok(decided)
     }
 
     /// Links a host: queues everything that the device has, and everything it gets later, for that host.

@@ -32,6 +32,8 @@ pub struct Peers {
 pub struct Peer {
     /// Its ID.
     pub id: DeviceId,
+    /// What its user calls it, if it says so.
+    pub name: Option<String>,
     /// When it last spoke of itself, by its own clock; `None` if others speak of it and it does not.
     pub heard: Option<Timestamp>,
     /// How many messages it has emitted, as far as anybody said.
@@ -182,6 +184,7 @@ impl Peers {
         }
         self.devices.push(Peer {
             id,
+            name: record.name.clone(),
             heard: (record.heard > 0).then(|| Timestamp::from_millis(record.heard)),
             emitted: record.last.max(record.verified.n).max(record.seen.count.n),
             missing,

@@ -5,10 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::anew::{Anew, Extent, Roots, collect};
-use super::source::origin_of;
 use crate::event::{DiplomaticEvent, Draft, Shape, Target};
 use crate::fold::{Item, Reading, Unread, UnreadEntry, delete_is_event, event_type, root_of, weight};
-use crate::log::{Change, Link, LogError, LogWriter, Winner};
+use crate::log::{Change, LogError, LogWriter, Winner};
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Content, EntityId, HeadHash, Timestamp};
@@ -92,11 +91,11 @@ pub(super) fn plan<R: Reducer>(
         bytes: changes.iter().map(|change| weight(&change.message) as u64).sum(),
         ..Plan::new(known.is_tidy && known.unread.hides_nothing())
     };
-    for (entity, Arrivals { before, items }) in by_entity(writer.links(), changes, R::INDEPENDENT_ROOTS) {
+    for (entity, Arrivals { before, items }) in by_entity(changes, R::INDEPENDENT_ROOTS) {
         plan.take_up(writer, known, &entity, before, items)?;
     }
     plan.new.sort_unstable_by_key(|new| new.item.position);
-    plan.is_tidy = plan.new.iter().all(|new| new.item.event().is_none() || new.item.root.is_some());
+    plan.is_tidy = plan.new.iter().all(|new| !new.item.is_event() || new.item.root.is_some());
     plan.make_anew(writer, known)?;
     let is_on_top = plan.first.is_none_or(|first| known.applied.is_none_or(|applied| first > applied));
     if !is_on_top || plan.rewind.is_some() || !plan.spoiled.is_empty() {
@@ -133,15 +132,11 @@ struct Arrivals<E> {
     items: Vec<Item<E>>,
 }
 
-fn by_entity<E: DiplomaticEvent>(
-    links: &[Link],
-    changes: Vec<Change>,
-    wants_roots: bool,
-) -> HashMap<EntityId, Arrivals<E>> {
+fn by_entity<E: DiplomaticEvent>(changes: Vec<Change>, wants_roots: bool) -> HashMap<EntityId, Arrivals<E>> {
     let mut entities: HashMap<EntityId, Arrivals<E>> = HashMap::with_capacity(changes.len());
-    for Change { position: _, message, origin, previous } in changes {
-        let item = Item::of(&message, origin_of(links, origin), wants_roots);
-        match entities.entry(item.entity.clone()) {
+    for Change { message, previous, .. } in changes {
+        let item = if wants_roots { Item::with_root(message) } else { Item::of(message) };
+        match entities.entry(item.entity().clone()) {
             Entry::Occupied(mut arrivals) => arrivals.get_mut().items.push(item),
             Entry::Vacant(vacant) => {
                 vacant.insert(Arrivals { before: previous, items: vec![item] });
@@ -227,7 +222,7 @@ impl<E: DiplomaticEvent> Plan<E> {
             return Ok(());
         }
         let parent = parent_at(writer, old)?;
-        for version in writer.superseded_of(&new.entity)? {
+        for version in writer.superseded_of(new.entity())? {
             if version < *old && parent_at(writer, &version)? != parent {
                 self.spoiled.push(version..*old);
                 break;
@@ -294,10 +289,11 @@ impl<E: DiplomaticEvent> Plan<E> {
             self.rewind_to(old.min(new.position));
         }
         if known.applied.is_some_and(|applied| new.position < applied) {
-            match new.event() {
-                Some(_) => self.rewind_or_make_anew(new.position, new.root.clone(), Extent::AfterNew),
+            if new.is_event() {
+                self.rewind_or_make_anew(new.position, new.root.clone(), Extent::AfterNew);
+            } else {
                 // What it replaces is all that it is about.
-                None => self.rewind_or_make_nothing_anew(new.position),
+                self.rewind_or_make_nothing_anew(new.position);
             }
         }
         let mut from = new.position;
@@ -330,7 +326,7 @@ impl<E: DiplomaticEvent> Plan<E> {
 fn replaces<E: DiplomaticEvent>(writer: &LogWriter<'_>, new: &Item<E>, old: &Winner) -> Result<bool, LogError> {
     let Some(old_type) = &old.type_name else {
         // A delete that was applied took away more than its entity's own events, and that comes back with it.
-        return Ok(matches!(new.reading, Reading::Delete { .. }) || !delete_is_event::<E>(&new.entity));
+        return Ok(matches!(new.reading, Reading::Delete { .. }) || !delete_is_event::<E>(new.entity()));
     };
     let Some(old_type) = event_type::<E>(old_type) else { return Ok(true) };
     Ok(match &new.reading {
@@ -341,7 +337,7 @@ fn replaces<E: DiplomaticEvent>(writer: &LogWriter<'_>, new: &Item<E>, old: &Win
             Shape::Register => same_register(writer, event, new, old)?,
             _ => false,
         },
-        Reading::SilentDelete | Reading::OwnKind => went_with_its_parent::<E>(writer, &new.entity, old)?,
+        Reading::SilentDelete | Reading::OwnKind => went_with_its_parent::<E>(writer, new.entity(), old)?,
         Reading::Event { .. } | Reading::Unknown { .. } | Reading::Unfit { .. } => false,
     })
 }
@@ -349,7 +345,7 @@ fn replaces<E: DiplomaticEvent>(writer: &LogWriter<'_>, new: &Item<E>, old: &Win
 /// Tells whether a message that does not count any more went on top of the version before it, when it did: if not, a state
 /// of the past that shows it cannot be folded from one before.
 fn replaces_the_one_before<E: DiplomaticEvent>(writer: &LogWriter<'_>, late: &Item<E>) -> Result<bool, LogError> {
-    let earlier = writer.superseded_of(&late.entity)?;
+    let earlier = writer.superseded_of(late.entity())?;
     let Some(position) = earlier.into_iter().rfind(|earlier| *earlier < late.position) else { return Ok(true) };
     let Some(message) = writer.message(&position)? else { return Ok(true) };
     let type_name = Content::of(&message).type_name().map(Into::into);
@@ -366,7 +362,7 @@ fn same_register<E: DiplomaticEvent>(
 ) -> Result<bool, LogError> {
     let stands_there = |event: &E, stored_type: &str| match event.to_draft() {
         Ok(Draft::Content { target: Target::Register { key }, .. }) => {
-            EntityId::register(stored_type, &key) == new.entity
+            EntityId::register(stored_type, &key) == *new.entity()
         }
         _ => false,
     };
@@ -400,7 +396,7 @@ fn takes_others_along<E>(writer: &LogWriter<'_>, new: &Item<E>, old: &Position) 
     if !matches!(new.reading, Reading::Delete { .. }) {
         return Ok(false);
     }
-    let registers = writer.registers_of(&new.entity)?;
+    let registers = writer.registers_of(new.entity())?;
     Ok(registers.iter().any(|(_, last)| last.type_name.is_some() && last.position > *old))
 }
 

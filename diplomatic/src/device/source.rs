@@ -2,9 +2,8 @@
 
 use crate::event::DiplomaticEvent;
 use crate::fold::{Item, Kept, Source};
-use crate::log::{A_FILE, Link, Log, LogError, LogReader, LogView, Snapshot, StoredMessage, THIS_DEVICE};
+use crate::log::{Log, LogError, LogReader, LogView, Snapshot, StoredMessage};
 use crate::order::Position;
-use crate::reducer::Origin;
 use crate::standard::EntityId;
 
 /// How many messages are opened together at most.
@@ -13,7 +12,6 @@ const PAGE: usize = 1_024;
 /// A device's log as a fold reads it, or the part of it before a moment.
 pub(super) struct LogSource<'a> {
     log: Readable<'a>,
-    links: &'a [Link],
     before: Option<Position>,
     /// Of which fold the kept states are of use.
     fingerprint: [u8; 32],
@@ -40,31 +38,21 @@ impl Readable<'_> {
 impl<'a> LogSource<'a> {
     /// Reads the whole log, and may start from a state that the fold with this fingerprint kept.
     pub(super) fn new(log: &'a Log, fingerprint: [u8; 32], wants_roots: bool) -> Self {
-        Self { log: Readable::Log(log), links: log.links(), before: None, fingerprint, is_past: false, wants_roots }
+        Self { log: Readable::Log(log), before: None, fingerprint, is_past: false, wants_roots }
     }
 
     /// Reads a view of a log like that.
-    pub(super) const fn of_view(
-        view: &'a LogView,
-        links: &'a [Link],
-        fingerprint: [u8; 32],
-        wants_roots: bool,
-    ) -> Self {
-        Self { log: Readable::View(view), links, before: None, fingerprint, is_past: false, wants_roots }
+    pub(super) const fn of_view(view: &'a LogView, fingerprint: [u8; 32], wants_roots: bool) -> Self {
+        Self { log: Readable::View(view), before: None, fingerprint, is_past: false, wants_roots }
     }
 
     /// Reads what is before a position, as if nothing else were in the log. `None` is the whole log.
-    pub(super) const fn before(
-        view: &'a LogView,
-        links: &'a [Link],
-        fingerprint: [u8; 32],
-        before: Option<Position>,
-    ) -> Self {
-        Self { log: Readable::View(view), links, before, fingerprint, is_past: true, wants_roots: false }
+    pub(super) const fn before(view: &'a LogView, fingerprint: [u8; 32], before: Option<Position>) -> Self {
+        Self { log: Readable::View(view), before, fingerprint, is_past: true, wants_roots: false }
     }
 
     fn read<E: DiplomaticEvent>(&self, stored: StoredMessage) -> Item<E> {
-        Item::of(&stored.message, origin_of(self.links, stored.origin), self.wants_roots)
+        if self.wants_roots { Item::with_root(stored.message) } else { Item::of(stored.message) }
     }
 }
 
@@ -91,14 +79,5 @@ impl<E: DiplomaticEvent> Source<E> for LogSource<'_> {
         let before = before.into_iter().chain(&self.before).min();
         let kept = self.log.read(|reader| reader.snapshot_before(before, &self.fingerprint, self.is_past))?;
         Ok(kept.map(|Snapshot { at, state, note }| Kept { at, state, is_tidy: note.is_tidy, folded: note.folded }))
-    }
-}
-
-/// Returns how a message came that the link with this number brought.
-pub(super) fn origin_of(links: &[Link], number: u32) -> Origin {
-    match links.iter().find(|link| link.number == number) {
-        None if number == A_FILE => Origin::File,
-        Some(link) if number != THIS_DEVICE => Origin::Host(link.label.clone()),
-        _ => Origin::ThisDevice,
     }
 }

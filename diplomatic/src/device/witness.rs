@@ -27,7 +27,7 @@ impl<R: Reducer> Device<R> {
         if !is_due && !waiting.is_held && !waiting.is_wanted && want.is_none() {
             return Ok(drained);
         }
-        let clock = self.clock;
+        let (clock, name) = (self.clock, self.name.as_deref());
         let written = self.log.write(|writer| {
             // What others want and said goes first: this device's own witness vouches for it.
             if writer.answer_wants(link, host)? || writer.give_held(link)? {
@@ -37,7 +37,7 @@ impl<R: Reducer> Device<R> {
                 write_own_kind(writer, clock, now, Want::entity(&want.device), want.to_body())?;
             }
             if is_due {
-                make_witnesses(writer, clock, now)?;
+                make_witnesses(writer, clock, now, name)?;
             }
             writer.give_held(link)
         });
@@ -64,7 +64,12 @@ impl<R: Reducer> Device<R> {
 }
 
 /// Writes witnesses of what no witness covers yet.
-fn make_witnesses(writer: &mut LogWriter<'_>, clock: Clock, now: Timestamp) -> Result<(), LogError> {
+fn make_witnesses(
+    writer: &mut LogWriter<'_>,
+    clock: Clock,
+    now: Timestamp,
+    name: Option<&str>,
+) -> Result<(), LogError> {
     for _ in 0..MOST_AT_ONCE {
         let last = writer.device_id()?;
         let last = writer.winner(&Witness::entity(&last))?;
@@ -72,7 +77,7 @@ fn make_witnesses(writer: &mut LogWriter<'_>, clock: Clock, now: Timestamp) -> R
             // The clock ran far ahead once. Under a new name, the device's witnesses need not be dated after that.
             writer.renew_device()?;
         }
-        let Some(witness) = writer.next_witness()? else { break };
+        let Some(witness) = writer.next_witness(name)? else { break };
         let is_full = witness.named.len() == MOST_NAMED;
         if !write_own_kind(writer, clock, now, Witness::entity(&witness.device), witness.to_body())? {
             break;

@@ -312,14 +312,14 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
     }
 
     fn try_apply(&mut self, item: Item<R::Event>) -> Result<Flow, S::Error> {
-        let Some(outcome) = item.event().map(|(event, meta)| apply(&mut self.trail.state, event, &meta)) else {
-            return Ok(Flow::On);
-        };
-        self.is_tidy &= item.root.is_some();
-        self.folded += item.weight as u64;
-        let (position, entity) = (item.position, item.entity.clone());
-        self.trail.push(item);
+        let (has_root, weight) = (item.root.is_some(), item.weight());
+        let Some((event, meta, consumed)) = item.consume() else { return Ok(Flow::On) };
+        let outcome = apply(&mut self.trail.state, event, &meta);
+        self.is_tidy &= has_root;
+        self.folded += weight as u64;
+        self.trail.push(consumed);
         let Err(reason) = outcome else { return Ok(Flow::On) };
+        let (position, entity) = (meta.position(), meta.entity);
         match self.readable_before(&entity, &position)? {
             (Some(stand_in), passed) => {
                 self.ends = Some(self.ends.unwrap_or(window(&position)));
@@ -351,8 +351,8 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
         self.ends = self.aside.first().map(|aside| window(&aside.position));
         let Some(items) = items else { return Ok(Flow::Anew) };
         let passed = self.at;
-        for item in items {
-            match self.step(item)? {
+        for consumed in items {
+            match self.step(Item::again(consumed))? {
                 Flow::On => {}
                 flow => return Ok(flow),
             }
@@ -363,7 +363,7 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
 
     /// Notes a message that cannot be read, and finds the version that counts in its place.
     fn discover(&mut self, item: &Item<R::Event>, entry: UnreadEntry) -> Result<(), S::Error> {
-        let (stand_in, passed) = self.readable_before(&item.entity, &item.position)?;
+        let (stand_in, passed) = self.readable_before(item.entity(), &item.position)?;
         for (position, entry) in passed {
             self.unread.note(position, entry.with_stand_in(stand_in));
         }

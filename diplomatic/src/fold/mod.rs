@@ -33,7 +33,7 @@ use crate::reducer::{Meta, Reducer};
 use crate::standard::Message;
 
 /// Applies an event. The error is what a reducer that panicked said; the state is broken then.
-pub(crate) fn apply<R: Reducer>(state: &mut R, event: &R::Event, meta: &Meta) -> Result<(), String> {
+pub(crate) fn apply<R: Reducer>(state: &mut R, event: R::Event, meta: &Meta) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(|| state.apply(event, meta))).map_err(|panic| panic_text("the reducer", &*panic))
 }
 

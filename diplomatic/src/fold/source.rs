@@ -1,59 +1,97 @@
 //! Where a fold takes its messages from.
 
-use super::{Reading, UnreadEntry};
 #[cfg(feature = "store")]
-use super::{root_of, weight};
-#[cfg(feature = "store")]
+use super::root_of;
+use super::{Reading, UnreadEntry, weight};
 use crate::event::DiplomaticEvent;
 use crate::order::Position;
-use crate::reducer::{Meta, Origin};
-use crate::standard::EntityId;
-#[cfg(feature = "store")]
-use crate::standard::Message;
+use crate::reducer::Meta;
+use crate::standard::{EntityId, Message};
 
 /// A message, as an event enum reads it.
 pub(crate) struct Item<E> {
     pub(crate) position: Position,
-    pub(crate) entity: EntityId,
-    pub(crate) origin: Origin,
     pub(crate) reading: Reading<E>,
     /// Its [root](super::root_of), if that was asked for.
     pub(crate) root: Option<EntityId>,
-    /// About how many bytes it takes.
-    pub(crate) weight: usize,
+    /// What it was read from. A reducer consumes the event, so whoever may have to apply it again reads it again.
+    pub(crate) message: Message,
 }
 
-#[cfg(feature = "store")]
 impl<E: DiplomaticEvent> Item<E> {
-    /// Reads a message, and finds out its root if asked to.
-    pub(crate) fn of(message: &Message, origin: Origin, wants_root: bool) -> Self {
-        let reading = Reading::of(message);
-        let root = if wants_root { root_of(message, &reading) } else { None };
-        let (position, entity) = (Position::of(message.head()), message.head().entity().clone());
-        Self { position, entity, origin, reading, root, weight: weight(message) }
+    /// Reads a message.
+    pub(crate) fn of(message: Message) -> Self {
+        let (position, reading) = (Position::of(message.head()), Reading::of(&message));
+        Self { position, reading, root: None, message }
+    }
+
+    /// Reads a message, and finds out its root.
+    #[cfg(feature = "store")]
+    pub(crate) fn with_root(message: Message) -> Self {
+        let item = Self::of(message);
+        Self { root: root_of(&item.message, &item.reading), ..item }
+    }
+
+    /// Reads a message once more that was [consumed](Self::consume).
+    pub(crate) fn again(consumed: Consumed) -> Self {
+        let Consumed { message, root } = consumed;
+        Self { root, ..Self::of(message) }
     }
 }
 
 impl<E> Item<E> {
+    pub(crate) fn entity(&self) -> &EntityId {
+        self.message.head().entity()
+    }
+
+    /// Returns about how many bytes it takes.
+    pub(crate) fn weight(&self) -> usize {
+        weight(&self.message)
+    }
+
     /// Returns what the message is instead of something to apply; `None` if it can be.
     pub(crate) fn unread(&self) -> Option<UnreadEntry> {
         match &self.reading {
             Reading::Event { .. } | Reading::Delete { .. } | Reading::SilentDelete | Reading::OwnKind => None,
-            Reading::Unknown { type_name } => Some(UnreadEntry::unknown(self.entity.clone(), type_name.clone())),
+            Reading::Unknown { type_name } => Some(UnreadEntry::unknown(self.entity().clone(), type_name.clone())),
             Reading::Unfit { reason } => {
-                Some(UnreadEntry::unfit(self.entity.clone(), self.position.changed, reason.clone()))
+                Some(UnreadEntry::unfit(self.entity().clone(), self.position.changed, reason.clone()))
             }
         }
     }
 
-    /// Returns the event, and what is known of it beside its fields.
-    pub(crate) fn event(&self) -> Option<(&E, Meta)> {
-        let (event, event_type) = match &self.reading {
-            Reading::Event { event, event_type } => (event, *event_type),
+    /// Tells whether there is anything to apply.
+    pub(crate) const fn is_event(&self) -> bool {
+        matches!(self.reading, Reading::Event { .. } | Reading::Delete { .. })
+    }
+
+    /// Takes the event out, with what is known of it beside its fields.
+    pub(crate) fn into_event(self) -> Option<(E, Meta)> {
+        self.consume().map(|(event, meta, _)| (event, meta))
+    }
+
+    /// Takes the event out like [`into_event`](Self::into_event), and keeps what it was read from.
+    pub(crate) fn consume(self) -> Option<(E, Meta, Consumed)> {
+        let Self { position, reading, root, message } = self;
+        let (event, event_type) = match reading {
+            Reading::Event { event, event_type } => (event, event_type),
             Reading::Delete { event } => (event, ""),
             _ => return None,
         };
-        Some((event, Meta::new(self.entity.clone(), self.position.changed, event_type, self.origin.clone())))
+        let meta = Meta::of(message.head().entity().clone(), position, event_type);
+        Some((event, meta, Consumed { message, root }))
+    }
+}
+
+/// A message whose event was applied.
+pub(crate) struct Consumed {
+    pub(crate) message: Message,
+    root: Option<EntityId>,
+}
+
+impl Consumed {
+    pub(crate) const fn position(&self) -> Position {
+        Position::of(self.message.head())
     }
 }
 

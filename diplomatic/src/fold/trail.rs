@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::apply;
-use super::source::Item;
+use super::source::{Consumed, Item};
+use super::{apply, weight};
 use crate::order::Position;
 use crate::reducer::Reducer;
 
@@ -36,8 +36,8 @@ pub(super) struct Trail<R: Reducer> {
     pub(super) state: R,
     /// None for the first of all states.
     base: Option<Arc<Vec<u8>>>,
-    /// What was tried since, also what the reducer panicked over.
-    items: Vec<Item<R::Event>>,
+    /// What was tried since, also what the reducer panicked over. The reducer consumed the events: they are read again.
+    items: Vec<Consumed>,
     /// About how many bytes those take.
     bytes: usize,
     /// Whether those are all that were.
@@ -114,10 +114,10 @@ impl<R: Reducer> Trail<R> {
     }
 
     /// Remembers what is tried.
-    pub(super) fn push(&mut self, item: Item<R::Event>) {
+    pub(super) fn push(&mut self, tried: Consumed) {
         if self.is_whole {
-            self.bytes += item.weight;
-            self.items.push(item);
+            self.bytes += weight(&tried.message);
+            self.items.push(tried);
         }
     }
 
@@ -143,17 +143,16 @@ impl<R: Reducer> Trail<R> {
             Some(base) => rmp_serde::from_slice(base).ok()?,
             None => R::default(),
         };
-        for item in self.items.iter().filter(|item| !self.panics.contains(&item.position)) {
-            if let Some((event, meta)) = item.event() {
-                // What could be applied before can be now.
-                apply(&mut state, event, &meta).ok()?;
-            }
+        for tried in self.items.iter().filter(|tried| !self.panics.contains(&tried.position())) {
+            // What could be read and applied before can be now.
+            let (event, meta) = Item::of(tried.message.clone()).into_event()?;
+            apply(&mut state, event, &meta).ok()?;
         }
         Some(state)
     }
 
     /// Checks a state in doubt.
-    pub(super) fn verify(&mut self) -> Verdict<R::Event> {
+    pub(super) fn verify(&mut self) -> Verdict {
         if self.doubtful.is_empty() {
             return Verdict::Sound;
         }
@@ -194,12 +193,12 @@ impl<R: Reducer> Trail<R> {
 }
 
 /// What a check of a state finds.
-pub(super) enum Verdict<E> {
+pub(super) enum Verdict {
     /// No panic changed it.
     Sound,
     /// A panic changed it: the state is that of the checkpoint now, and all that was tried since has to be tried again.
     /// The panics that were in doubt are forgotten.
-    Spoiled(Vec<Position>, Vec<Item<E>>),
+    Spoiled(Vec<Position>, Vec<Consumed>),
     /// A panic changed it, and the trail does not lead back.
     Lost(Vec<Position>),
 }

@@ -10,7 +10,7 @@ use super::vault::Vault;
 use crate::standard::Seed;
 
 /// The format of the files that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 /// What a `check` value holds: that it opens shows that the seed is the right one.
 const CHECK: &[u8] = b"diplomatic log";
@@ -70,7 +70,6 @@ pub(super) fn initialize(database: &Database, seed: &Seed, rng: &mut dyn CryptoR
     transaction.open_table(tables::ENTITIES)?;
     transaction.open_table(tables::SUPERSEDED)?;
     transaction.open_table(tables::OVERWRITTEN)?;
-    transaction.open_table(tables::UNDONE)?;
     transaction.open_table(tables::INDEX)?;
     transaction.open_table(tables::REGISTERS)?;
     transaction.open_table(tables::LINKS)?;
@@ -94,8 +93,9 @@ pub(super) fn create_new_tables(transaction: &WriteTransaction) -> Result<(), Lo
     transaction.open_table(tables::WITNESSED_AT)?;
     transaction.open_table(tables::ABSENT)?;
     transaction.open_table(tables::PIECES)?;
-    transaction.open_table(tables::UNDOABLE)?;
     transaction.open_table(tables::WANTS)?;
+    transaction.open_table(tables::TRANSACTIONS)?;
+    transaction.open_table(tables::RESTORED)?;
     Ok(())
 }
 

@@ -56,7 +56,10 @@ impl LogWriter<'_> {
         let (device, n, before) = (&witness.device, witness.emitted.n, witness.before());
         let mut record = self.peer(device)?.unwrap_or_default();
         let since = position.changed;
-        record.heard = record.heard.max(since.as_millis());
+        if record.heard <= since.as_millis() {
+            record.heard = since.as_millis();
+            record.name.clone_from(&witness.name);
+        }
         record.last = record.last.max(n);
         let row = self.witness_row(device, n)?;
         let claim = record.seen.count;

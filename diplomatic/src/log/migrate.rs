@@ -1,7 +1,7 @@
 //! From each format of the file to the next.
 //!
 //! Format 2 remembers the positions that compaction dropped, and the messages that the app's fold could not apply. Format
-//! 3 has what the witnesses of devices say.
+//! 3 has what the witnesses of devices say. Format 4 remembers what was written together.
 //!
 //! A file goes through all the migrations that it needs in one transaction, so that it never has a format in between.
 //!
@@ -9,7 +9,7 @@
 //! commit a file of the old format as a fixture of `tests/device/format.rs`.
 
 use rand_core::CryptoRng;
-use redb::{Database, WriteTransaction};
+use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::database::begin_write;
 use super::error::LogError;
@@ -17,6 +17,7 @@ use super::format::{FORMAT, create_new_tables, put_format};
 use super::tables;
 use super::vault::Vault;
 use super::write::LogWriter;
+use crate::order::Position;
 
 /// Brings a log from an older format to the newest.
 pub(super) fn migrate(database: &Database, from: u32, vault: &Vault, rng: &mut dyn CryptoRng) -> Result<(), LogError> {
@@ -31,6 +32,9 @@ pub(super) fn migrate(database: &Database, from: u32, vault: &Vault, rng: &mut d
     if from < 3 {
         migration_002_cut_snapshots_into_pieces(&transaction)?;
     }
+    if from < 4 {
+        migration_003_remember_transactions(&transaction, vault, rng)?;
+    }
     put_format(&transaction)?;
     Ok(transaction.commit()?)
 }
@@ -38,6 +42,46 @@ pub(super) fn migrate(database: &Database, from: u32, vault: &Vault, rng: &mut d
 /// Format 3 has snapshots in pieces. Those that are there are of no use: they are made again.
 fn migration_002_cut_snapshots_into_pieces(transaction: &WriteTransaction) -> Result<(), LogError> {
     transaction.open_table(tables::SNAPSHOTS)?.retain(|_, _| false)?;
+    Ok(())
+}
+
+/// Until format 3, events of this device that were undone, and those that did it. Key: position.
+const UNDONE: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("undone-1");
+
+/// Until format 3, the last events that this device emitted. Key: a number that counts up. Value: position.
+const UNDOABLE: TableDefinition<'_, u64, &[u8; 48]> = TableDefinition::new("undoable-1");
+
+/// Format 4 has whole transactions, and not single events that can be undone. Which of those were written together is not
+/// known; only the tombstones of registers belong to that of their entity.
+fn migration_003_remember_transactions(
+    transaction: &WriteTransaction,
+    vault: &Vault,
+    rng: &mut dyn CryptoRng,
+) -> Result<(), LogError> {
+    let mut positions = Vec::new();
+    {
+        let (undone, undoable) = (transaction.open_table(UNDONE)?, transaction.open_table(UNDOABLE)?);
+        for row in undoable.iter()? {
+            let key = *row?.1.value();
+            if undone.get(&key)?.is_none() {
+                positions.push(Position::from_bytes(&key));
+            }
+        }
+    }
+    let mut writer = LogWriter::new(transaction, vault, rng, &[], false)?;
+    let mut last: Vec<Position> = Vec::new();
+    for position in positions {
+        let Some(message) = writer.message(&position)? else { continue };
+        let is_part = message.head().is_delete() && message.head().entity().is_derived();
+        if !is_part {
+            writer.note_transaction(&std::mem::take(&mut last))?;
+        }
+        last.push(position);
+    }
+    writer.note_transaction(&last)?;
+    drop(writer);
+    transaction.delete_table(UNDONE)?;
+    transaction.delete_table(UNDOABLE)?;
     Ok(())
 }
 
@@ -57,10 +101,59 @@ mod tests {
     use redb::ReadableDatabase;
 
     use super::*;
-    use crate::log::THIS_DEVICE;
     use crate::log::format::{Identity, identify, initialize};
     use crate::log::rows::register_key;
+    use crate::log::{LogReader, THIS_DEVICE};
     use crate::standard::{Body, Encode, EntityBody, EntityId, Message, Seed, Timestamp};
+
+    /// Adds the tables that format 3 had for undo.
+    fn add_old_tables(database: &Database, undoable: &[(u64, Position)]) {
+        let transaction = database.begin_write().expect("memory does not fail");
+        {
+            let mut table = transaction.open_table(UNDOABLE).expect("it is new");
+            for (number, position) in undoable {
+                table.insert(number, &position.to_bytes()).expect("memory does not fail");
+            }
+            transaction.open_table(UNDONE).expect("it is new");
+        }
+        transaction.commit().expect("memory does not fail");
+    }
+
+    #[test]
+    fn what_could_be_undone_in_format_3_can_be_still_and_a_delete_with_its_registers() {
+        let (seed, mut rng) = (Seed::from_bytes([7; 32]), StdRng::seed_from_u64(1));
+        let database = Database::builder()
+            .create_with_backend(redb::backends::InMemoryBackend::new())
+            .expect("memory does not fail");
+        let vault = initialize(&database, &seed, &mut rng).expect("memory does not fail");
+        let item = EntityId::from_uuid([1; 16]);
+        let register = EntityId::register("renamed", &[0x91, 0x01]);
+        let body = |millis| Body::new(EntityBody::new("any", &[millis]).to_bytes());
+        let messages = [(&item, 1, body(1)), (&register, 2, body(2)), (&item, 3, None), (&register, 4, None)];
+        let messages = messages.map(|(entity, millis, body)| {
+            Message::new(entity.clone(), Timestamp::from_millis(millis), 0, body).expect("small numbers")
+        });
+        let positions: Vec<_> = messages.iter().map(|message| Position::of(message.head())).collect();
+        let transaction = database.begin_write().expect("memory does not fail");
+        {
+            let mut writer = LogWriter::new(&transaction, &vault, &mut rng, &[], false).expect("the tables are there");
+            for message in messages {
+                writer.insert(message, THIS_DEVICE).expect("memory does not fail");
+            }
+        }
+        transaction.commit().expect("memory does not fail");
+        add_old_tables(&database, &(1..).zip(positions.iter().copied()).collect::<Vec<_>>());
+
+        migrate(&database, 3, &vault, &mut rng).expect("the file is whole");
+        let reading = database.begin_read().expect("memory does not fail");
+        let reader = LogReader::new(&reading, &vault).expect("the tables are there");
+        let (mut found, mut before) = (Vec::new(), None);
+        while let Some(transaction) = reader.transaction_before(before).expect("memory does not fail") {
+            before = Some(transaction.number);
+            found.push(transaction.wrote);
+        }
+        assert_eq!(found, [&positions[2..], &positions[1..2], &positions[..1]]);
+    }
 
     #[test]
     fn a_register_that_moved_in_format_1_is_under_its_current_parent() {

@@ -28,6 +28,7 @@ mod read;
 mod rows;
 mod stump;
 mod tables;
+mod transactions;
 mod vault;
 mod verify;
 mod versions;
@@ -59,6 +60,7 @@ pub(crate) use peers::{Absent, PeerRecord, Waiting};
 pub(crate) use pieces::{Pieces, Snapshot};
 pub(crate) use read::{LogReader, QueueLimits, StoredMessage};
 pub(crate) use rows::{Link, PieceHash, SnapshotNote, Winner};
+pub(crate) use transactions::{Transaction, Version};
 pub(crate) use verify::FileCheck;
 pub use verify::{StoreProblem, StoreProblemKind, StoreReport};
 pub(crate) use view::LogView;
@@ -154,6 +156,13 @@ impl Log {
             self.links.iter().find(is_wanted).map(|link| link.cursor.clone())
         };
         Ok(cursor.unwrap_or_default())
+    }
+
+    /// Returns random bytes.
+    pub(crate) fn random(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
     }
 
     /// Runs one transaction. If this returns `Ok`, everything that `act` did is durable; otherwise, nothing of it remains,

@@ -1,12 +1,14 @@
 //! What is known of the account's devices, from their witnesses: the rows, and reading them.
 
+use std::ops::Bound;
+
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use super::error::LogError;
 use super::read::LogReader;
 use super::rows::held_keys;
-use super::tables;
+use super::{StoredMessage, tables};
 use crate::order::Position;
 use crate::standard::Timestamp;
 use crate::witness::{ChainHash, Count, DeviceId, Ranges};
@@ -30,6 +32,9 @@ pub(crate) struct PeerRecord {
     pub(crate) gaps: Vec<Gap>,
     /// Where its witnesses contradict each other.
     pub(crate) fork: Option<Forked>,
+    /// What its user calls it, by its latest witness.
+    #[serde(default)]
+    pub(crate) name: Option<String>,
 }
 
 /// What others say of a device.
@@ -138,6 +143,18 @@ impl LogReader<'_> {
         let meta = self.transaction.open_table(tables::META)?;
         let id = meta.get("device")?.map(|id| id.value().try_into().map(DeviceId::from_bytes));
         id.transpose().map_err(|_| LogError::DamagedValue { table: "meta-1" })
+    }
+
+    /// Returns the first `limit` of the framework's own messages after `after`, in the total order.
+    pub(crate) fn own_kind_after(&self, after: &Position, limit: usize) -> Result<Vec<StoredMessage>, LogError> {
+        let table = self.transaction.open_table(tables::OWN_KIND)?;
+        let after = after.to_bytes();
+        let rows = table.range::<&[u8; 48]>((Bound::Excluded(&after), Bound::Unbounded))?.take(limit);
+        let mut page = Vec::new();
+        for row in rows {
+            page.extend(self.message(&Position::from_bytes(row?.0.value()))?);
+        }
+        Ok(page)
     }
 
     /// Returns how many witnesses made no sense.

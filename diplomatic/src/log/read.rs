@@ -7,12 +7,12 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata,
 
 use super::error::LogError;
 use super::rows::{
-    Link, Winner, decode_link, decode_message, decode_winner, held_key, overwritten_key, skipped_key,
+    Link, Winner, decode_link, decode_message, decode_winner, held_key, last_at, overwritten_key, skipped_key,
     split_overwritten_key, split_skipped_key,
 };
+use super::tables;
 use super::vault::{EntityKey, Vault};
-use super::{THIS_DEVICE, tables};
-use crate::order::Position;
+use crate::order::{Position, Tick};
 use crate::standard::{Bag, EntityId, HeadHash, Message, Timestamp};
 
 /// The log as of one moment.
@@ -74,6 +74,12 @@ impl<'t> LogReader<'t> {
         let Some(value) = meta.get("horizon")? else { return Ok(None) };
         let damaged = |_| LogError::DamagedValue { table: "meta-1" };
         Ok(Some(Position::from_bytes(value.value().try_into().map_err(damaged)?)))
+    }
+
+    /// Returns the largest reading of the clock in the log that is not after `time`.
+    pub(crate) fn latest_at(&self, time: Timestamp) -> Result<Option<Tick>, LogError> {
+        let last = self.messages.range::<&[u8; 48]>(..=&last_at(time))?.next_back().transpose()?;
+        Ok(last.map(|(key, _)| Position::from_bytes(key.value()).tick()))
     }
 
     /// Tells whether the fold of the app that last had the log open could not apply a message.
@@ -156,38 +162,6 @@ impl<'t> LogReader<'t> {
     pub(crate) fn message_count(&self) -> Result<u64, LogError> {
         let own_kind = self.own_kind.as_ref().map_or(Ok(0), ReadableTableMetadata::len)?;
         Ok(self.messages.len()?.saturating_sub(own_kind))
-    }
-
-    /// Tells whether an event was undone, or undid another.
-    pub(crate) fn is_undone(&self, position: &Position) -> Result<bool, LogError> {
-        Ok(self.transaction.open_table(tables::UNDONE)?.get(&position.to_bytes())?.is_some())
-    }
-
-    /// Returns the last message that this device emitted, and that was neither undone nor undid another.
-    pub(crate) fn last_to_undo(&self) -> Result<Option<StoredMessage>, LogError> {
-        let undone = self.transaction.open_table(tables::UNDONE)?;
-        let to_undo = |key: &[u8; 48]| -> Result<Option<StoredMessage>, LogError> {
-            if undone.get(key)?.is_some() || self.is_own_kind(key)? {
-                return Ok(None);
-            }
-            let Some(sealed) = self.messages.get(key)? else { return Ok(None) };
-            let stored = self.open_message(key, sealed.value())?;
-            // The tombstones of registers come with that of their entity.
-            let is_part = stored.message.head().is_delete() && stored.message.head().entity().is_derived();
-            Ok(Some(stored).filter(|stored| stored.origin == THIS_DEVICE && !is_part))
-        };
-        for row in self.transaction.open_table(tables::UNDOABLE)?.iter()?.rev() {
-            if let Some(stored) = to_undo(row?.1.value())? {
-                return Ok(Some(stored));
-            }
-        }
-        // What is not remembered in that order was emitted before.
-        for row in self.messages.iter()?.rev() {
-            if let Some(stored) = to_undo(row?.0.value())? {
-                return Ok(Some(stored));
-            }
-        }
-        Ok(None)
     }
 
     /// Returns the message that counts for an entity.

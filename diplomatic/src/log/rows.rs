@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::LogError;
 use super::vault::EntityKey;
 use crate::order::Position;
-use crate::standard::{Body, Decode, DecodeError, Head, Label, Message, Reader, put_varbytes, put_varint};
+use crate::standard::{Body, Decode, DecodeError, Head, Label, Message, Reader, Timestamp, put_varbytes, put_varint};
 
 /// The message that counts for an entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,6 +162,13 @@ pub(super) fn decode_snapshot(value: &[u8], fingerprint: &[u8; 32]) -> Option<(S
     let (pieces, rest) = reader.rest().as_chunks::<32>();
     let note = SnapshotNote { is_tidy: marks & 1 != 0, is_whole: marks & 2 != 0, folded, len };
     rest.is_empty().then(|| (note, pieces.to_vec()))
+}
+
+/// The last key that a message of this time can have.
+pub(super) fn last_at(time: Timestamp) -> [u8; 48] {
+    let mut bound = [0xff; 48];
+    bound[..8].copy_from_slice(&time.as_millis().to_be_bytes());
+    bound
 }
 
 /// The first and the last key of what may be held for a link's host.

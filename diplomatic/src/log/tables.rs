@@ -30,12 +30,15 @@ pub(super) const OVERWRITTEN: TableDefinition<'_, &[u8; 80], ()> = TableDefiniti
 /// Messages that were here until compaction dropped them. Key: position. Value: none.
 pub(super) const DROPPED: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("dropped-1");
 
-/// Events of this device that were undone, and those that did it. Key: position. Value: none.
-pub(super) const UNDONE: TableDefinition<'_, &[u8; 48], ()> = TableDefinition::new("undone-1");
+/// What this device wrote, by transactions, in the order in which it did: a clock that runs ahead somewhere puts some of
+/// it behind later ones in the total order. Key: number of the transaction (8, big-endian), counted up · part (1): 0 for
+/// what it wrote or what redid it, 1 for what undid it · index (4, big-endian). Value: position. Transactions that were
+/// undone come last.
+pub(super) const TRANSACTIONS: TableDefinition<'_, &[u8; 13], &[u8; 48]> = TableDefinition::new("transactions-1");
 
-/// The last events that this device emitted, in the order in which it did: a clock that runs ahead somewhere puts some of
-/// them behind later ones in the total order. Key: a number that counts up. Value: position.
-pub(super) const UNDOABLE: TableDefinition<'_, u64, &[u8; 48]> = TableDefinition::new("undoable-1");
+/// The messages with which undo and redo wrote an earlier version of an entity again. Key: position. Value: position of
+/// that version; zeros if nothing was there.
+pub(super) const RESTORED: TableDefinition<'_, &[u8; 48], &[u8; 48]> = TableDefinition::new("restored-1");
 
 /// Lists of the entities that are there, in a log that was asked for one. Key: see [`Row`](super::index::Row). Value:
 /// none.

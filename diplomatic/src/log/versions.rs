@@ -6,11 +6,11 @@ use redb::{ReadableTable, TableError};
 
 use super::error::LogError;
 use super::read::{LogReader, StoredMessage, check_order};
-use super::rows::{overwritten_key, split_overwritten_key};
+use super::rows::{overwritten_key, register_key, split_overwritten_key};
 use super::tables;
 use super::write::LogWriter;
 use crate::order::Position;
-use crate::standard::EntityId;
+use crate::standard::{Content, Decode, EntityId};
 
 /// Where messages are that a fold could not apply, and why.
 type Unapplied = Vec<(Position, Vec<u8>)>;
@@ -80,6 +80,26 @@ impl LogReader<'_> {
             Some((row, _)) => self.message(&split_overwritten_key(row.value())),
             None => Ok(None),
         }
+    }
+
+    /// Returns the registers that are there and whose parent an entity is.
+    pub(crate) fn registers_of(&self, parent: &EntityId) -> Result<Vec<EntityId>, LogError> {
+        let table = self.transaction.open_table(tables::REGISTERS)?;
+        let parent_key = self.vault.entity_key(parent);
+        let (first, last) = (register_key(&parent_key, &[0; 32]), register_key(&parent_key, &[0xff; 32]));
+        let mut registers = Vec::new();
+        for row in table.range::<&[u8; 64]>(&first..=&last)? {
+            let (key, sealed) = row?;
+            let bytes = self.vault.open("registers-1", key.value(), sealed.value())?;
+            let register = EntityId::decode(&bytes).map_err(|_| LogError::DamagedValue { table: "registers-1" })?;
+            let Some(winner) = self.winner(&register)? else { continue };
+            let Some(stored) = self.message(&winner.position)? else { continue };
+            // Under another parent it may stand if it was deleted in between.
+            if Content::of(&stored.message).parent() == Some(parent) {
+                registers.push(register);
+            }
+        }
+        Ok(registers)
     }
 
     /// Returns where the version of an entity is that comes right after a position.

@@ -150,7 +150,7 @@ impl LogWriter<'_> {
     }
 
     /// Returns the next witness of this device; `None` if there is nothing to tell.
-    pub(crate) fn next_witness(&mut self) -> Result<Option<Witness>, LogError> {
+    pub(crate) fn next_witness(&mut self, name: Option<&str>) -> Result<Option<Witness>, LogError> {
         let device = self.device_id()?;
         let named: Vec<Position> = {
             let table = self.transaction.open_table(tables::EMITTED)?;
@@ -172,7 +172,7 @@ impl LogWriter<'_> {
                 dropped.insert(peer, record.dropped);
             }
         }
-        Ok(Some(Witness { device, emitted, named, seen, dropped }))
+        Ok(Some(Witness { device, emitted, named, seen, dropped, name: name.map(str::to_owned) }))
     }
 
     /// Returns how much of a device is here without anything missing.

@@ -7,7 +7,7 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, TableHandle, WriteTransa
 
 use super::error::LogError;
 use super::rows::{
-    Link, Winner, decode_message, decode_winner, encode_link, encode_message, encode_winner, held_keys,
+    Link, Winner, decode_message, decode_winner, encode_link, encode_message, encode_winner, held_keys, last_at,
     overwritten_key, register_key, skipped_key,
 };
 use super::vault::{EntityKey, Vault};
@@ -15,9 +15,6 @@ use super::{StoredMessage, THIS_DEVICE, tables};
 use crate::order::{Position, Tick};
 use crate::standard::{Content, Decode, Encode, EntityId, HeadHash, Label, Message, Timestamp};
 use crate::witness::kind;
-
-/// How many of the events that this device emitted are remembered in the order in which it did.
-const UNDOABLE: usize = 1_000;
 
 type Keyed<'t, const N: usize> = Table<'t, &'static [u8; N], &'static [u8]>;
 
@@ -53,8 +50,6 @@ type Emitted<'t> = (Table<'t, u64, &'static [u8; 56]>, u64);
 pub(crate) struct Change {
     pub(crate) position: Position,
     pub(crate) message: Message,
-    /// The link that brought it.
-    pub(crate) origin: u32,
     /// What counted for the entity before.
     pub(crate) previous: Option<Winner>,
 }
@@ -132,7 +127,7 @@ impl<'t> LogWriter<'t> {
             }
         }
         let previous = self.settle(&message, position)?;
-        Ok(Some(Change { position, message, origin, previous }))
+        Ok(Some(Change { position, message, previous }))
     }
 
     /// Tells whether a message is here, or was and compaction dropped it.
@@ -265,9 +260,7 @@ impl<'t> LogWriter<'t> {
 
     /// Returns the largest reading of the clock in the log that is not after `time`.
     pub(crate) fn latest_at(&self, time: Timestamp) -> Result<Option<Tick>, LogError> {
-        let mut bound = [0xff; 48];
-        bound[..8].copy_from_slice(&time.as_millis().to_be_bytes());
-        let last = self.messages.range::<&[u8; 48]>(..=&bound)?.next_back().transpose()?;
+        let last = self.messages.range::<&[u8; 48]>(..=&last_at(time))?.next_back().transpose()?;
         Ok(last.map(|(key, _)| Position::from_bytes(key.value()).tick()))
     }
 
@@ -339,30 +332,9 @@ impl<'t> LogWriter<'t> {
         self.messages.remove(key)?;
         self.superseded.remove(key)?;
         self.overwritten.remove(overwritten)?;
-        self.transaction.open_table(tables::UNDONE)?.remove(key)?;
+        self.transaction.open_table(tables::RESTORED)?.remove(key)?;
         self.transaction.open_table(tables::UNAPPLIED)?.remove(key)?;
         self.dropped.insert(key, ())?;
-        Ok(())
-    }
-
-    /// Notes what this device emitted, in this order. Only the last of it is remembered.
-    pub(crate) fn note_undoable(&mut self, positions: &[Position]) -> Result<(), LogError> {
-        let mut undoable = self.transaction.open_table(tables::UNDOABLE)?;
-        let mut next = undoable.last()?.map_or(0, |(number, _)| number.value()) + 1;
-        for position in &positions[positions.len().saturating_sub(UNDOABLE)..] {
-            undoable.insert(next, &position.to_bytes())?;
-            next += 1;
-        }
-        let oldest = next.saturating_sub(UNDOABLE as u64);
-        if undoable.len()? > 2 * UNDOABLE as u64 {
-            undoable.retain_in(..oldest, |_, _| false)?;
-        }
-        Ok(())
-    }
-
-    /// Notes that an event is not to be undone (again).
-    pub(crate) fn mark_undone(&mut self, position: &Position) -> Result<(), LogError> {
-        self.transaction.open_table(tables::UNDONE)?.insert(&position.to_bytes(), ())?;
         Ok(())
     }
 

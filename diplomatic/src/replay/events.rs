@@ -10,10 +10,10 @@ use super::entries::{Entries, Entry};
 use super::fetch::{Fetched, Vaults};
 use super::{Damage, Replay, ReplayError};
 use crate::event::DiplomaticEvent;
-use crate::fold::{Reading, Unread, UnreadEntry, weight};
+use crate::fold::{Item, Unread};
 use crate::order::Position;
-use crate::reducer::{Meta, Origin};
-use crate::standard::{EntityId, Message};
+use crate::reducer::Meta;
+use crate::standard::Message;
 
 /// The maximum number of messages opened at once.
 const BATCH: usize = 4096;
@@ -83,24 +83,9 @@ impl<F: Read + Seek> Walk<'_, F> {
     }
 }
 
-/// A message of a file, decoded as an event.
-pub(super) struct ReadEntry<E> {
-    pub(super) position: Position,
-    pub(super) entity: EntityId,
-    pub(super) reading: Reading<E>,
-    pub(super) weight: usize,
-}
-
 /// Decodes a message as an event. This part of the work runs on several threads.
-pub(super) fn read_entry<E: DiplomaticEvent>(entry: &Entry, message: Fetched) -> Result<ReadEntry<E>, Damage> {
-    let message = message?;
-    let reading = Reading::of(&message);
-    Ok(ReadEntry {
-        position: entry.position(),
-        entity: message.head().entity().clone(),
-        reading,
-        weight: weight(&message),
-    })
+pub(super) fn read_entry<E: DiplomaticEvent>(_: &Entry, message: Fetched) -> Result<Item<E>, Damage> {
+    message.map(Item::of)
 }
 
 /// An event of an export file.
@@ -123,7 +108,7 @@ pub struct Replayed<E> {
 /// an error, after which the iteration continues.
 pub struct Events<'a, F, E> {
     walk: Walk<'a, F>,
-    batch: vec::IntoIter<(usize, Result<ReadEntry<E>, Damage>)>,
+    batch: vec::IntoIter<(usize, Result<Item<E>, Damage>)>,
     unread: Unread,
 }
 
@@ -137,26 +122,16 @@ impl<'a, F: Read + Seek, E: DiplomaticEvent> Events<'a, F, E> {
         &self.unread
     }
 
-    fn replayed(&mut self, place: usize, read: ReadEntry<E>) -> Option<Replayed<E>> {
-        let ReadEntry { position, entity, reading, weight: _ } = read;
-        let (event, event_type) = match reading {
-            Reading::Event { event, event_type } => (event, event_type),
-            Reading::Delete { event } => (event, ""),
-            Reading::SilentDelete | Reading::OwnKind => return None,
-            Reading::Unknown { type_name } => {
-                self.unread.note(position, UnreadEntry::unknown(entity, type_name));
-                return None;
-            }
-            Reading::Unfit { reason } => {
-                self.unread.note(position, UnreadEntry::unfit(entity, position.changed, reason));
-                return None;
-            }
-        };
+    fn replayed(&mut self, place: usize, item: Item<E>) -> Option<Replayed<E>> {
+        let position = item.position;
+        if let Some(entry) = item.unread() {
+            self.unread.note(position, entry);
+        }
+        let (event, meta) = item.into_event()?;
         let counts = match self.walk.which {
             Which::All => self.walk.entries.counts_among(place, self.walk.entries.as_slice().len()),
             Which::CountingAmong(_) => true,
         };
-        let meta = Meta::new(entity, position.changed, event_type, Origin::File);
         Some(Replayed { event, meta, position, counts })
     }
 }

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::io::{Read, Seek};
 use std::ops::Range;
 
-use super::events::{ReadEntry, Which, read_entry};
+use super::events::{Which, read_entry};
 use super::{Replay, ReplayError};
 use crate::event::DiplomaticEvent;
 use crate::fold::{Cadence, Computed, Item, Kept, Source, Unread, compute};
 use crate::order::Position;
-use crate::reducer::{Origin, Reducer};
+use crate::reducer::Reducer;
 use crate::standard::{EntityId, Timestamp};
 
 /// A state that was folded from a file.
@@ -49,13 +49,7 @@ struct FileSource<'a, F> {
 impl<F: Read + Seek> FileSource<'_, F> {
     fn read<E: DiplomaticEvent>(&mut self, which: Which, places: Range<usize>) -> Result<Vec<Item<E>>, ReplayError> {
         let batch = self.replay.walk(which, places).next_batch(read_entry)?;
-        batch
-            .into_iter()
-            .map(|(_, read)| {
-                let ReadEntry { position, entity, reading, weight } = read.map_err(ReplayError::Damaged)?;
-                Ok(Item { position, entity, origin: Origin::File, reading, root: None, weight })
-            })
-            .collect()
+        batch.into_iter().map(|(_, read)| read.map_err(ReplayError::Damaged)).collect()
     }
 
     fn read_one<E: DiplomaticEvent>(&mut self, place: usize) -> Result<Option<Item<E>>, ReplayError> {

@@ -68,7 +68,7 @@ use crate::standard::{Label, Seed, Timestamp};
 /// impl Reducer for Day {
 ///     type Event = Drink;
 ///
-///     fn apply(&mut self, event: &Drink, _: &Meta) {
+///     fn apply(&mut self, event: Drink, _: &Meta) {
 ///         let Drink::Drunk { cups } = event;
 ///         self.cups += cups;
 ///     }

@@ -31,6 +31,15 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// Returns the entity that the message names as its parent.
+    #[cfg(feature = "store")]
+    pub(crate) const fn parent(&self) -> Option<&EntityId> {
+        match self {
+            Self::Typed { parent, .. } => parent.as_ref(),
+            Self::Delete | Self::Opaque => None,
+        }
+    }
+
     /// Returns the type's name; an opaque body has the empty one.
     #[cfg(feature = "store")]
     pub(crate) const fn type_name(&self) -> Option<&'a str> {

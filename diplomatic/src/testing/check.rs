@@ -46,15 +46,15 @@ type Maker<'a, E> = dyn FnMut(&[EntityId], &mut Dice) -> Arc<E> + 'a;
 /// impl Reducer for Todos {
 ///     type Event = TodoEvent;
 ///
-///     fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+///     fn apply(&mut self, event: TodoEvent, at: &Meta) {
 ///         match event {
-///             TodoEvent::Added { title } => drop(self.titles.insert(at.entity.clone(), title.clone())),
+///             TodoEvent::Added { title } => drop(self.titles.insert(at.entity.clone(), title)),
 ///             TodoEvent::Renamed { todo, title } => {
-///                 if let Some(old) = self.titles.get_mut(todo) {
-///                     old.clone_from(title);
+///                 if let Some(old) = self.titles.get_mut(&todo) {
+///                     *old = title;
 ///                 }
 ///             }
-///             TodoEvent::Removed { todo } => drop(self.titles.remove(todo)),
+///             TodoEvent::Removed { todo } => drop(self.titles.remove(&todo)),
 ///         }
 ///     }
 /// }
@@ -101,10 +101,10 @@ where
 /// # struct Notes(BTreeMap<EntityId, String>);
 /// # impl Reducer for Notes {
 /// #     type Event = NoteEvent;
-/// #     fn apply(&mut self, event: &NoteEvent, _: &Meta) {
+/// #     fn apply(&mut self, event: NoteEvent, _: &Meta) {
 /// #         match event {
-/// #             NoteEvent::Written { note, text } => drop(self.0.insert(note.clone(), text.clone())),
-/// #             NoteEvent::Removed { note } => drop(self.0.remove(note)),
+/// #             NoteEvent::Written { note, text } => drop(self.0.insert(note, text)),
+/// #             NoteEvent::Removed { note } => drop(self.0.remove(&note)),
 /// #         }
 /// #     }
 /// # }
@@ -138,7 +138,7 @@ where
 /// # struct Day { cups: u32 }
 /// # impl Reducer for Day {
 /// #     type Event = Drink;
-/// #     fn apply(&mut self, Drink::Drunk { cups }: &Drink, _: &Meta) { self.cups += cups; }
+/// #     fn apply(&mut self, Drink::Drunk { cups }: Drink, _: &Meta) { self.cups += cups; }
 /// # }
 /// use diplomatic::testing::ReducerCheck;
 ///

@@ -1,5 +1,9 @@
 //! Random choices from a seed.
 
+use std::convert::Infallible;
+
+use rand_core::{SeedableRng, TryCryptoRng, TryRng};
+
 /// A stream of random choices that one seed determines (SplitMix64).
 ///
 /// ```
@@ -10,6 +14,18 @@
 /// assert_eq!(word, Dice::new(7).word());
 /// assert!(dice.below(6) < 6);
 /// assert!(["milk", "bread"].contains(dice.pick(&["milk", "bread"])));
+/// ```
+///
+/// It is a random number generator of the crates `rand` and `rand_core`, too, also where a parameter asks for one that is
+/// cryptographically secure. It is not: it is for tests.
+///
+/// ```
+/// use diplomatic::testing::Dice;
+/// use diplomatic::{EntityId, Timestamp};
+///
+/// let today = Timestamp::from_millis(1_764_000_000_000);
+/// let milk = EntityId::fresh(&mut Dice::new(7), today);
+/// assert_eq!(milk, EntityId::fresh(&mut Dice::new(7), today));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
@@ -57,5 +73,34 @@ impl Dice {
         let mut bytes = [0; 32];
         bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.any().to_le_bytes()));
         bytes
+    }
+}
+
+impl TryRng for Dice {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok((self.any() >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.any())
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&self.any().to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Dice {}
+
+impl SeedableRng for Dice {
+    type Seed = [u8; 8];
+
+    fn from_seed(seed: [u8; 8]) -> Self {
+        Self::new(u64::from_le_bytes(seed))
     }
 }

@@ -38,9 +38,9 @@ type Moment = (u64, u64);
 /// # struct Notes(std::collections::BTreeMap<EntityId, String>);
 /// # impl Reducer for Notes {
 /// #     type Event = NoteEvent;
-/// #     fn apply(&mut self, event: &NoteEvent, _: &Meta) {
+/// #     fn apply(&mut self, event: NoteEvent, _: &Meta) {
 /// #         let NoteEvent::Written { note, text } = event;
-/// #         self.0.insert(note.clone(), text.clone());
+/// #         self.0.insert(note, text);
 /// #     }
 /// # }
 /// use diplomatic::testing::{History, entity};

@@ -8,8 +8,8 @@ use super::model::{self, Panicked};
 use crate::event::{DiplomaticEvent, Draft, Shape, Target};
 use crate::fold::{Reading, delete_is_event, event_type, root_of};
 use crate::order::Position;
-use crate::reducer::{Origin, Reducer};
-use crate::standard::{Content, EntityId, Label, Message};
+use crate::reducer::Reducer;
+use crate::standard::{Content, EntityId, Message};
 
 /// What a reducer does wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,6 @@ pub(super) enum Law {
     Equal,
     Harmless,
     Pure,
-    Origin,
     Serialized,
     Overwrites,
     Deletes,
@@ -41,7 +40,6 @@ impl Law {
                 "`apply` depends on the state, the event and its `Meta` alone: not on a clock, on chance, or on a \
                  counter outside of the state"
             }
-            Self::Origin => "`Meta::origin`, which differs from device to device, stays out of the state",
             Self::Serialized => "the state comes back from its serialized form as it was",
             Self::Overwrites => {
                 "for `overwrites`, `entity` and `singleton`, applying the later of two events for the same key gives \
@@ -79,22 +77,11 @@ pub(super) fn check<R: Reducer + PartialEq + Debug>(messages: &[Message]) -> Res
         equal(other)?;
         Err(Broken { law, details: format!("{why}:\n{}", diff(&state, other)) })
     };
-    let refold = |between: fn(R) -> R, origin: &Origin| {
-        model::fold_with(&live, origin, between).map_err(|panicked| harmless::<R>(messages, &panicked))
-    };
-    let same = |state| state;
-    differs(
-        Law::Pure,
-        &refold(same, &Origin::ThisDevice)?,
-        "the same events gave one state first (-) and another then (+)",
-    )?;
-    let host = Origin::Host(Label::new("another origin").into());
-    differs(
-        Law::Origin,
-        &refold(same, &host)?,
-        "events of this device give one state (-), and from a host another (+)",
-    )?;
-    let kept = refold(through_bytes, &Origin::ThisDevice)?;
+    let refold =
+        |between: fn(R) -> R| model::fold_with(&live, between).map_err(|panicked| harmless::<R>(messages, &panicked));
+    let again = refold(|state| state)?;
+    differs(Law::Pure, &again, "the same events gave one state first (-) and another then (+)")?;
+    let kept = refold(through_bytes)?;
     differs(
         Law::Serialized,
         &kept,

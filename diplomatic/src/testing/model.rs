@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Target};
 use crate::fold::{self, Item, Reading, Unread, UnreadEntry, window};
 use crate::order::Position;
-use crate::reducer::{Origin, Reducer};
+use crate::reducer::Reducer;
 use crate::standard::{Body, EntityBody, EntityId, Message, Timestamp};
 
 /// The time at which histories begin.
@@ -63,24 +63,16 @@ fn is_readable<E: DiplomaticEvent>(message: &Message) -> bool {
 }
 
 /// Applies a message.
-pub(super) fn apply<R: Reducer>(state: &mut R, message: &Message, origin: &Origin) -> Result<(), Panicked> {
-    let position = place(message);
-    let entity = message.head().entity().clone();
-    let reading = Reading::<R::Event>::of(message);
-    let item = Item { position, entity, origin: origin.clone(), reading, root: None, weight: 0 };
-    let Some((event, meta)) = item.event() else { return Ok(()) };
-    fold::apply(state, event, &meta).map_err(|reason| Panicked { position, reason })
+pub(super) fn apply<R: Reducer>(state: &mut R, message: &Message) -> Result<(), Panicked> {
+    let Some((event, meta)) = Item::of(message.clone()).into_event() else { return Ok(()) };
+    fold::apply(state, event, &meta).map_err(|reason| Panicked { position: place(message), reason })
 }
 
 /// Applies messages in the given order; `between` may change the state after each.
-pub(super) fn fold_with<R: Reducer>(
-    messages: &[&Message],
-    origin: &Origin,
-    mut between: impl FnMut(R) -> R,
-) -> Result<R, Panicked> {
+pub(super) fn fold_with<R: Reducer>(messages: &[&Message], mut between: impl FnMut(R) -> R) -> Result<R, Panicked> {
     let mut state = R::default();
     for message in messages {
-        apply(&mut state, message, origin)?;
+        apply(&mut state, message)?;
         state = between(state);
     }
     Ok(state)
@@ -88,7 +80,7 @@ pub(super) fn fold_with<R: Reducer>(
 
 /// Applies messages in the given order.
 pub(super) fn fold<R: Reducer>(messages: &[&Message]) -> Result<R, Panicked> {
-    fold_with(messages, &Origin::ThisDevice, |state| state)
+    fold_with(messages, |state| state)
 }
 
 /// Returns the state that every device with these messages has, and what it cannot apply: by the definition, and with
@@ -107,7 +99,7 @@ pub(super) fn state<R: Reducer>(messages: &[Message]) -> (R, Unread) {
             if ends.is_some_and(|ends| window(&position) > ends) {
                 break;
             }
-            let Err(Panicked { reason, .. }) = apply(&mut state, message, &Origin::ThisDevice) else {
+            let Err(Panicked { reason, .. }) = apply(&mut state, message) else {
                 applied.push(*message);
                 continue;
             };

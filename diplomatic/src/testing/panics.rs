@@ -84,35 +84,35 @@ impl<const DIRTY: bool> Frail<DIRTY> {
 impl<const DIRTY: bool> Reducer for Frail<DIRTY> {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, at: &Meta) {
+    fn apply(&mut self, event: Event, at: &Meta) {
         match event {
-            Event::Base { number } => drop(self.bases.insert(*number)),
+            Event::Base { number } => drop(self.bases.insert(number)),
             Event::Added { title, base } => {
-                self.stands_on(*base);
-                self.items.insert(at.entity.clone(), title.clone());
+                self.stands_on(base);
+                self.items.insert(at.entity.clone(), title);
             }
             Event::Renamed { item, title, base } => {
-                self.stands_on(*base);
-                if let Some(old) = self.items.get_mut(item) {
-                    old.clone_from(title);
+                self.stands_on(base);
+                if let Some(old) = self.items.get_mut(&item) {
+                    *old = title;
                 }
             }
             Event::Noted { note, text, base } => {
-                self.stands_on(*base);
-                self.notes.insert(note.clone(), text.clone());
+                self.stands_on(base);
+                self.notes.insert(note, text);
             }
             Event::Mood(mood) => {
                 self.check(mood != "boom");
-                self.mood.clone_from(mood);
+                self.mood = mood;
             }
-            Event::Closed { subject } => drop(self.closed.insert(*subject)),
+            Event::Closed { subject } => drop(self.closed.insert(subject)),
             Event::Cheered { subject } => {
-                self.check(!self.closed.contains(subject));
-                self.cheers.push(*subject);
+                self.check(!self.closed.contains(&subject));
+                self.cheers.push(subject);
             }
             Event::Removed { item } => {
-                self.items.remove(item);
-                self.notes.remove(item);
+                self.items.remove(&item);
+                self.notes.remove(&item);
             }
         }
     }
@@ -127,11 +127,11 @@ impl Reducer for Lone {
 
     const INDEPENDENT_ROOTS: bool = true;
 
-    fn apply(&mut self, event: &Event, at: &Meta) {
+    fn apply(&mut self, event: Event, at: &Meta) {
         match event {
             Event::Added { base, .. } | Event::Renamed { base, .. } | Event::Noted { base, .. } => {
-                self.0.check(*base != Some(2));
-                self.0.bases = base.iter().copied().collect();
+                self.0.check(base != Some(2));
+                self.0.bases = base.into_iter().collect();
                 self.0.apply(event, at);
                 self.0.bases.clear();
             }
@@ -150,10 +150,10 @@ struct Old {
 impl Reducer for Old {
     type Event = OldEvent;
 
-    fn apply(&mut self, event: &OldEvent, _: &Meta) {
+    fn apply(&mut self, event: OldEvent, _: &Meta) {
         match event {
-            OldEvent::Added { title, .. } => self.titles.push(title.clone()),
-            OldEvent::Mood(mood) => self.mood.clone_from(mood),
+            OldEvent::Added { title, .. } => self.titles.push(title),
+            OldEvent::Mood(mood) => self.mood = mood,
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::diff::diff;
@@ -12,15 +11,14 @@ use super::{code, laws};
 use crate::event::{DiplomaticEvent, Draft, Target};
 use crate::fold::panic_text;
 use crate::order::Position;
-use crate::reducer::{Origin, Reducer};
-use crate::standard::{Content, EntityId, Label, Message, Timestamp};
+use crate::reducer::Reducer;
+use crate::standard::{Content, EntityId, Message, Timestamp};
 
 /// A test of a reducer: given some events, when others happen, then the state is as expected.
 ///
 /// The first fact creates [`entity(0)`](super::entity), the second `entity(1)`, and so on; other events refer to these.
-/// Each event happens on this device, a second after the one before it, unless [`at`](Self::at) or
-/// [`from_host`](Self::from_host) says otherwise. The state is the result of sorting and folding: overwritten and
-/// deleted events do not count, and late events are applied at their own time.
+/// Each event happens a second after the one before it, unless [`at`](Self::at) says otherwise. The state is the result
+/// of sorting and folding: overwritten and deleted events do not count, and late events are applied at their own time.
 ///
 /// ```
 /// # use std::collections::BTreeMap;
@@ -37,12 +35,12 @@ use crate::standard::{Content, EntityId, Label, Message, Timestamp};
 /// # struct Todos { titles: BTreeMap<EntityId, String> }
 /// # impl Reducer for Todos {
 /// #     type Event = TodoEvent;
-/// #     fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+/// #     fn apply(&mut self, event: TodoEvent, at: &Meta) {
 /// #         match event {
-/// #             TodoEvent::Added { title } => drop(self.titles.insert(at.entity.clone(), title.clone())),
+/// #             TodoEvent::Added { title } => drop(self.titles.insert(at.entity.clone(), title)),
 /// #             TodoEvent::Renamed { todo, title } => {
-/// #                 if let Some(old) = self.titles.get_mut(todo) {
-/// #                     old.clone_from(title);
+/// #                 if let Some(old) = self.titles.get_mut(&todo) {
+/// #                     *old = title;
 /// #                 }
 /// #             }
 /// #         }
@@ -60,13 +58,11 @@ pub struct Scenario<R: Reducer> {
     given: usize,
     facts: u64,
     next: Timestamp,
-    origin: Origin,
     state: PhantomData<fn() -> R>,
 }
 
 struct Happening {
     message: Message,
-    origin: Origin,
     /// The event as Rust code; `None` for the tombstones that come with a delete.
     code: Option<String>,
 }
@@ -78,14 +74,7 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
     ///
     /// Panics if an event cannot be serialized.
     pub fn given(events: impl IntoIterator<Item = R::Event>) -> Self {
-        let start = Self {
-            happened: Vec::new(),
-            given: 0,
-            facts: 0,
-            next: DAWN,
-            origin: Origin::ThisDevice,
-            state: PhantomData,
-        };
+        let start = Self { happened: Vec::new(), given: 0, facts: 0, next: DAWN, state: PhantomData };
         let given = start.when(events);
         Self { given: given.happened.len(), ..given }
     }
@@ -105,18 +94,6 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
     #[must_use]
     pub fn at(self, since_start: Duration) -> Self {
         Self { next: DAWN.plus(since_start), ..self }
-    }
-
-    /// Makes the following events come from the host with this label.
-    #[must_use]
-    pub fn from_host(self, label: &str) -> Self {
-        Self { origin: Origin::Host(Arc::new(Label::new(label))), ..self }
-    }
-
-    /// Makes this device emit the following events, which is the default.
-    #[must_use]
-    pub fn from_this_device(self) -> Self {
-        Self { origin: Origin::ThisDevice, ..self }
     }
 
     /// Calls `look` with the state, for assertions.
@@ -166,12 +143,12 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
         if let Draft::Delete { entity } = &draft {
             for register in self.registers_of(entity) {
                 let message = model::tombstone(register, changed, self.counter(changed));
-                self.happened.push(Happening { message, origin: self.origin.clone(), code: None });
+                self.happened.push(Happening { message, code: None });
             }
         }
         let message = model::message(event, fact.as_ref(), changed, self.counter(changed));
         let message = message.unwrap_or_else(|error| panic!("{error}"));
-        self.happened.push(Happening { message, origin: self.origin.clone(), code: Some(code::event(event)) });
+        self.happened.push(Happening { message, code: Some(code::event(event)) });
     }
 
     /// Returns a counter larger than all others at that time, so that events keep their order.
@@ -200,10 +177,7 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
             self.happened[..happenings].iter().map(|happening| happening.message.clone()).collect();
         let mut state = R::default();
         for message in model::live::<R::Event>(&messages) {
-            let hash = message.head().hash();
-            let origin = self.happened.iter().find(|one| one.message.head().hash() == hash);
-            let origin = origin.map_or(Origin::ThisDevice, |one| one.origin.clone());
-            if let Ok(Err(Panicked { reason, .. })) = quietly(|| model::apply(&mut state, message, &origin)) {
+            if let Ok(Err(Panicked { reason, .. })) = quietly(|| model::apply(&mut state, message)) {
                 panic!("over {}, {reason}\n\n{}", laws::describe::<R::Event>(message), self.tell());
             }
         }
@@ -214,7 +188,7 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
         let tell = |happenings: &[Happening]| -> String {
             let lines = happenings.iter().filter_map(|happening| {
                 let after = happening.message.head().changed().since(DAWN);
-                Some(format!("    {after:?}, from {}: {}\n", happening.origin, happening.code.as_ref()?))
+                Some(format!("    {after:?}: {}\n", happening.code.as_ref()?))
             });
             lines.collect()
         };

@@ -29,6 +29,8 @@ pub(crate) use kind::{Kind, kind};
 #[cfg(feature = "store")]
 pub use name::DeviceId;
 #[cfg(feature = "store")]
+pub(crate) use name::short_name;
+#[cfg(feature = "store")]
 pub(crate) use ranges::Ranges;
 #[cfg(feature = "store")]
 pub(crate) use statement::{Count, MOST_NAMED, Witness};

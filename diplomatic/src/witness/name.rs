@@ -11,6 +11,15 @@ use super::bin::Bin;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeviceId([u8; 16]);
 
+/// How many characters a name has at most.
+const LONGEST_NAME: usize = 64;
+
+/// Returns a device's name as it is told and shown: not too long, and `None` if it is blank.
+pub(crate) fn short_name(name: &str) -> Option<String> {
+    let name: String = name.trim().chars().take(LONGEST_NAME).collect();
+    (!name.is_empty()).then_some(name)
+}
+
 impl DeviceId {
     pub(crate) fn fresh(rng: &mut dyn CryptoRng) -> Self {
         let mut bytes = [0; 16];

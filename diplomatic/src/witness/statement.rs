@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::bin::Bytes;
 use super::chain::ChainHash;
 use super::kind::WITNESS;
-use super::name::DeviceId;
+use super::name::{DeviceId, short_name};
 use super::ranges::Ranges;
 use crate::order::Position;
 use crate::standard::{
@@ -48,6 +48,8 @@ pub(crate) struct Witness {
     /// Which messages of each device compaction dropped here, by their numbers: whoever got everything from here does
     /// not have them, and need not, because later ones count in their place.
     pub(crate) dropped: BTreeMap<DeviceId, Ranges>,
+    /// What its user calls it.
+    pub(crate) name: Option<String>,
 }
 
 /// The payload. `named` is one bin with three things for each message: varint changed-at · varint counter · bytes(32) head
@@ -61,6 +63,8 @@ struct Payload {
     seen: Vec<Seen>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dropped: Vec<Dropped>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,7 +93,7 @@ impl Witness {
 
     /// Returns the body of the message.
     pub(crate) fn to_body(&self) -> Vec<u8> {
-        let Self { device, emitted: Count { n, chain }, named, seen, dropped } = self;
+        let Self { device, emitted: Count { n, chain }, named, seen, dropped, name } = self;
         let payload = Payload {
             device: *device,
             n: *n,
@@ -103,6 +107,7 @@ impl Witness {
                 .iter()
                 .map(|(device, ranges)| Dropped { device: *device, ranges: ranges.clone() })
                 .collect(),
+            name: name.clone(),
         };
         let payload = rmp_serde::to_vec_named(&payload).expect("plain data serializes");
         EntityBody::new(WITNESS, &payload).to_bytes()
@@ -111,19 +116,20 @@ impl Witness {
     /// Reads a witness; `None` if it is none, or says what cannot be.
     pub(crate) fn of(message: &Message) -> Option<Self> {
         let body = EntityBody::decode(message.body()?).ok().filter(|body| body.type_name == WITNESS)?;
-        let Payload { device, n, chain, named, seen, dropped } = rmp_serde::from_slice(body.payload).ok()?;
+        let Payload { device, n, chain, named, seen, dropped, name } = rmp_serde::from_slice(body.payload).ok()?;
         let witness = Self {
             device,
             emitted: Count { n, chain },
             named: decode_positions(&named.0)?,
             seen: seen.into_iter().map(|Seen { device, n, chain }| (device, Count { n, chain })).collect(),
             dropped: dropped.into_iter().map(|Dropped { device, ranges }| (device, ranges)).collect(),
+            name: name.as_deref().and_then(short_name),
         };
         (Self::entity(&device) == *message.head().entity() && witness.is_possible()).then_some(witness)
     }
 
     fn is_possible(&self) -> bool {
-        let Self { device: _, emitted, named, seen, dropped } = self;
+        let Self { device: _, emitted, named, seen, dropped, name: _ } = self;
         emitted.n <= MAX_SAFE
             && named.len() as u64 <= emitted.n
             && seen.len() <= MOST_READ
@@ -188,7 +194,8 @@ mod tests {
         let mut ranges = Ranges::default();
         ranges.add(3, 9);
         let seen = BTreeMap::from([(DeviceId::from_bytes([9; 16]), Count { n: 7, ..Count::default() })]);
-        Witness { device, emitted, named, seen, dropped: BTreeMap::from([(device, ranges)]) }
+        let name = Some("a phone".to_owned());
+        Witness { device, emitted, named, seen, dropped: BTreeMap::from([(device, ranges)]), name }
     }
 
     #[test]

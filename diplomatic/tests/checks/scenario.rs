@@ -52,29 +52,23 @@ fn events_of_one_moment_keep_their_order() {
 }
 
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Origins(Vec<(u64, String)>);
+struct Times(Vec<u64>);
 
-impl Reducer for Origins {
+impl Reducer for Times {
     type Event = TodoEvent;
 
-    fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+    fn apply(&mut self, event: TodoEvent, at: &Meta) {
         assert!(!matches!(event, TodoEvent::Done { .. }), "never done");
-        self.0.push((at.changed.as_millis() % 1_000_000, at.origin.to_string()));
+        self.0.push(at.changed.as_millis() % 1_000_000);
     }
 }
 
 #[test]
-fn time_and_origin_are_in_the_hands_of_the_test() {
-    Scenario::<Origins>::given([added("milk")])
+fn time_is_in_the_hands_of_the_test() {
+    Scenario::<Times>::given([added("milk")])
         .at(Duration::from_secs(60))
-        .from_host("home")
         .when([added("bread"), added("tea")])
-        .from_this_device()
-        .when([added("rye")])
-        .then(|origins| {
-            let expected = [(0, "this device"), (60_000, "home"), (61_000, "home"), (62_000, "this device")];
-            assert_eq!(origins.0, expected.map(|(millis, origin)| (millis, origin.to_owned())));
-        });
+        .then(|times| assert_eq!(times.0, [0, 60_000, 61_000]));
 }
 
 fn complaint(scenario: impl FnOnce()) -> String {
@@ -86,14 +80,13 @@ fn complaint(scenario: impl FnOnce()) -> String {
 fn a_failure_tells_what_happened_and_what_it_changed() {
     let text = complaint(|| {
         Scenario::<Todos>::given([added("milk")])
-            .from_host("home")
             .when([renamed(0, "oat milk")])
             .then(|todos| assert_eq!(todos.0.titles[&entity(0)].0, "soy milk", "the title"));
     });
     for part in [
         "the title",
-        "given\n    0ns, from this device: TodoEvent::Added { title: \"milk\".into() }\n",
-        "when\n    1s, from home: TodoEvent::Renamed { todo: entity(0), title: \"oat milk\".into() }\n",
+        "given\n    0ns: TodoEvent::Added { title: \"milk\".into() }\n",
+        "when\n    1s: TodoEvent::Renamed { todo: entity(0), title: \"oat milk\".into() }\n",
         "-                 \"milk\",\n    +                 \"oat milk\",",
     ] {
         assert!(text.contains(part), "{part}\n\n{text}");
@@ -113,9 +106,7 @@ fn an_unexpected_state_is_shown_as_a_difference() {
 #[test]
 fn a_panic_of_the_reducer_names_the_event() {
     let text = complaint(|| {
-        Scenario::<Origins>::given([added("milk")])
-            .when([TodoEvent::Done { todo: entity(0), done: true }])
-            .then(|_| {});
+        Scenario::<Times>::given([added("milk")]).when([TodoEvent::Done { todo: entity(0), done: true }]).then(|_| {});
     });
     assert!(text.starts_with("over `todo.done` at (1000, 0), the reducer panicked: never done"), "{text}");
 }

@@ -73,35 +73,35 @@ pub(crate) struct Items {
 
 impl Items {
     /// Applies an event as is right.
-    pub(crate) fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+    pub(crate) fn apply(&mut self, event: TodoEvent, at: &Meta) {
         match event {
             TodoEvent::Added { title } => {
-                self.titles.insert(at.entity.clone(), (title.clone(), false));
+                self.titles.insert(at.entity.clone(), (title, false));
             }
             TodoEvent::Renamed { todo, title } => {
-                if let Some(item) = self.titles.get_mut(todo) {
-                    item.0.clone_from(title);
+                if let Some(item) = self.titles.get_mut(&todo) {
+                    item.0 = title;
                 }
             }
             TodoEvent::Done { todo, done } => {
-                if let Some(item) = self.titles.get_mut(todo) {
-                    item.1 = *done;
+                if let Some(item) = self.titles.get_mut(&todo) {
+                    item.1 = done;
                 }
             }
             TodoEvent::Noted { note, text } => {
-                self.notes.insert(note.clone(), text.clone());
+                self.notes.insert(note, text);
             }
             TodoEvent::Removed { todo } => {
-                self.titles.remove(todo);
-                self.notes.remove(todo);
-                self.visits.remove(todo);
-                self.pins.remove(todo);
+                self.titles.remove(&todo);
+                self.notes.remove(&todo);
+                self.visits.remove(&todo);
+                self.pins.remove(&todo);
             }
             TodoEvent::Visited { .. } => *self.visits.entry(at.entity.clone()).or_default() += 1,
             TodoEvent::Pinned { todo, pinned } => {
-                self.pins.insert(todo.clone(), *pinned);
+                self.pins.insert(todo, pinned);
             }
-            TodoEvent::Status(status) => self.status.clone_from(status),
+            TodoEvent::Status(status) => self.status = status,
         }
     }
 }
@@ -112,7 +112,7 @@ pub(crate) struct Todos(pub(crate) Items);
 impl Reducer for Todos {
     type Event = TodoEvent;
 
-    fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+    fn apply(&mut self, event: TodoEvent, at: &Meta) {
         self.0.apply(event, at);
     }
 }

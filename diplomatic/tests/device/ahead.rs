@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use diplomatic::history::Origin;
 use diplomatic::standard::Label;
-use diplomatic::{Backing, Device, Origin};
+use diplomatic::{Backing, Device};
 
 use crate::fold::receive;
 use crate::todo::{Event, Todos, added, at, device, open};

@@ -20,7 +20,7 @@ impl Reducer for Independent {
 
     const INDEPENDENT_ROOTS: bool = true;
 
-    fn apply(&mut self, event: &Event, at: &Meta) {
+    fn apply(&mut self, event: Event, at: &Meta) {
         self.0.apply(event, at);
     }
 }
@@ -185,7 +185,7 @@ impl<const INDEPENDENT: bool> Reducer for Counting<INDEPENDENT> {
 
     const INDEPENDENT_ROOTS: bool = INDEPENDENT;
 
-    fn apply(&mut self, event: &Event, at: &Meta) {
+    fn apply(&mut self, event: Event, at: &Meta) {
         APPLIED.set(APPLIED.get() + 1);
         self.0.apply(event, at);
     }

@@ -65,15 +65,15 @@ struct Plan {
 impl Reducer for Plan {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, at: &Meta) {
+    fn apply(&mut self, event: Event, at: &Meta) {
         match event {
-            Event::Added { title } => drop(self.titles.insert(at.entity.clone(), title.clone())),
+            Event::Added { title } => drop(self.titles.insert(at.entity.clone(), title)),
             Event::Renamed { item, title } => {
-                if let Some(old) = self.titles.get_mut(item) {
-                    old.clone_from(title);
+                if let Some(old) = self.titles.get_mut(&item) {
+                    *old = title;
                 }
             }
-            Event::Removed { item } => drop(self.titles.remove(item)),
+            Event::Removed { item } => drop(self.titles.remove(&item)),
             _ => {}
         }
     }

@@ -133,7 +133,7 @@ fn an_event_that_does_not_read_back_is_refused() {
     struct Count(u64);
     impl diplomatic::Reducer for Count {
         type Event = Odd;
-        fn apply(&mut self, Odd::Said { number }: &Odd, _: &diplomatic::Meta) {
+        fn apply(&mut self, Odd::Said { number }: Odd, _: &diplomatic::Meta) {
             self.0 += number;
         }
     }

@@ -107,18 +107,18 @@ struct State<const BUILD: u32> {
 impl Reducer for State<1> {
     type Event = Old;
 
-    fn apply(&mut self, event: &Old, at: &Meta) {
+    fn apply(&mut self, event: Old, at: &Meta) {
         self.types.push(at.event_type.to_owned());
         match event {
-            Old::Created { title, .. } => drop(self.titles.insert(at.entity.clone(), title.clone())),
+            Old::Created { title, .. } => drop(self.titles.insert(at.entity.clone(), title)),
             Old::Renamed { todo, title } => {
-                if let Some(old) = self.titles.get_mut(todo) {
-                    old.clone_from(title);
+                if let Some(old) = self.titles.get_mut(&todo) {
+                    *old = title;
                 }
             }
-            Old::Noted { note, lines } => drop(self.notes.insert(note.clone(), lines.join("\n"))),
-            Old::Color(color) => self.theme.clone_from(color),
-            Old::Removed { todo } => drop(self.titles.remove(todo)),
+            Old::Noted { note, lines } => drop(self.notes.insert(note, lines.join("\n"))),
+            Old::Color(color) => self.theme = color,
+            Old::Removed { todo } => drop(self.titles.remove(&todo)),
         }
     }
 }
@@ -126,18 +126,18 @@ impl Reducer for State<1> {
 impl Reducer for State<2> {
     type Event = New;
 
-    fn apply(&mut self, event: &New, at: &Meta) {
+    fn apply(&mut self, event: New, at: &Meta) {
         self.types.push(at.event_type.to_owned());
         match event {
-            New::Added { title, .. } => drop(self.titles.insert(at.entity.clone(), title.clone())),
+            New::Added { title, .. } => drop(self.titles.insert(at.entity.clone(), title)),
             New::Retitled { todo, title, .. } => {
-                if let Some(old) = self.titles.get_mut(todo) {
-                    old.clone_from(title);
+                if let Some(old) = self.titles.get_mut(&todo) {
+                    *old = title;
                 }
             }
-            New::Annotated { note, text } => drop(self.notes.insert(note.clone(), text.clone())),
-            New::Theme(theme) => self.theme.clone_from(theme),
-            New::Removed { todo } => drop(self.titles.remove(todo)),
+            New::Annotated { note, text } => drop(self.notes.insert(note, text)),
+            New::Theme(theme) => self.theme = theme,
+            New::Removed { todo } => drop(self.titles.remove(&todo)),
             New::Shared { .. } => self.shares += 1,
         }
     }

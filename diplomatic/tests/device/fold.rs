@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diplomatic::event::{Draft, Stored, Target};
 use diplomatic::standard::{Body, EntityBody, EntityId, Label, Message, Seq, Timestamp};
 use diplomatic::sync::{Arrival, Received, SyncLog};
-use diplomatic::{Backing, Device, DiplomaticEvent, Meta, Origin, Position, Reducer};
+use diplomatic::{Backing, Device, DiplomaticEvent, Meta, Position, Reducer};
 use proptest::prelude::*;
 
 use crate::todo::{Event, Todos, added, at, device, open};
@@ -24,7 +24,7 @@ pub(crate) fn sort_and_fold(messages: &[Message]) -> Todos {
     let mut todos = Todos::default();
     for message in live {
         if let Some(event) = event_of(message) {
-            todos.apply(&event, &meta(message));
+            todos.apply(event, &meta(message));
         }
     }
     todos
@@ -57,7 +57,7 @@ fn event_of(message: &Message) -> Option<Event> {
 }
 
 fn meta(message: &Message) -> Meta {
-    Meta::new(message.head().entity().clone(), message.head().changed(), "", Origin::ThisDevice)
+    Meta::new(message.head().entity().clone(), message.head().changed(), "")
 }
 
 /// What a message is made from: small numbers, so that entities, times and counters meet often.
@@ -200,8 +200,8 @@ fn a_state_with_an_unknown_event_takes_it_up_when_the_type_is_known() {
     struct Line(String);
     impl Reducer for Line {
         type Event = Narrow;
-        fn apply(&mut self, Narrow::Status(text): &Narrow, _: &Meta) {
-            self.0.clone_from(text);
+        fn apply(&mut self, Narrow::Status(text): Narrow, _: &Meta) {
+            self.0 = text;
         }
     }
     let backing = Backing::memory();

@@ -17,6 +17,9 @@ pub(crate) const FORMAT_1: &[u8] = include_bytes!("fixtures/format-1.pages");
 /// closed properly.
 const FORMAT_2: &[u8] = include_bytes!("fixtures/format-2.pages");
 
+/// A file of format 3 in which `dip cat` wrote two events.
+const FORMAT_3: &[u8] = include_bytes!("fixtures/format-3.pages");
+
 /// Writes a fixture out as a file: it is the file's length (8, big-endian), and each page of 4096 bytes that is not
 /// empty after its number (4, big-endian).
 pub(crate) fn unpack(fixture: &[u8], path: &Path) {
@@ -77,6 +80,29 @@ fn a_file_of_format_2_opens_with_all_that_it_held() {
     let mut device = open(&Backing::file(&path));
     device.emit(at(10), &added("bread")).unwrap();
     assert_eq!(device.history(None, 100).unwrap().len(), 6);
+}
+
+#[test]
+fn a_file_of_format_3_opens_with_all_that_it_held_and_what_was_written_can_be_undone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("todo.redb");
+    unpack(FORMAT_3, &path);
+    let titles = |device: &diplomatic::Device<crate::todo::Todos>| {
+        device.read(|todos| todos.items.values().map(|item| item.0.clone()).collect::<Vec<_>>())
+    };
+    for _ in 0..2 {
+        let device = open(&Backing::file(&path));
+        assert_eq!(titles(&device), ["milk", "bread"]);
+        assert_eq!(device.can_undo().unwrap().unwrap().to_string(), "todo.added");
+        assert_eq!(device.verify(|_| ()).unwrap().problems, []);
+    }
+    let mut device = open(&Backing::file(&path));
+    device.undo(at(10)).unwrap();
+    assert_eq!(titles(&device), ["milk"]);
+    device.undo(at(11)).unwrap();
+    device.redo(at(12)).unwrap();
+    device.redo(at(13)).unwrap();
+    assert_eq!(titles(&device), ["milk", "bread"]);
 }
 
 #[test]

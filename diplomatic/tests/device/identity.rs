@@ -35,13 +35,13 @@ struct Board {
 impl Reducer for Board {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, _: &Meta) {
+    fn apply(&mut self, event: Event, _: &Meta) {
         match event {
-            Event::Listed { list, name } => drop(self.lists.insert(list.clone(), name.clone())),
-            Event::Placed { item, list } => drop(self.places.insert(item.clone(), list.clone())),
+            Event::Listed { list, name } => drop(self.lists.insert(list, name)),
+            Event::Placed { item, list } => drop(self.places.insert(item, list)),
             Event::Dropped { list } => {
-                self.lists.remove(list);
-                self.places.retain(|_, place| place.as_ref() != Some(list));
+                self.lists.remove(&list);
+                self.places.retain(|_, place| place.as_ref() != Some(&list));
             }
         }
     }
@@ -342,7 +342,7 @@ struct Count;
 impl Reducer for Count {
     type Event = Keyed;
 
-    fn apply(&mut self, _: &Keyed, _: &Meta) {}
+    fn apply(&mut self, _: Keyed, _: &Meta) {}
 }
 
 #[test]

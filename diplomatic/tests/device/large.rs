@@ -34,7 +34,7 @@ impl Default for Large {
 impl Reducer for Large {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, at: &Meta) {
+    fn apply(&mut self, event: Event, at: &Meta) {
         APPLIED.set(APPLIED.get() + 1);
         self.todos.apply(event, at);
     }

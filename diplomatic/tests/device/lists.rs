@@ -23,7 +23,7 @@ struct Nothing;
 impl Reducer for Nothing {
     type Event = Note;
 
-    fn apply(&mut self, _: &Note, _: &Meta) {}
+    fn apply(&mut self, _: Note, _: &Meta) {}
 }
 
 fn open(backing: &Backing) -> Device<Nothing> {

@@ -18,5 +18,7 @@ mod past;
 mod processes;
 mod raw;
 mod reads;
+mod restore;
 mod todo;
+mod undo;
 mod witness;

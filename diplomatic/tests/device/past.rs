@@ -1,25 +1,14 @@
-//! History, states of the past, undo, transactions and compaction.
+//! History, states of the past, transactions and compaction.
+
+use std::collections::BTreeSet;
 
 use diplomatic::compact::Keep;
 use diplomatic::history::{Diff, Happened};
 use diplomatic::standard::{EntityId, Label, Seq};
 use diplomatic::sync::{Arrival, PushLimits, Received, SyncLog};
-use diplomatic::{Backing, Device, Meta, TransactError, Undo, UndoError};
+use diplomatic::{Backing, Batch, Device, TransactError};
 
 use crate::todo::{Event, Todos, added, at, device, open};
-
-impl Undo<Todos> for Event {
-    fn inverse(&self, at: &Meta, before: &Todos) -> Option<Vec<Self>> {
-        match self {
-            Self::Added { .. } => Some(vec![Self::Removed { todo: at.entity.clone() }]),
-            Self::Renamed { todo, .. } => {
-                Some(vec![Self::Renamed { todo: todo.clone(), title: before.items.get(todo)?.0.clone() }])
-            }
-            Self::Removed { todo } => Some(vec![added(&before.items.get(todo)?.0)]),
-            _ => None,
-        }
-    }
-}
 
 impl Diff for Todos {
     type Difference = (usize, usize);
@@ -29,7 +18,7 @@ impl Diff for Todos {
     }
 }
 
-fn renamed(todo: &EntityId, title: &str) -> Event {
+pub(crate) fn renamed(todo: &EntityId, title: &str) -> Event {
     Event::Renamed { todo: todo.clone(), title: title.into() }
 }
 
@@ -44,7 +33,7 @@ fn acknowledge(device: &mut Device<Todos>, link: u32) {
 }
 
 /// Brings everything that one device has to another, as a host would.
-fn deliver(from: &mut Device<Todos>, to: &mut Device<Todos>, link: u32) {
+pub(crate) fn deliver(from: &mut Device<Todos>, to: &mut Device<Todos>, link: u32) {
     let keys = diplomatic::standard::HostKeys::derive(&crate::todo::seed(), &Label::default());
     let sender = from.link_host(&Label::default()).unwrap();
     let limits = PushLimits { bags: 10_000, bytes: 10_000_000 };
@@ -89,103 +78,14 @@ fn a_state_of_the_past_is_the_fold_of_what_had_happened() {
 }
 
 #[test]
-fn undo_goes_back_step_by_step_also_after_a_restart() {
-    let backing = Backing::memory();
-    let mut device = open(&backing);
-    let todo = device.emit(at(1), &added("milk")).unwrap();
-    device.emit(at(2), &renamed(&todo, "bread")).unwrap();
-    device.emit(at(3), &renamed(&todo, "cheese")).unwrap();
-    let title = |device: &Device<Todos>| device.read(|todos| todos.items.values().next().map(|item| item.0.clone()));
-    device.undo(at(4)).unwrap();
-    assert_eq!(title(&device).unwrap(), "bread");
-    drop(device);
-    let mut device = open(&backing);
-    device.undo(at(5)).unwrap();
-    assert_eq!(title(&device).unwrap(), "milk");
-    device.undo(at(6)).unwrap();
-    assert_eq!(title(&device), None);
-    assert!(matches!(device.undo(at(7)).unwrap_err(), UndoError::Nothing));
-}
-
-#[test]
-fn undo_takes_back_what_this_device_did_last_wherever_that_stands_in_the_order() {
-    let (mut device, far) = (device(), 500_000_000_000);
-    let link = device.link_host(&Label::default()).unwrap();
-    let mut there = crate::todo::device();
-    let todo = there.emit(at(far), &added("from 2038")).unwrap();
-    deliver(&mut there, &mut device, link);
-    // What is about it sorts behind it.
-    device.emit(at(1), &renamed(&todo, "from far ahead")).unwrap();
-    device.emit(at(2), &added("milk")).unwrap();
-    device.undo(at(3)).unwrap();
-    assert_eq!(device.read(|todos| todos.items.len()), 1, "milk was added last");
-    device.undo(at(4)).unwrap();
-    assert_eq!(device.read(|todos| todos.items[&todo].0.clone()), "from 2038");
-}
-
-#[test]
-fn undo_does_not_touch_what_another_device_did_since() {
-    let (mut here, mut there) = (device(), device());
-    let todo = here.emit(at(1), &added("milk")).unwrap();
-    here.emit(at(2), &renamed(&todo, "bread")).unwrap();
-    let link = here.link_host(&Label::default()).unwrap();
-    there.emit(at(3), &renamed(&todo, "cheese")).unwrap();
-    deliver(&mut there, &mut here, link);
-    assert!(matches!(here.undo(at(4)).unwrap_err(), UndoError::Overtaken { .. }));
-    assert_eq!(here.read(|todos| todos.items[&todo].0.clone()), "cheese");
-}
-
-#[test]
-fn a_removal_is_undone_with_the_title_it_had() {
-    let mut device = device();
-    let todo = device.emit(at(1), &added("milk")).unwrap();
-    device.emit(at(2), &renamed(&todo, "bread")).unwrap();
-    device.emit(at(3), &Event::Removed { todo }).unwrap();
-    device.undo(at(4)).unwrap();
-    assert_eq!(device.read(|todos| todos.items.values().map(|item| item.0.clone()).collect::<Vec<_>>()), ["bread"]);
-}
-
-#[test]
-fn a_removal_that_is_undone_does_not_stand_in_the_way_of_undoing_more() {
-    let mut device = device();
-    let todo = device.emit(at(1), &added("milk")).unwrap();
-    device.emit(at(2), &renamed(&todo, "bread")).unwrap();
-    device.emit(at(3), &Event::Removed { todo }).unwrap();
-    // The removal, the new title, and that there was a todo at all.
-    for time in 4..7 {
-        device.undo(at(time)).unwrap();
-    }
-    assert!(matches!(device.undo(at(7)).unwrap_err(), UndoError::Nothing));
-}
-
-#[test]
-fn undo_says_why_it_refuses() {
-    let mut device = device();
-    assert!(matches!(device.undo(at(1)).unwrap_err(), UndoError::Nothing));
-    device.emit(at(2), &Event::Status("away".into())).unwrap();
-    assert!(matches!(device.undo(at(3)).unwrap_err(), UndoError::Irreversible { .. }));
-    assert_eq!(device.read(|todos| todos.status.clone()), "away");
-}
-
-#[test]
-fn what_cannot_be_undone_does_not_stand_in_the_way_of_undoing_more() {
-    let mut device = device();
-    device.emit(at(1), &added("milk")).unwrap();
-    device.emit(at(2), &Event::Status("away".into())).unwrap();
-    assert!(matches!(device.undo(at(3)).unwrap_err(), UndoError::Irreversible { .. }));
-    device.undo(at(4)).unwrap();
-    assert!(device.read(|todos| todos.items.is_empty()));
-    assert!(matches!(device.undo(at(5)).unwrap_err(), UndoError::Nothing));
-}
-
-#[test]
 fn a_transaction_decides_on_the_state_and_writes_all_or_nothing() {
     let mut device = device();
-    let add_once = |todos: &Todos| match todos.items.len() {
-        0 => Ok(vec![added("milk"), added("bread")]),
+    let add_once = |todos: &Todos, batch: &mut Batch<Event>| match todos.items.len() {
+        0 => Ok(["milk", "bread"].map(|title| batch.push(added(title)))),
         count => Err(std::io::Error::other(format!("there are {count}"))),
     };
-    assert_eq!(device.transact(at(1), add_once).unwrap().len(), 2);
+    let todos = device.transact(at(1), add_once).unwrap();
+    assert!(device.read(|state| state.items.keys().eq(BTreeSet::from(todos).iter())));
     let refused = device.transact(at(2), add_once).unwrap_err();
     assert!(matches!(&refused, TransactError::Refused(error) if error.to_string() == "there are 2"));
     assert_eq!(device.messages().unwrap().len(), 2);

@@ -33,10 +33,10 @@ struct Few {
 impl Reducer for Few {
     type Event = FewEvents;
 
-    fn apply(&mut self, event: &FewEvents, _: &Meta) {
+    fn apply(&mut self, event: FewEvents, _: &Meta) {
         match event {
-            FewEvents::Added { title } => self.titles.push(title.clone()),
-            FewEvents::Status(text) => self.status.clone_from(text),
+            FewEvents::Added { title } => self.titles.push(title),
+            FewEvents::Status(text) => self.status = text,
         }
     }
 }

@@ -49,29 +49,29 @@ pub(crate) struct Todos {
 impl Reducer for Todos {
     type Event = Event;
 
-    fn apply(&mut self, event: &Event, at: &Meta) {
+    fn apply(&mut self, event: Event, at: &Meta) {
         match event {
             Event::Added { title } => {
-                self.items.insert(at.entity.clone(), (title.clone(), false));
+                self.items.insert(at.entity.clone(), (title, false));
             }
             Event::Renamed { todo, title } => {
-                if let Some(item) = self.items.get_mut(todo) {
-                    item.0.clone_from(title);
+                if let Some(item) = self.items.get_mut(&todo) {
+                    item.0 = title;
                 }
             }
             Event::Done { todo, done } => {
-                if let Some(item) = self.items.get_mut(todo) {
-                    item.1 = *done;
+                if let Some(item) = self.items.get_mut(&todo) {
+                    item.1 = done;
                 }
             }
             Event::Noted { note, text } => {
-                self.notes.insert(note.clone(), text.clone());
+                self.notes.insert(note, text);
             }
             Event::Removed { todo } => {
-                self.items.remove(todo);
-                self.notes.remove(todo);
+                self.items.remove(&todo);
+                self.notes.remove(&todo);
             }
-            Event::Status(text) => self.status.clone_from(text),
+            Event::Status(text) => self.status = text,
             Event::Explosive => panic!("boom"),
         }
     }

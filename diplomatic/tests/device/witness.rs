@@ -567,6 +567,33 @@ fn the_digest_of_many_messages() {
 }
 
 #[test]
+fn history_tells_which_device_wrote_a_message_once_that_has_said_so() {
+    let mut config = DeviceConfig::default();
+    config.name = Some("  Anna's phone ".into());
+    let mut phone = Device::<Todos>::open_with(Backing::memory(), &seed(), StdRng::seed_from_u64(1), config).unwrap();
+    let (mut tablet, mut laptop, mut host) = (device(2), device(3), Host::default());
+    emit(&mut phone, 0, 2);
+    sync(&mut phone, "home", &mut host, at(100));
+    sync(&mut laptop, "home", &mut host, at(200));
+    let authors = |device: &Device<Todos>| -> Vec<_> {
+        device.history(None, 10).unwrap().into_iter().map(|entry| entry.device).collect()
+    };
+    assert_eq!(authors(&laptop), [None, None], "it has said nothing yet");
+    sync(&mut phone, "home", &mut host, at(10_000));
+    sync(&mut tablet, "home", &mut host, at(10_100));
+    emit(&mut tablet, 10_200, 1);
+    sync(&mut tablet, "home", &mut host, at(20_000));
+    sync(&mut laptop, "home", &mut host, at(20_100));
+    let peers = laptop.peers().unwrap();
+    let named = peers.devices.iter().find(|peer| peer.name.as_deref() == Some("Anna's phone")).unwrap();
+    let unnamed = peers.devices.iter().find(|peer| peer.name.is_none()).unwrap();
+    assert_eq!(authors(&laptop), [Some(named.id), Some(named.id), Some(unnamed.id)]);
+    let todo = laptop.history(None, 1).unwrap()[0].meta.entity.clone();
+    assert_eq!(laptop.history_of(&todo).unwrap()[0].device, Some(named.id));
+    assert_eq!(authors(&tablet), authors(&laptop));
+}
+
+#[test]
 fn apps_see_nothing_of_witnesses() {
     let (mut phone, mut laptop, mut host) = (device(1), device(2), Host::default());
     emit(&mut phone, 0, 2);
@@ -575,7 +602,10 @@ fn apps_see_nothing_of_witnesses() {
     sync(&mut laptop, "home", &mut host, at(10_000));
     assert_eq!((host.list.len(), positions(&phone).len()), (3, 3));
     assert_eq!(phone.version(), version, "nothing changed for the app");
-    assert_eq!(phone.history(None, 10).unwrap(), history);
+    let events = |device: &Device<Todos>| -> Vec<_> {
+        device.history(None, 10).unwrap().into_iter().map(|entry| (entry.position, entry.what)).collect()
+    };
+    assert_eq!(events(&phone), history.iter().map(|entry| (entry.position, entry.what.clone())).collect::<Vec<_>>());
     assert_eq!(phone.message_count().unwrap(), 2);
     assert_eq!(laptop.history(None, 2).unwrap().len(), 2);
     assert_eq!(laptop.history(Some(&history[1].position), 2).unwrap(), []);

@@ -7,7 +7,7 @@ use std::sync::Once;
 use diplomatic::event::Draft;
 use diplomatic::replay::ReplayError;
 use diplomatic::standard::{EntityId, Message, Seed, Timestamp, export};
-use diplomatic::{Device, DiplomaticEvent, Meta, Origin, Reducer, Replay};
+use diplomatic::{Device, DiplomaticEvent, Meta, Reducer, Replay};
 
 use crate::files::{busy_device, file, folder, hashes, message, messages};
 use crate::todo::{Event, Todos, added, at, device, seed};
@@ -32,10 +32,9 @@ fn events_that_count_come_in_order_and_fold_to_the_state() {
     for event in events.by_ref() {
         let event = event.unwrap();
         assert!(last < Some(event.position) && event.counts);
-        assert_eq!(event.meta.origin, Origin::File);
         assert_eq!(event.meta.changed, event.position.changed);
         last = Some(event.position);
-        todos.apply(&event.event, &event.meta);
+        todos.apply(event.event, &event.meta);
     }
     assert_eq!(events.unread().unknown().collect::<Vec<_>>(), [("from.the.future", 1)]);
     assert_eq!(todos, device.read(Clone::clone));
@@ -202,9 +201,9 @@ fn a_reducer_of_other_events_reads_the_file_too() {
     struct Line(String);
     impl Reducer for Line {
         type Event = Narrow;
-        fn apply(&mut self, Narrow::Status(text): &Narrow, at: &Meta) {
+        fn apply(&mut self, Narrow::Status(text): Narrow, at: &Meta) {
             assert_eq!(at.entity, EntityId::singleton("todo.status"));
-            self.0.clone_from(text);
+            self.0 = text;
         }
     }
     let folded = exported(&mut busy_device()).fold::<Line>(None).unwrap();
@@ -247,7 +246,7 @@ fn a_file_larger_than_the_memory_at_hand_is_read_in_pieces() {
     struct Bytes(usize);
     impl Reducer for Bytes {
         type Event = Event;
-        fn apply(&mut self, event: &Event, _: &Meta) {
+        fn apply(&mut self, event: Event, _: &Meta) {
             let Event::Added { title } = event else { panic!("{event:?}") };
             self.0 += title.len();
         }

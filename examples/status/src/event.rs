@@ -21,8 +21,8 @@ pub(crate) struct Status {
 impl Reducer for Status {
     type Event = StatusEvent;
 
-    fn apply(&mut self, event: &StatusEvent, _: &Meta) {
+    fn apply(&mut self, event: StatusEvent, _: &Meta) {
         let StatusEvent::Written(text) = event;
-        self.text = Some(text.0.clone());
+        self.text = Some(text.0);
     }
 }

@@ -2,7 +2,7 @@
 
 use diplomatic::{DiplomaticEvent, EntityId};
 
-use crate::{Day, Item, OrderKey, Preferences};
+use crate::{Day, OrderKey, Preferences};
 
 /// What can happen to a user's lists.
 ///
@@ -70,14 +70,6 @@ pub enum TodoEvent {
         item: EntityId,
         /// Whether it is in the archive.
         archived: bool,
-    },
-    /// A deleted item was restored as a whole, because the fact that created it cannot come back.
-    #[diplomatic(entity = "id")]
-    Restored {
-        /// The item.
-        id: EntityId,
-        /// All of it.
-        item: Item,
     },
     /// A list was created, renamed or moved.
     #[diplomatic(entity = "list")]

@@ -6,8 +6,7 @@
 //! - [`TodoEvent`]: the events, whose shapes determine what counts if two devices differ;
 //! - [`Todos`]: the state, a [`Reducer`](diplomatic::Reducer);
 //! - [`Command`]: what a user asks for, and the events that carry it out;
-//! - [`OrderKey`]: places in a list, so that moving an item changes only that item;
-//! - `impl Undo for TodoEvent`: how each event is undone.
+//! - [`OrderKey`]: places in a list, so that moving an item changes only that item.
 //!
 //! The other half, in `src/bin/todo`, is the program: one or two devices, and a page for the browser.
 
@@ -16,7 +15,6 @@ mod day;
 mod event;
 mod order;
 mod state;
-mod undo;
 
 pub use command::{Command, Refusal};
 pub use day::{Day, DayError};

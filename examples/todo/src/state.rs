@@ -82,11 +82,6 @@ impl Todos {
         self.lists.get(id).cloned().or_else(|| (*id == inbox()).then(List::inbox))
     }
 
-    /// Returns a list that was saved, which the inbox need not be.
-    pub(crate) fn saved_list(&self, id: &EntityId) -> Option<&List> {
-        self.lists.get(id)
-    }
-
     /// Returns an item.
     pub fn item(&self, id: &EntityId) -> Option<&Item> {
         self.items.get(id)
@@ -118,35 +113,34 @@ impl List {
 impl Reducer for Todos {
     type Event = TodoEvent;
 
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     /// Items and lists know nothing of each other but their IDs.
     const INDEPENDENT_ROOTS: bool = true;
 
     /// Events about items that do not exist do nothing, because the item was deleted on another device.
-    fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+    fn apply(&mut self, event: TodoEvent, at: &Meta) {
         match event {
             TodoEvent::Added { list, title, order } => {
-                self.items.insert(at.entity.clone(), Item::new(list.clone(), order.clone(), title.clone()));
+                self.items.insert(at.entity.clone(), Item::new(list, order, title));
             }
-            TodoEvent::Renamed { item, title } => self.change(item, |item| item.title.clone_from(title)),
-            TodoEvent::Noted { item, notes } => self.change(item, |item| item.notes.clone_from(notes)),
-            TodoEvent::Due { item, due } => self.change(item, |item| item.due = *due),
-            TodoEvent::Ticked { item, done } => self.change(item, |item| item.done = *done),
-            TodoEvent::Archived { item, archived } => self.change(item, |item| item.archived = *archived),
-            TodoEvent::Placed { item, list, order } => self.change(item, |item| {
-                item.list.clone_from(list);
-                item.order.clone_from(order);
+            TodoEvent::Renamed { item, title } => self.change(&item, |item| item.title = title),
+            TodoEvent::Noted { item, notes } => self.change(&item, |item| item.notes = notes),
+            TodoEvent::Due { item, due } => self.change(&item, |item| item.due = due),
+            TodoEvent::Ticked { item, done } => self.change(&item, |item| item.done = done),
+            TodoEvent::Archived { item, archived } => self.change(&item, |item| item.archived = archived),
+            TodoEvent::Placed { item, list, order } => self.change(&item, |item| {
+                item.list = list;
+                item.order = order;
             }),
-            TodoEvent::Restored { id, item } => drop(self.items.insert(id.clone(), item.clone())),
             TodoEvent::ListSaved { list, name, order } => {
-                self.lists.insert(list.clone(), List { name: name.clone(), order: order.clone() });
+                self.lists.insert(list, List { name, order });
             }
             TodoEvent::Removed { what } => {
-                self.items.remove(what);
-                self.lists.remove(what);
+                self.items.remove(&what);
+                self.lists.remove(&what);
             }
-            TodoEvent::Preferred(preferences) => self.preferences = *preferences,
+            TodoEvent::Preferred(preferences) => self.preferences = preferences,
         }
     }
 }

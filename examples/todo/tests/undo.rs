@@ -5,16 +5,23 @@
 mod support;
 
 use diplomatic::testing::Dice;
-use diplomatic::{Backing, Device, EntityId, Seed, Timestamp, UndoError};
+use diplomatic::{Backing, Device, EntityId, Seed, Timestamp, TransactError, UndoError};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use support::events::{added, day, one_of_each, order};
-use todo::{Command, Preferences, TodoEvent, Todos, inbox};
+use todo::{Command, Preferences, Refusal, TodoEvent, Todos, inbox};
 
 const NOW: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 
 fn device() -> Device<Todos> {
     Device::open(Backing::memory(), &Seed::from_bytes([7; 32]), StdRng::seed_from_u64(1)).unwrap()
+}
+
+fn carry_out(device: &mut Device<Todos>, command: Command, new: EntityId) -> Result<(), TransactError<Refusal>> {
+    device.transact(NOW, |todos, batch| {
+        command.decide(todos, new)?.into_iter().for_each(|event| drop(batch.push(event)));
+        Ok(())
+    })
 }
 
 #[test]
@@ -33,6 +40,10 @@ fn every_event_can_be_taken_back() {
         assert_ne!(device.read(Todos::clone), before, "{event:?} did nothing");
         device.undo(NOW).unwrap();
         assert_eq!(device.read(Todos::clone), before, "after {event:?} and undo");
+        device.redo(NOW).unwrap();
+        assert_ne!(device.read(Todos::clone), before, "after {event:?}, undo and redo");
+        device.undo(NOW).unwrap();
+        assert_eq!(device.read(Todos::clone), before, "after {event:?}, undo, redo and undo");
     }
 }
 
@@ -43,7 +54,8 @@ fn undo_leads_all_the_way_back() {
         for step in 0..40 {
             let new = EntityId::new(&[step], NOW);
             // What is refused is no step.
-            let _ = device.transact(NOW, |todos| any_command(todos, &mut dice).decide(todos, new));
+            let command = device.read(|todos| any_command(todos, &mut dice));
+            let _ = carry_out(&mut device, command, new);
         }
         assert_ne!(device.read(Todos::clone), Todos::default());
         let end = loop {
@@ -85,11 +97,11 @@ fn a_list_comes_back_with_its_items() {
     let mut device = device();
     let list = EntityId::new(b"shopping", NOW);
     let name = "Shopping".to_owned();
-    device.transact(NOW, |todos| Command::AddList { name }.decide(todos, list.clone())).unwrap();
+    carry_out(&mut device, Command::AddList { name }, list.clone()).unwrap();
     let add = Command::Add { list: list.clone(), title: "milk".to_owned() };
-    device.transact(NOW, |todos| add.decide(todos, inbox())).unwrap();
+    carry_out(&mut device, add, inbox()).unwrap();
     let before = device.read(Todos::clone);
-    device.transact(NOW, |todos| Command::DeleteList { list: list.clone() }.decide(todos, inbox())).unwrap();
+    carry_out(&mut device, Command::DeleteList { list: list.clone() }, inbox()).unwrap();
     device.read(|todos| assert_eq!(todos.items_without_list().len(), 1));
     device.undo(NOW).unwrap();
     assert_eq!(device.read(Todos::clone), before);

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use diplomatic::clock::ClockTrouble;
+use diplomatic::history::Origin;
 use diplomatic::sync::{BlockCause, Phase, Trouble};
-use diplomatic::{Label, Origin, Timestamp};
+use diplomatic::{Label, Timestamp};
 use diplomatic_tests::todo::{Event, added};
 use diplomatic_tests::world::Chance;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

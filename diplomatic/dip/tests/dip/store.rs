@@ -37,13 +37,13 @@ struct Todos {
 impl Reducer for Todos {
     type Event = TodoEvent;
 
-    fn apply(&mut self, _: &TodoEvent, _: &Meta) {
+    fn apply(&mut self, _: TodoEvent, _: &Meta) {
         self.applied += 1;
     }
 }
 
 /// An app's store beside the seed that it keeps, as the example apps do it; returns the entities.
-fn app(device: &Device) -> [EntityId; 2] {
+pub(crate) fn app(device: &Device) -> [EntityId; 2] {
     device.keep(SEED);
     let path = device.data().join("todo.redb");
     let mut store = Store::<Todos>::open(Backing::file(path), &seed(), rand::make_rng::<StdRng>()).unwrap();

@@ -18,7 +18,7 @@ use super::dial::{Dialer, NotConnected, failure_of};
 use super::refusal;
 use super::upload::{Sent, Upload};
 use crate::client::address::Address;
-use crate::client::wall_clock::system_time;
+use crate::standard::Timestamp;
 use crate::standard::calls::Call;
 use crate::sync::{Failure, ProxyFault};
 
@@ -86,7 +86,7 @@ impl HttpClient {
         {
             return Err(Failure::Proxy { proxy, fault: ProxyFault::Denied });
         }
-        if let Some(failure) = refusal::of_head(status, response.headers(), &url, call.path(), system_time()) {
+        if let Some(failure) = refusal::of_head(status, response.headers(), &url, call.path(), Timestamp::now()) {
             return Err(failure);
         }
         let mut body = response.into_body();

@@ -12,7 +12,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use super::dial::{Dialer, Line, Use, failure_of};
 use super::refusal;
 use crate::client::address::Address;
-use crate::client::wall_clock::system_time;
+use crate::standard::Timestamp;
 use crate::standard::calls::AuthToken;
 use crate::sync::{Failure, LiveEvent};
 
@@ -89,7 +89,7 @@ fn refused(error: &Error, address: &Address) -> LiveEvent {
         Error::Http(response) if response.status().is_success() => LiveEvent::NotSupported,
         Error::Http(response) => {
             let status = response.status().as_u16();
-            match refusal::of_head(status, response.headers(), address.url(), "/", system_time()) {
+            match refusal::of_head(status, response.headers(), address.url(), "/", Timestamp::now()) {
                 None | Some(Failure::HttpStatus(_)) => LiveEvent::Refused(status),
                 Some(failure) => LiveEvent::Failed(failure),
             }

@@ -44,12 +44,12 @@ const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 /// # struct Todos { titles: BTreeMap<EntityId, String> }
 /// # impl Reducer for Todos {
 /// #     type Event = TodoEvent;
-/// #     fn apply(&mut self, event: &TodoEvent, at: &Meta) {
+/// #     fn apply(&mut self, event: TodoEvent, at: &Meta) {
 /// #         match event {
-/// #             TodoEvent::Added { title } => drop(self.titles.insert(at.entity.clone(), title.clone())),
+/// #             TodoEvent::Added { title } => drop(self.titles.insert(at.entity.clone(), title)),
 /// #             TodoEvent::Renamed { todo, title } => {
-/// #                 if let Some(old) = self.titles.get_mut(todo) {
-/// #                     old.clone_from(title);
+/// #                 if let Some(old) = self.titles.get_mut(&todo) {
+/// #                     *old = title;
 /// #                 }
 /// #             }
 /// #         }

@@ -2,7 +2,7 @@
 
 use diplomatic::EntityId;
 use diplomatic::testing::{Dice, entity};
-use todo::{Day, Item, OrderKey, Preferences, TodoEvent, inbox};
+use todo::{Day, OrderKey, Preferences, TodoEvent, inbox};
 
 pub(crate) fn day(text: &str) -> Day {
     text.parse().unwrap()
@@ -19,13 +19,6 @@ pub(crate) fn added(title: &str) -> TodoEvent {
 /// Returns one event of each kind, and more where a field may be empty, about an item and a list.
 pub(crate) fn one_of_each(item: &EntityId, list: &EntityId) -> Vec<TodoEvent> {
     let (item, list) = (item.clone(), list.clone());
-    let whole = Item {
-        notes: "none is left".to_owned(),
-        due: Some(day("2026-11-24")),
-        done: true,
-        archived: true,
-        ..Item::new(list.clone(), order("c0"), "tea".to_owned())
-    };
     vec![
         TodoEvent::Added { list: list.clone(), title: "bread".to_owned(), order: order("81") },
         TodoEvent::Renamed { item: item.clone(), title: "oat milk".to_owned() },
@@ -35,8 +28,6 @@ pub(crate) fn one_of_each(item: &EntityId, list: &EntityId) -> Vec<TodoEvent> {
         TodoEvent::Ticked { item: item.clone(), done: true },
         TodoEvent::Placed { item: item.clone(), list: list.clone(), order: order("7f80") },
         TodoEvent::Archived { item: item.clone(), archived: true },
-        TodoEvent::Restored { id: item.clone(), item: whole },
-        TodoEvent::Restored { id: item.clone(), item: Item::new(list.clone(), order("40"), "tea".to_owned()) },
         TodoEvent::ListSaved { list: list.clone(), name: "Shopping".to_owned(), order: order("82") },
         TodoEvent::ListSaved { list: inbox(), name: "Today".to_owned(), order: order("80") },
         TodoEvent::Preferred(Preferences { hide_done: true }),

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use diplomatic::history::{Happened, HistoryEntry};
-use diplomatic::{EntityId, LogError, Origin};
+use diplomatic::history::{Happened, HistoryEntry, Origin};
+use diplomatic::{EntityId, LogError};
 use serde::Serialize;
 use todo::TodoEvent;
 
@@ -63,7 +63,7 @@ impl Names {
             Happened::Unreadable { reason } => ("Unreadable", reason.clone()),
             _ => return None,
         };
-        let from = match &entry.meta.origin {
+        let from = match &entry.origin {
             Origin::ThisDevice => "here".to_owned(),
             Origin::Host(_) => "from the host".to_owned(),
             origin => format!("from {origin}"),
@@ -93,7 +93,6 @@ impl Names {
             TodoEvent::Placed { item, list, .. } => ("Moved", format!("{} in {}", self.name(item), self.name(list))),
             TodoEvent::Archived { item, archived: true } => ("Archived", self.name(item)),
             TodoEvent::Archived { item, archived: false } => ("Unarchived", self.name(item)),
-            TodoEvent::Restored { id, item } => ("Restored", self.learn(id, &item.title)),
             TodoEvent::ListSaved { list, name, .. } => ("Saved list", self.learn(list, name)),
             TodoEvent::Removed { what } => ("Deleted", self.name(what)),
             TodoEvent::Preferred(preferences) if preferences.hide_done => ("Preferred", "done out of sight".to_owned()),

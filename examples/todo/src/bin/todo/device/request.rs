@@ -1,8 +1,6 @@
 //! Requests of the page, and their answers.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use diplomatic::{EmitError, EntityId, Timestamp, TransactError, UndoError};
+use diplomatic::{EmitError, EntityId, TransactError, UndoError};
 use serde::{Deserialize, Serialize};
 use todo::{Command, Refusal};
 
@@ -55,8 +53,6 @@ enum RequestError {
     Refused(#[from] Refusal),
     #[error("there is nothing to undo: what came from other devices is undone there")]
     NothingToUndo,
-    #[error("this cannot be undone any more: something newer has taken its place")]
-    Overtaken,
     #[error(transparent)]
     Undo(UndoError),
     #[error("this device cannot keep it")]
@@ -86,16 +82,19 @@ async fn grant(device: &Device, wish: Wish) -> Result<Vec<EntityId>, RequestErro
         Wish::OfDevice(DeviceWish::GoOffline) => client.go_offline(),
         Wish::OfDevice(DeviceWish::GoOnline) => client.go_online(),
         Wish::OfDevice(DeviceWish::Undo) => {
-            return client.undo().await.map_err(|error| match error {
-                UndoError::Nothing => RequestError::NothingToUndo,
-                UndoError::Overtaken { .. } => RequestError::Overtaken,
-                error => RequestError::Undo(error),
-            });
+            return match client.undo().await {
+                Ok(undone) => Ok(undone.entities),
+                Err(UndoError::Nothing) => Err(RequestError::NothingToUndo),
+                Err(error) => Err(RequestError::Undo(error)),
+            };
         }
         Wish::OfLists(command) => {
-            let new = EntityId::fresh(&mut rand::rng(), now());
-            return client.transact(move |todos| command.decide(todos, new)).await.map_err(|error| match error {
-                TransactError::Refused(refusal) => refusal.into(),
+            let carried_out = client.transact(move |todos, batch| {
+                let events = command.decide(todos, batch.new_entity())?;
+                Ok(events.into_iter().map(|event| batch.push(event)).collect())
+            });
+            return carried_out.await.map_err(|error| match error {
+                TransactError::Refused(refusal) => RequestError::Refused(refusal),
                 TransactError::Emit(error) => error.into(),
                 // `TransactError` may get more variants.
                 _ => RequestError::Unknown,
@@ -103,10 +102,6 @@ async fn grant(device: &Device, wish: Wish) -> Result<Vec<EntityId>, RequestErro
         }
     }
     Ok(Vec::new())
-}
-
-fn now() -> Timestamp {
-    Timestamp::EPOCH.plus(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// Turns an error into a sentence.

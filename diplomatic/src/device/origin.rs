@@ -1,0 +1,40 @@
+//! Where this device got a message from.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::log::{A_FILE, Link, THIS_DEVICE};
+use crate::standard::Label;
+
+/// Where this device got an event from. It differs between devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// This device emitted it.
+    ThisDevice,
+    /// The host with this label delivered it.
+    Host(Arc<Label>),
+    /// It was imported from an export file.
+    File,
+}
+
+impl Origin {
+    /// Returns how a message came that the link with this number brought.
+    pub(super) fn of(links: &[Link], number: u32) -> Self {
+        match links.iter().find(|link| link.number == number) {
+            None if number == A_FILE => Self::File,
+            Some(link) if number != THIS_DEVICE => Self::Host(link.label.clone()),
+            _ => Self::ThisDevice,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ThisDevice => f.write_str("this device"),
+            Self::Host(label) => label.fmt(f),
+            Self::File => f.write_str("an export file"),
+        }
+    }
+}
