@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 /// Fewer things than this are not worth a thread.
@@ -65,6 +66,34 @@ pub(crate) fn map<T: Send, U: Send>(
         }
         results
     })
+}
+
+/// Does `work` on every item on other threads while `here` runs on this one, which then helps. Returns the results in the
+/// order of the items.
+pub(crate) fn beside<A, T: Send, U: Send>(
+    threads: NonZero<usize>,
+    here: impl FnOnce() -> A,
+    items: Vec<T>,
+    work: impl Fn(T) -> U + Sync,
+) -> (A, Vec<U>) {
+    let others = (threads.get() - 1).min(items.len());
+    let mut results: Vec<Option<U>> = items.iter().map(|_| None).collect();
+    let queue = Mutex::new(items.into_iter().zip(&mut results));
+    let help = || {
+        // Nothing panics while it is locked.
+        while let Some((item, result)) = queue.lock().unwrap_or_else(PoisonError::into_inner).next() {
+            *result = Some(work(item));
+        }
+    };
+    let here = thread::scope(|scope| {
+        let others: Vec<_> = (0..others).map(|_| scope.spawn(help)).collect();
+        let here = here();
+        help();
+        others.into_iter().for_each(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        here
+    });
+    drop(queue);
+    (here, results.into_iter().flatten().collect())
 }
 
 /// Does `work` on every batch that `produce` returns, and hands the results to `consume` in the order of the batches.
@@ -175,6 +204,19 @@ mod tests {
                 let doubled = map(threads(count), (0..items).collect(), |n: u32| n * 2);
                 assert_eq!(doubled, (0..items).map(|n| n * 2).collect::<Vec<_>>());
             }
+        }
+    }
+
+    #[test]
+    fn work_beside_something_else_is_all_done_and_in_order() {
+        for count in 1..4 {
+            for items in [0, 1, 2, 3, 100] {
+                let (here, doubled) = beside(threads(count), || "here", (0..items).collect(), |n: u32| n * 2);
+                assert_eq!(here, "here");
+                assert_eq!(doubled, (0..items).map(|n| n * 2).collect::<Vec<_>>());
+            }
+            let panicked = catch_unwind(|| beside(threads(count), || (), vec![1, 2, 3], |n: u32| assert_ne!(n, 2)));
+            assert!(panicked.is_err(), "a panic of the work is passed on");
         }
     }
 

@@ -98,6 +98,9 @@ impl<H: WorldHost> Desk<H> {
     pub fn poll(&mut self) -> Vec<Action> {
         let now = self.time();
         let actions: Vec<_> = std::iter::from_fn(|| self.session.poll_action(now, &mut self.log.session(0))).collect();
+        if self.session.can_prepare() {
+            self.session.prepare(&self.log.session(0));
+        }
         for action in &actions {
             if let Action::Request { call, body, .. } = action {
                 self.sent.push((*call, body.clone()));

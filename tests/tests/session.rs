@@ -6,7 +6,9 @@ use diplomatic::standard::calls::{
     Call, Notification, PeekItem, PeekRequest, PullItem, PushItem, PushOutcome, PushRequest, Quota, ResponseHead,
 };
 use diplomatic::standard::{Bag, BagHead, Decode, Encode, Kdm, Reader, SealedBody, SealedHead, Seq, Signature, Status};
-use diplomatic::sync::{Action, BlockCause, Failure, Live, LiveEvent, Phase, Refusal, SessionConfig, SyncLog, Trouble};
+use diplomatic::sync::{
+    Action, BlockCause, Failure, Live, LiveEvent, Phase, PushLimits, Refusal, SessionConfig, SyncLog, Trouble,
+};
 use diplomatic_tests::desk::{AUTH, Desk};
 use diplomatic_tests::world::{Chance, DeviceLog, Quirks, WorldHost};
 
@@ -47,6 +49,37 @@ fn push_whose_answer_was_lost_is_not_repeated_if_the_host_lists_it() {
     desk.pass(Duration::from_secs(3), true);
     assert_eq!(desk.calls(), [Call::Push, Call::Peek]);
     assert_eq!(desk.session.status().pending, 0);
+}
+
+#[test]
+fn what_was_sealed_ahead_is_pushed_once_and_not_if_the_host_has_it_meanwhile() {
+    let mut config = SessionConfig::default();
+    config.push.bags = 2;
+    let mut desk = Desk::with(Quirks { repeats_bags: true, ..Quirks::default() }, config.clone());
+    desk.run();
+    desk.sent.clear();
+    (0..6).for_each(|_| _ = desk.emit(10));
+    let (id, body) = desk.request(Call::Push);
+    assert!(!desk.session.can_prepare(), "the next two are sealed");
+
+    let keys = &desk.keys;
+    let queued =
+        desk.log.session(0).outgoing(None, PushLimits { bags: 3, ..config.push }, &mut |message| keys.seal(message));
+    let third = queued.unwrap().pop().unwrap().bag;
+    let mut by_another_device = desk.keys.authenticate(desk.host_time()).to_bytes();
+    PushRequest { bags: vec![third.clone()] }.encode(&mut by_another_device);
+    let (_, frame) = desk.host.call(desk.host_time(), Call::Push.path(), &by_another_device).frame.unwrap();
+    desk.frame(frame);
+    desk.poll();
+    let answer = desk.host.call(desk.host_time(), Call::Push.path(), &body);
+    desk.answer(id, &answer.body);
+    desk.run();
+
+    assert_eq!(desk.session.status().pending, 0);
+    let pushes = desk.sent.iter().filter(|(call, _)| *call == Call::Push);
+    let pushed: Vec<_> = pushes.flat_map(|(_, body)| PushRequest::decode(&body[AUTH..]).unwrap().bags).collect();
+    assert_eq!(pushed.len(), 5, "each is pushed once");
+    assert!(!pushed.contains(&third));
 }
 
 #[test]

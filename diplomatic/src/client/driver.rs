@@ -131,7 +131,20 @@ impl<R: Reducer> Driver<R> {
         let answered = session.is_settled().then_some(self.asked);
         let heard = self.heard;
         self.shared.publish(self.host, |report| report.update(session.status(), is_first_synced, heard, answered));
-        Some(session)
+        self.prepare(session).await
+    }
+
+    /// Lets the session seal ahead while the host works.
+    async fn prepare(&self, mut session: Session) -> Option<Session> {
+        if !session.can_prepare() {
+            return Some(session);
+        }
+        let link = self.link;
+        let preparing = self.shared.with_device(move |device| {
+            session.prepare(&device.session_log(link));
+            session
+        });
+        preparing.await.ok()
     }
 
     fn carry_out(&mut self, action: Action) {

@@ -36,6 +36,8 @@ pub(super) struct Fold<R> {
     folded: u64,
     /// How often in a row no snapshot could be written.
     failures: u32,
+    /// More messages are about to come, until [`mend`](Self::mend) is called.
+    is_in_burst: bool,
     keeper: Keeper,
     /// Snapshots that were taken while folding and are not in the log yet.
     taken: Vec<Taken>,
@@ -63,6 +65,7 @@ impl<R: Reducer> Fold<R> {
             since_snapshot: (0, 0),
             folded: 0,
             failures: 0,
+            is_in_burst: false,
             keeper: Keeper::default(),
             taken: Vec::new(),
             spoiled: None,
@@ -145,6 +148,7 @@ impl<R: Reducer> Fold<R> {
     /// [`mend`](Self::mend) succeeds; nothing stored is lost by it.
     /// If `more` is coming, a state that has to be folded again stays as it is until then, or until `mend` is called.
     pub(super) fn carry_out(&mut self, plan: Plan<R::Event>, log: &mut Log, more: bool) {
+        self.is_in_burst |= more;
         let has_to_fold = self.stale.is_some() || plan.rewind.is_some() && plan.anew.is_none();
         if more && has_to_fold && !R::IS_EMPTY {
             self.postpone(plan);
@@ -260,10 +264,13 @@ impl<R: Reducer> Fold<R> {
     /// Folds the state again if it was not yet, or if the log may hold what the state does not know of.
     pub(super) fn mend(&mut self, log: &mut Log) -> Result<(), LogError> {
         self.recover(log)?;
+        let was_in_burst = std::mem::take(&mut self.is_in_burst);
         if let Some(from) = self.stale {
             self.refold(log, Some(&from), Later::Known)?;
             self.stale = None;
             self.version += 1;
+            self.save(log);
+        } else if was_in_burst {
             self.save(log);
         }
         Ok(())
@@ -401,12 +408,18 @@ impl<R: Reducer> Fold<R> {
     const fn is_snapshot_due(&self) -> bool {
         let (events, bytes) = self.since_snapshot;
         let after = self.snapshot_events.saturating_mul(1 << self.failures);
-        self.keeper.is_free() && events >= after && bytes >= self.keeper.len / PART_OF_STATE
+        // In a burst, a snapshot would soon be out of date.
+        let least =
+            if self.is_in_burst { self.keeper.len.saturating_add(LARGE) } else { self.keeper.len / PART_OF_STATE };
+        self.keeper.is_free() && events >= after && bytes >= least
     }
 }
 
 /// A snapshot is made when the messages after the last one have this part of its size.
 const PART_OF_STATE: u64 = 8;
+
+/// In a burst, it is made when they have so many bytes more than the last one.
+const LARGE: u64 = 64 << 20;
 
 /// Whether it is known which of the messages after the start of a fold cannot be applied.
 #[derive(Debug, Clone, Copy)]

@@ -56,7 +56,7 @@ impl PublicKey {
     }
 
     /// How many signatures are checked at once. More would gain little and make an invalid one more expensive.
-    const BATCH: usize = 256;
+    const BATCH: usize = 512;
 }
 
 fn verify_chunk(key: &VerifyingKey, chunk: &[(&[u8], &Signature)]) -> Vec<bool> {

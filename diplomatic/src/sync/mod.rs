@@ -18,6 +18,7 @@ mod config;
 mod failure;
 mod live;
 mod log;
+mod opening;
 mod pace;
 mod pushing;
 mod random;

@@ -11,7 +11,7 @@ pub(super) use aside::SMALL;
 use super::backoff::Gate;
 use super::status::{Pause, Refusal, RefusedMessage};
 use super::stream::{Garbled, ResponseStream};
-use super::{PushLimits, SessionConfig};
+use super::{Outgoing, PushLimits, SessionConfig};
 use crate::order::Position;
 use crate::standard::calls::{PushItem, PushOutcome, ResponseHead};
 use crate::standard::{BagHead, MAX_SAFE, Seq, Signature};
@@ -41,11 +41,22 @@ pub(super) struct Pushing {
     pub(super) waiting_since: Option<Duration>,
     pub(super) last_refused: Option<RefusedMessage>,
     pub(super) aside: Aside,
+    ahead: Option<Ahead>,
+}
+
+/// The bags of the next PUSH, sealed while the host works on the last one.
+#[derive(Debug)]
+struct Ahead {
+    after: Position,
+    limits: PushLimits,
+    outgoing: Vec<Outgoing>,
 }
 
 /// One PUSH, until the log knows what became of it.
 #[derive(Debug)]
 pub(super) struct Flight {
+    /// When it was sent.
+    pub(super) since: Duration,
     pub(super) bags: Vec<Pushed>,
     pub(super) bytes: usize,
     pub(super) answers: usize,
@@ -101,7 +112,29 @@ impl Pushing {
             waiting_since: None,
             last_refused: None,
             aside: Aside::default(),
+            ahead: None,
         }
+    }
+
+    /// Returns whether there is a PUSH in flight, and it is not known what follows it.
+    pub(super) const fn can_prepare(&self) -> bool {
+        self.flight.is_some() && self.ahead.is_none() && self.is_due
+    }
+
+    /// Keeps what follows the PUSH in flight in the queue.
+    pub(super) fn prepare(&mut self, take: impl FnOnce(Option<Position>, PushLimits) -> Option<Vec<Outgoing>>) {
+        let last = self.flight.as_ref().and_then(|flight| flight.bags.last());
+        let Some(after) = last.map(|pushed| pushed.position) else { return };
+        let outgoing = take(Some(after), self.limits).unwrap_or_default();
+        self.ahead = Some(Ahead { after, limits: self.limits, outgoing });
+    }
+
+    /// Returns the sealed bags that come next in the queue, if they were prepared.
+    pub(super) fn take_prepared(&mut self) -> Option<Vec<Outgoing>> {
+        let Ahead { after, limits, outgoing } = self.ahead.take()?;
+        let is_next = self.after == Some(after) && !outgoing.is_empty();
+        let fits = limits.bags <= self.limits.bags && limits.bytes <= self.limits.bytes;
+        (is_next && fits).then_some(outgoing)
     }
 
     pub(super) fn refused(&self) -> u64 {
@@ -138,6 +171,7 @@ impl Pushing {
     /// Drops what is on its way; the queue is gone through from its start.
     pub(super) fn forget(&mut self) {
         self.flight = None;
+        self.ahead = None;
         self.after = None;
         self.is_due = true;
     }
@@ -147,6 +181,9 @@ impl Pushing {
         let flight = self.flight.iter_mut().flat_map(|flight| &mut flight.bags);
         for pushed in flight.filter(|pushed| pushed.position == position) {
             pushed.seen = true;
+        }
+        if let Some(ahead) = &mut self.ahead {
+            ahead.outgoing.retain(|outgoing| outgoing.position != position);
         }
         self.refused.remove(&position);
     }

@@ -8,6 +8,7 @@ mod settle;
 mod witness;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::action::{Action, LiveEvent, RequestId};
@@ -52,7 +53,7 @@ use crate::standard::{Encode, HostKeys, Seq, Status};
 /// A session can be dropped at any time: whatever is not in the log is at the host, or can be made again.
 #[derive(Debug)]
 pub struct Session {
-    pub(super) keys: HostKeys,
+    pub(super) keys: Arc<HostKeys>,
     pub(super) config: SessionConfig,
     pub(super) random: Random,
     pub(super) clock: HostClock,
@@ -124,7 +125,7 @@ impl Session {
         Self {
             channel: Channel::new(&config),
             pushing: Pushing::new(&config),
-            keys,
+            keys: Arc::new(keys),
             config,
             random: Random::new(random_seed),
             clock: HostClock::default(),
@@ -212,6 +213,18 @@ impl Session {
             !self.reading.gate.is_open(now)
         };
         !self.storage.is_open(now) || rests && self.requests.is_empty()
+    }
+
+    /// Returns whether [`prepare`](Self::prepare) has something to do.
+    pub fn can_prepare(&self) -> bool {
+        self.pushing.can_prepare()
+    }
+
+    /// Seals what is to be pushed next while the host works on the last PUSH. Optional, since it only saves time: call it
+    /// when all actions have been carried out and [`can_prepare`](Self::can_prepare) returns true.
+    pub fn prepare<L: SyncLog>(&mut self, log: &L) {
+        let keys = &self.keys;
+        self.pushing.prepare(|after, limits| log.outgoing(after, limits, &mut |message| keys.seal(message)).ok());
     }
 
     /// Handles bytes of a response with HTTP status 200, split anywhere.
@@ -322,9 +335,10 @@ impl Session {
     /// Goes on as far as it goes without the network: first what came in, then what is to go out.
     fn advance<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         self.load(log)?;
-        self.digest_listing(now, log)?;
-        self.digest_frames(now, log)?;
-        self.store(now, log)?;
+        self.take_in(now, log)?;
+        self.digest_frames(log)?;
+        self.take_in(now, log)?;
+        self.end_reading(now, log)?;
         self.digest_review(now, log)?;
         self.settle(log)?;
         self.acknowledge(now, log)?;

@@ -22,6 +22,8 @@ pub(super) struct Window {
     /// Bags whose bodies are to be pulled now, and those to be pulled later.
     wanted: BTreeSet<Seq>,
     late: BTreeSet<(Duration, Seq)>,
+    /// The bodies that are to be opened.
+    sealed: Vec<Sealed>,
     /// The number of complete bags at the front, the last of them, and the size of their bodies.
     front: usize,
     front_end: Option<Seq>,
@@ -43,7 +45,17 @@ enum State {
     Known(Position),
     Ready(Message),
     Wanted(Box<OpenedHead>),
+    /// Its body is here and is not opened yet.
+    Sealed(Box<OpenedHead>),
     Skipped(SkipReason),
+}
+
+/// A body that is to be opened.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) seq: Seq,
+    pub(super) head: OpenedHead,
+    pub(super) body: SealedBody,
 }
 
 /// What is known about a listed bag.
@@ -121,29 +133,68 @@ impl Window {
         self.advance_front();
     }
 
-    /// Takes the body that the host sent for a bag, if it is wanted. A body that cannot be opened is requested again a few
-    /// times, then the bag is skipped.
-    pub(super) fn fill(&mut self, now: Duration, seq: Seq, body: Option<&SealedBody>, config: &SessionConfig) {
+    /// Takes the body that the host sent for a bag, if it is wanted. It has to be opened next.
+    pub(super) fn fill(&mut self, seq: Seq, body: SealedBody) {
         let Some(slot) = self.slots.get_mut(&seq) else { return };
-        let State::Wanted(head) = &slot.state else { return };
-        let opened = body.map(|body| OpenedHead::clone(head).open_body(body)).transpose();
-        let len = sealed_len(head);
-        self.wanted.remove(&seq);
-        match opened {
-            Ok(Some(message)) => slot.state = State::Ready(message),
-            unopened => {
-                slot.attempts += 1;
-                if slot.attempts < config.body_attempts {
-                    self.late.insert((now + LATE_BODY * (1 << (2 * slot.attempts.min(8))), seq));
-                } else {
-                    self.bytes = self.bytes.saturating_sub(len);
-                    let error = unopened.err();
-                    slot.state = State::Skipped(match &slot.bag {
-                        Some(head) => SkipReason::Body { head: head.clone(), error },
-                        None => SkipReason::Head(error),
-                    });
-                }
+        match std::mem::replace(&mut slot.state, State::Skipped(SkipReason::Head(None))) {
+            State::Wanted(head) => {
+                self.wanted.remove(&seq);
+                self.sealed.push(Sealed { seq, head: OpenedHead::clone(&head), body });
+                slot.state = State::Sealed(head);
             }
+            other => slot.state = other,
+        }
+    }
+
+    /// Returns the bodies that came since the last call, for [`on_opened`](Self::on_opened).
+    pub(super) fn take_sealed(&mut self) -> Vec<Sealed> {
+        std::mem::take(&mut self.sealed)
+    }
+
+    /// Takes an opened body. If it could not be opened, it is requested again a few times, then the bag is skipped.
+    pub(super) fn on_opened(
+        &mut self,
+        now: Duration,
+        seq: Seq,
+        opened: Result<Message, OpenBagError>,
+        config: &SessionConfig,
+    ) {
+        let Some(slot) = self.slots.get_mut(&seq).filter(|slot| matches!(slot.state, State::Sealed(_))) else { return };
+        match opened {
+            Ok(message) => {
+                slot.state = State::Ready(message);
+                self.advance_front();
+            }
+            Err(error) => self.on_no_body(now, seq, Some(error), config),
+        }
+    }
+
+    /// Takes note that the host did not send a body that it should have sent.
+    pub(super) fn miss(&mut self, now: Duration, seq: Seq, config: &SessionConfig) {
+        if self.slots.get(&seq).is_some_and(|slot| matches!(slot.state, State::Wanted(_))) {
+            self.on_no_body(now, seq, None, config);
+        }
+    }
+
+    fn on_no_body(&mut self, now: Duration, seq: Seq, error: Option<OpenBagError>, config: &SessionConfig) {
+        let Some(slot) = self.slots.get_mut(&seq) else { return };
+        let head = match std::mem::replace(&mut slot.state, State::Skipped(SkipReason::Head(error))) {
+            State::Wanted(head) | State::Sealed(head) => head,
+            other => {
+                slot.state = other;
+                return;
+            }
+        };
+        self.wanted.remove(&seq);
+        slot.attempts += 1;
+        if slot.attempts < config.body_attempts {
+            self.late.insert((now + LATE_BODY * (1 << (2 * slot.attempts.min(8))), seq));
+            slot.state = State::Wanted(head);
+            return;
+        }
+        self.bytes = self.bytes.saturating_sub(sealed_len(&head));
+        if let Some(head) = &slot.bag {
+            slot.state = State::Skipped(SkipReason::Body { head: head.clone(), error });
         }
         self.advance_front();
     }
@@ -241,7 +292,7 @@ impl Window {
                         received.known.push((seq, Position::of(message.head())));
                     }
                 }
-                State::Wanted(_) => debug_assert!(false, "a bag at the front is complete"),
+                State::Wanted(_) | State::Sealed(_) => debug_assert!(false, "a bag at the front is complete"),
             }
         }
         self.front_end = self.front_end.filter(|_| self.front > 0);
@@ -262,7 +313,7 @@ impl Window {
     fn advance_front(&mut self) {
         while let Some(seq) = self.first_incomplete() {
             match self.slots.get(&seq).map(|slot| &slot.state) {
-                None | Some(State::Wanted(_)) => break,
+                None | Some(State::Wanted(_) | State::Sealed(_)) => break,
                 Some(State::Ready(message)) => self.front_bytes += sealed_len_of(message.head().body_len()),
                 Some(State::Known(_) | State::Skipped(_)) => {}
             }

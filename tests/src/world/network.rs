@@ -136,6 +136,10 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
             arrived |= matches!(action, Action::Arrived { .. });
             self.carry_out(End { device, life, host }, action);
         }
+        let driven = &mut self.devices[device];
+        if let Some(session) = driven.sessions.get_mut(&host).filter(|session| session.can_prepare()) {
+            session.prepare(&driven.log.session(host));
+        }
         if self.trace
             && let Some(session) = self.devices[device].sessions.get(&host)
         {

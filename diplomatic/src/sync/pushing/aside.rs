@@ -4,16 +4,20 @@
 //! others proceed, and is sent again now and then, alone.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::{Flight, Pushing};
 use crate::order::Position;
 use crate::sync::status::Refusal;
-use crate::sync::{Failure, Outgoing};
+use crate::sync::{Failure, Outgoing, PushLimits};
 
 /// How often a message must fail alone before it is set aside. In between, the host answers other requests.
 const PATIENCE: u8 = 3;
 /// How often in a row pushes may fail while a sync waits for the cause to be found.
 const PROBES: u8 = 14;
+/// A PUSH that took less can be larger: so many times the usual limits.
+const QUICK: Duration = Duration::from_secs(1);
+const LARGER: usize = 4;
 /// A refused message of fewer bytes is not refused for its size.
 pub(in crate::sync) const SMALL: usize = 4 << 10;
 
@@ -101,10 +105,13 @@ impl Pushing {
         }
     }
 
-    /// Lets the next PUSH be larger after one that went well, but not as large as one that the host did not take.
-    pub(in crate::sync) fn grow(&mut self) {
+    /// Lets the next PUSH be larger after one that went well, but not as large as one that the host did not take. Where a
+    /// PUSH takes little time, it may become a few times as large as usual.
+    pub(in crate::sync) fn grow(&mut self, took: Duration) {
         self.aside.failures = 0;
-        self.limits.bags = (self.limits.bags * 2).min(self.most.bags);
+        let times = if took < QUICK { LARGER } else { 1 };
+        let most = PushLimits { bags: self.most.bags * times, bytes: self.most.bytes * times };
+        self.limits.bags = (self.limits.bags * 2).min(most.bags);
         let bytes = self.limits.bytes;
         let goal = match self.aside.too_large.filter(|least| *least <= bytes * 2) {
             // Closer by halves, until it is not worth another failure.
@@ -112,7 +119,7 @@ impl Pushing {
             Some(_) => bytes,
             None => bytes * 2,
         };
-        self.limits.bytes = goal.min(self.most.bytes);
+        self.limits.bytes = goal.min(most.bytes);
     }
 
     /// Returns why the only message of a PUSH that failed is to be set aside, if it is.

@@ -164,7 +164,7 @@ impl Session {
     }
 
     /// Takes announced bags that follow those read. Anything else is a reason to PEEK.
-    pub(super) fn digest_frames<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn digest_frames<L: SyncLog>(&mut self, log: &mut L) -> Result<(), L::Error> {
         let items = std::mem::take(&mut self.channel.frames);
         let Some(cursor) = self.cursor.filter(|_| !items.is_empty()) else { return Ok(()) };
         if self.reading.is_listing() || self.reading.peek_wanted {
@@ -185,16 +185,11 @@ impl Session {
                 break;
             }
         }
-        self.digest_following(now, following, log)?;
+        self.digest_following(following, log)?;
         self.digest_earlier(earlier, log)
     }
 
-    fn digest_following<L: SyncLog>(
-        &mut self,
-        now: Now,
-        items: Vec<NotificationItem>,
-        log: &mut L,
-    ) -> Result<(), L::Error> {
+    fn digest_following<L: SyncLog>(&mut self, items: Vec<NotificationItem>, log: &L) -> Result<(), L::Error> {
         let (bags, bodies): (Vec<_>, Vec<_>) =
             items.into_iter().map(|item| ((item.seq, item.head), item.inlined)).unzip();
         for ((seq, bag, found), body) in self.identify(bags, log)?.into_iter().zip(bodies) {
@@ -203,7 +198,7 @@ impl Session {
                 self.reading.peek_wanted = true;
                 break;
             }
-            self.append_announced(now, seq, bag, found, &body);
+            self.append_announced(seq, bag, found, body);
         }
         Ok(())
     }

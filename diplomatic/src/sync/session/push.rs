@@ -53,8 +53,10 @@ impl Session {
             pushing.refused_until = now.elapsed + self.config.refused_retry;
         }
         while pushing.is_due && pushing.flight.is_none() && pushing.gate.is_open(now.elapsed) {
-            let mut seal = |message: &_| self.keys.seal(message);
-            let outgoing = log.outgoing(pushing.after, pushing.limits, &mut seal)?;
+            let outgoing = match pushing.take_prepared() {
+                Some(prepared) => prepared,
+                None => log.outgoing(pushing.after, pushing.limits, &mut |message| self.keys.seal(message))?,
+            };
             let Some(last) = outgoing.last() else {
                 let from_the_start = pushing.after.take().is_none();
                 if pushing.refused.is_empty() {
@@ -85,8 +87,9 @@ impl Session {
             });
             pushing.waiting_since = None;
             let bags = pushed.collect();
+            let (since, bytes_in_all) = (now.elapsed, bytes.len());
             pushing.flight =
-                Some(Flight { bags, bytes: bytes.len(), answers: 0, end: None, head: None, obstacle: None });
+                Some(Flight { since, bags, bytes: bytes_in_all, answers: 0, end: None, head: None, obstacle: None });
             self.request(now, Call::Push, Purpose::Push, |body| body.extend_from_slice(&bytes));
             break;
         }
@@ -168,7 +171,7 @@ impl Session {
         let pushing = &mut self.pushing;
         if ended_well && fault.is_none() {
             pushing.after = flight.bags.last().map(|pushed| pushed.position);
-            pushing.grow();
+            pushing.grow(now.elapsed.saturating_sub(flight.since));
         } else {
             pushing.after = None;
         }

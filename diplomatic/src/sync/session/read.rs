@@ -15,15 +15,17 @@ use std::time::Duration;
 use super::{Purpose, Session};
 use crate::order::Position;
 use crate::standard::calls::{Call, PeekRequest, PullItem, PullRequest, RawPeekItem};
-use crate::standard::{BagHead, Encode, MAX_SAFE, OpenBagError, SealedBody, Seq};
+use crate::standard::{BagHead, Encode, MAX_SAFE, OpenBagError, OpenedHead, SealedBody, Seq};
+use crate::sync::opening::Opening;
 use crate::sync::reading::{Evidence, Listing, MAX_LISTED, Pull, ReadingState};
 use crate::sync::status::{BlockCause, Pause, SyncProgress, Trouble};
 use crate::sync::stream::{Garbled, ResponseStream};
 use crate::sync::window::Found;
 use crate::sync::{Action, Cursor, Mark, Now, Received, SyncLog};
 
-/// How many heads are opened at once, so that their signatures are checked together.
+/// How many heads are opened at once: at least, so that their signatures are checked together, and at most.
 const BATCH: usize = 256;
+const LARGEST_BATCH: usize = 1024;
 /// A list of at most this many bags with only invalid signatures counts as bad bags rather than as a bad host.
 const FEW: usize = 8;
 /// How many known bags each PEEK lists again, to see whether the host is still the same.
@@ -37,6 +39,16 @@ enum Listed {
     Hole(Seq, Seq),
     /// A bag; `None` if its head does not decode.
     Bag(Seq, Option<BagHead>),
+}
+
+impl Listed {
+    /// Returns a copy of the bag, to be opened.
+    fn bag(&self) -> Option<(Seq, BagHead)> {
+        match self {
+            Self::Bag(seq, Some(bag)) => Some((*seq, bag.clone())),
+            Self::Bag(_, None) | Self::Hole(..) => None,
+        }
+    }
 }
 
 /// Why a list is not read on.
@@ -73,8 +85,12 @@ impl Session {
     }
 
     pub(super) fn is_listing_paused(&self) -> bool {
-        let reading = &self.reading;
-        reading.listing.as_ref().is_some_and(|listing| reading.window.len() + listing.items.len() >= self.config.window)
+        let ReadingState { listing, window, .. } = &self.reading;
+        // Complete bags leave the window soon.
+        let incomplete = window.len() - window.front().0;
+        listing.as_ref().is_some_and(|listing| {
+            incomplete + listing.items.len() >= self.config.window || window.len() >= 2 * self.config.window
+        })
     }
 
     /// Returns whether everything known has been read.
@@ -160,7 +176,7 @@ impl Session {
                 Ok(Some(PullItem { seq, body })) => {
                     if let Some(place) = seqs.iter().position(|wanted| *wanted == seq) {
                         seqs.remove(place);
-                        window.fill(now.elapsed, seq, Some(&body), &self.config);
+                        window.fill(seq, body);
                     } else if pull.unasked < seqs.len() {
                         pull.unasked += 1;
                     } else {
@@ -172,7 +188,7 @@ impl Session {
                 Err(error) => {
                     // The first missing one is the likely culprit. Do not let it hold up the others forever.
                     if let Some(seq) = (!seqs.is_empty()).then(|| seqs.remove(0)) {
-                        window.fill(now.elapsed, seq, None, &self.config);
+                        window.miss(now.elapsed, seq, &self.config);
                     }
                     return Err(error.into());
                 }
@@ -182,39 +198,64 @@ impl Session {
 
     pub(super) fn on_bodies_end(&mut self, now: Now, missing: Vec<Seq>) {
         for seq in missing {
-            self.reading.window.fill(now.elapsed, seq, None, &self.config);
+            self.reading.window.miss(now.elapsed, seq, &self.config);
         }
     }
 
-    /// Opens listed heads, and determines which of their messages are in the log.
-    pub(super) fn digest_listing<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    /// Takes in what has arrived, as far as it goes: opens listed heads and fetched bodies, and meanwhile writes the complete
+    /// bags at the front of the window to the log.
+    pub(super) fn take_in<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         loop {
-            let paused = self.is_listing_paused();
-            let Some(listing) = &mut self.reading.listing else { break };
-            let count = listing.items.len();
-            if listing.end.is_none() && (count == 0 || count < BATCH && !paused) {
-                break;
+            let listed = self.next_listed(now, log)?;
+            let heads = listed.iter().flatten().filter_map(Listed::bag).collect();
+            let opening = Opening { heads, bodies: self.reading.window.take_sealed() };
+            let is_idle = listed.is_none() && opening.is_empty();
+            let is_store_due = self.is_store_due(is_idle);
+            if is_idle && !is_store_due {
+                return Ok(());
             }
-            if count == 0 {
-                return self.finish_listing(log);
+            let keys = self.keys.clone();
+            let (stored, opened) =
+                opening.open_beside(&keys, || if is_store_due { self.store(now, !is_idle, log) } else { Ok(()) });
+            stored?;
+            for (seq, message) in opened.bodies {
+                self.reading.window.on_opened(now.elapsed, seq, message, &self.config);
             }
-            let items: Vec<RawPeekItem> = listing.items.drain(..count.min(BATCH)).collect();
-            let listed = self.check_places(items);
-            let outcome = match listed {
-                Ok(listed) => self.digest_items(listed, log)?,
-                Err(stop) => Err(stop),
-            };
-            match outcome {
-                Ok(()) => {}
-                Err(Stop::Evidence(evidence)) => return self.suspect(evidence, log),
-                Err(Stop::Pause(pause)) => {
-                    self.abandon_listing();
-                    self.reading.gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
-                    return Ok(());
-                }
+            let found = self.locate(opened.heads, log)?;
+            if let Err(stop) = self.digest_items(listed.unwrap_or_default(), found) {
+                self.stop_listing(now, stop, log)?;
             }
         }
-        Ok(())
+    }
+
+    /// Returns the next piece of the list that is to be opened, if enough of it has arrived.
+    fn next_listed<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<Option<Vec<Listed>>, L::Error> {
+        let paused = self.is_listing_paused();
+        let Some(listing) = &mut self.reading.listing else { return Ok(None) };
+        let count = listing.items.len();
+        if listing.end.is_none() && (count == 0 || count < BATCH && !paused) {
+            return Ok(None);
+        }
+        if count == 0 {
+            self.finish_listing(log)?;
+            return Ok(None);
+        }
+        let items: Vec<RawPeekItem> = listing.items.drain(..count.min(LARGEST_BATCH)).collect();
+        match self.check_places(items) {
+            Ok(listed) => Ok(Some(listed)),
+            Err(stop) => self.stop_listing(now, stop, log).map(|()| None),
+        }
+    }
+
+    fn stop_listing<L: SyncLog>(&mut self, now: Now, stop: Stop, log: &mut L) -> Result<(), L::Error> {
+        match stop {
+            Stop::Evidence(evidence) => self.suspect(evidence, log),
+            Stop::Pause(pause) => {
+                self.abandon_listing();
+                self.reading.gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
+                Ok(())
+            }
+        }
     }
 
     /// Checks that the list is in order, finds its holes, and compares the bags with what is known of their places.
@@ -258,16 +299,12 @@ impl Session {
         Ok((first <= last).then_some(Listed::Hole(first, last)))
     }
 
-    fn digest_items<L: SyncLog>(&mut self, listed: Vec<Listed>, log: &L) -> Result<Result<(), Stop>, L::Error> {
+    /// Adds a piece of the list to the window; `found` is about its bags.
+    fn digest_items(&mut self, listed: Vec<Listed>, found: Vec<(Seq, BagHead, Found)>) -> Result<(), Stop> {
         let read = self.cursor.unwrap_or_default().seq;
-        let bags = listed.iter().filter_map(|listed| match listed {
-            Listed::Bag(seq, Some(bag)) => Some((*seq, bag.clone())),
-            Listed::Bag(_, None) | Listed::Hole(..) => None,
-        });
-        let found = self.identify(bags.collect(), log)?;
         let is_foreign = |found: &Found| matches!(found, Found::Unreadable(Some(OpenBagError::InvalidSignature(_))));
         if found.len() >= FEW && found.iter().all(|(_, _, found)| is_foreign(found)) {
-            return Ok(Err(Stop::Pause(Pause::Blocked(BlockCause::ForeignBags))));
+            return Err(Stop::Pause(Pause::Blocked(BlockCause::ForeignBags)));
         }
         let mut found = found.into_iter();
         for listed in listed {
@@ -292,9 +329,9 @@ impl Session {
                         self.settling.on_no_body(seq, bag, None);
                         self.settling.hurry();
                     }
-                    (Found::New(_), _) => return Ok(Err(Stop::Evidence(Evidence::Replaced))),
+                    (Found::New(_), _) => return Err(Stop::Evidence(Evidence::Replaced)),
                     (Found::Unreadable(_), _) if self.settling.noted(seq).is_some() => {}
-                    (Found::Unreadable(_), _) => return Ok(Err(Stop::Evidence(Evidence::Lost))),
+                    (Found::Unreadable(_), _) => return Err(Stop::Evidence(Evidence::Lost)),
                 }
                 mark.into_iter().for_each(|mark| self.on_read_again(mark));
                 continue;
@@ -303,9 +340,9 @@ impl Session {
             self.reading.window.append(seq, bag, found);
         }
         if self.settling.len() + self.reading.audit.as_ref().map_or(0, |audit| audit.skipped.len()) > MAX_NOTES {
-            return Ok(Err(Stop::Pause(Pause::Blocked(BlockCause::TooManyUnreadable))));
+            return Err(Stop::Pause(Pause::Blocked(BlockCause::TooManyUnreadable)));
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Handles a known or acknowledged bag that is still where it was.
@@ -324,9 +361,18 @@ impl Session {
         log: &L,
     ) -> Result<Vec<(Seq, BagHead, Found)>, L::Error> {
         let opened = self.keys.open_heads(bags.iter().map(|(_, bag)| bag));
-        let heads: Vec<_> = opened.iter().flatten().map(crate::standard::OpenedHead::head).collect();
+        self.locate(bags.into_iter().zip(opened).map(|((seq, bag), opened)| (seq, bag, opened)).collect(), log)
+    }
+
+    /// Asks the log which messages it has.
+    fn locate<L: SyncLog>(
+        &mut self,
+        opened: Vec<(Seq, BagHead, Result<OpenedHead, OpenBagError>)>,
+        log: &L,
+    ) -> Result<Vec<(Seq, BagHead, Found)>, L::Error> {
+        let heads: Vec<_> = opened.iter().filter_map(|(.., opened)| Some(opened.as_ref().ok()?.head())).collect();
         let mut contained = log.contains(&heads)?.into_iter();
-        let identified = bags.into_iter().zip(opened).map(|((seq, bag), opened)| {
+        let located = opened.into_iter().map(|(seq, bag, opened)| {
             let found = match opened {
                 Err(error) => Found::Unreadable(Some(error)),
                 Ok(head) if contained.next().unwrap_or(false) => Found::Known(Position::of(head.head())),
@@ -337,7 +383,7 @@ impl Session {
             }
             (seq, bag, found)
         });
-        Ok(identified.collect())
+        Ok(located.collect())
     }
 
     /// Compares a bag with what is known of its place: what the host listed there before, and what it acknowledged.
@@ -385,40 +431,44 @@ impl Session {
         self.reading.peek_wanted = true;
     }
 
-    /// Writes the complete bags at the front of the window to the log, together with the cursor after them.
-    pub(super) fn store<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
-        while self.is_store_due() {
-            let Some(front) = self.reading.window.take_front(&self.config) else { break };
-            let mut cursor = self.cursor.unwrap_or_default();
-            let vouched = cursor.vouched;
-            cursor.advance(front.end);
-            cursor.read = front.last.or(cursor.read);
-            cursor.own = cursor.own.filter(|own| own.seq > cursor.seq);
-            cursor.caught_up |= self.reading.complete && self.reading.window.is_empty();
-            let mut received = front.received;
-            received.skipped.iter_mut().for_each(|skipped| skipped.explain_hole(vouched));
-            let messages = received.messages.len() as u64;
-            let skipped = match &mut self.reading.audit {
-                Some(audit) => {
-                    audit.skipped.extend(received.skipped.drain(..).map(|skipped| (skipped.seq, skipped.reason)));
-                    Vec::new()
-                }
-                None => {
-                    received.cursor = Some(cursor);
-                    received.skipped.clone()
-                }
-            };
-            received.more = self.is_more_coming(now) && self.reading.lag.may_last(now.elapsed);
-            log.receive(received)?;
-            self.storage.on_success();
-            self.cursor = Some(cursor);
-            self.settling.on_skipped(skipped);
-            self.recount = true;
-            self.channel.on_activity(&self.config);
-            if messages > 0 {
-                self.actions.push_back(Action::Arrived { messages });
+    /// Writes complete bags at the front of the window to the log, together with the cursor after them. `more` tells whether
+    /// the bags after them are being opened.
+    fn store<L: SyncLog>(&mut self, now: Now, more: bool, log: &mut L) -> Result<(), L::Error> {
+        let Some(front) = self.reading.window.take_front(&self.config) else { return Ok(()) };
+        let mut cursor = self.cursor.unwrap_or_default();
+        let vouched = cursor.vouched;
+        cursor.advance(front.end);
+        cursor.read = front.last.or(cursor.read);
+        cursor.own = cursor.own.filter(|own| own.seq > cursor.seq);
+        cursor.caught_up |= self.reading.complete && self.reading.window.is_empty();
+        let mut received = front.received;
+        received.skipped.iter_mut().for_each(|skipped| skipped.explain_hole(vouched));
+        let messages = received.messages.len() as u64;
+        let skipped = match &mut self.reading.audit {
+            Some(audit) => {
+                audit.skipped.extend(received.skipped.drain(..).map(|skipped| (skipped.seq, skipped.reason)));
+                Vec::new()
             }
+            None => {
+                received.cursor = Some(cursor);
+                received.skipped.clone()
+            }
+        };
+        received.more = (more || self.is_more_coming(now)) && self.reading.lag.may_last(now.elapsed);
+        log.receive(received)?;
+        self.storage.on_success();
+        self.cursor = Some(cursor);
+        self.settling.on_skipped(skipped);
+        self.recount = true;
+        self.channel.on_activity(&self.config);
+        if messages > 0 {
+            self.actions.push_back(Action::Arrived { messages });
         }
+        Ok(())
+    }
+
+    /// Ends the reading of a list of which everything is in the log, and lets the state catch up.
+    pub(super) fn end_reading<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         if self.reading.complete && self.reading.window.is_empty() {
             self.finish_reading(now, log)?;
         }
@@ -447,11 +497,13 @@ impl Session {
             || self.is_requested(|purpose| matches!(purpose, Purpose::Pull(_)))
     }
 
-    fn is_store_due(&self) -> bool {
+    /// Returns whether to write to the log. If nothing is to be opened meanwhile, but soon, that is better done later.
+    fn is_store_due(&self, is_idle: bool) -> bool {
         let (bags, bytes) = self.reading.window.front();
         let more_comes = self.reading.is_listing() && !self.is_listing_paused()
             || self.is_requested(|purpose| matches!(purpose, Purpose::Pull(_)));
-        bags >= self.config.pull_bodies || bytes >= self.config.pull_bytes || bags > 0 && !more_comes
+        let least = if is_idle { 2 * self.config.pull_bodies } else { self.config.pull_bodies };
+        bags >= least || bytes >= self.config.pull_bytes || bags > 0 && is_idle && !more_comes
     }
 
     fn finish_reading<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
@@ -470,11 +522,11 @@ impl Session {
     }
 
     /// Adds a bag from a notification, right after the last one, with its body if the notification carries it.
-    pub(super) fn append_announced(&mut self, now: Now, seq: Seq, bag: BagHead, found: Found, body: &SealedBody) {
+    pub(super) fn append_announced(&mut self, seq: Seq, bag: BagHead, found: Found, body: SealedBody) {
         self.reading.remember(Mark { seq, signature: bag.signature });
         self.reading.window.append(seq, Some(bag), found);
         if !body.as_bytes().is_empty() {
-            self.reading.window.fill(now.elapsed, seq, Some(body), &self.config);
+            self.reading.window.fill(seq, body);
         }
     }
 }
