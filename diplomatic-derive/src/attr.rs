@@ -103,6 +103,7 @@ pub(crate) enum ShapeKind {
     Entity(LitStr),
     Delete(LitStr),
     Singleton,
+    Flatten,
     /// The attribute says which shape, but not in the right form: that is reported already.
     Unclear,
 }
@@ -113,7 +114,7 @@ pub(crate) struct FieldAttr {
     pub(crate) field: LitStr,
 }
 
-const ON_VARIANT: [&str; 8] = ["type", "was", "overwrites", "entity", "deletes", "singleton", "gid", "pid"];
+const ON_VARIANT: [&str; 9] = ["type", "was", "overwrites", "entity", "deletes", "singleton", "flatten", "gid", "pid"];
 
 impl VariantAttrs {
     pub(crate) fn parse(attrs: &[Attribute], mistakes: &mut Mistakes) -> Self {
@@ -144,6 +145,7 @@ impl VariantAttrs {
                 "entity" => item.text("field", mistakes).map(ShapeKind::Entity),
                 "deletes" => item.text("field", mistakes).map(ShapeKind::Delete),
                 "singleton" => item.flag(mistakes).map(|()| ShapeKind::Singleton),
+                "flatten" => item.flag(mistakes).map(|()| ShapeKind::Flatten),
                 "upcast" => {
                     mistakes.add_spanned(
                         &item,

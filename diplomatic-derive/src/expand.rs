@@ -66,7 +66,7 @@ impl Expansion<'_> {
     fn implementation(&self, events: &[Event<'_>]) -> TokenStream {
         let Self { input, private } = self;
         let ident = input.ident;
-        let types = events.iter().map(|event| self.event_type(event));
+        let types = self.types(events);
         let helpers = events.iter().map(|event| self.helpers(event));
         let draft_arms = if events.is_empty() {
             quote!(match *self {})
@@ -75,7 +75,8 @@ impl Expansion<'_> {
             quote!(match self { #(#arms)* })
         };
         let content_arms = events.iter().map(|event| self.content_arm(event));
-        let delete_arm = self.delete_arm(events);
+        let parts = self.parts(events);
+        let from_delete = self.delete_reader(events);
         quote! {
             #[doc(hidden)]
             #[allow(deprecated)]
@@ -84,7 +85,7 @@ impl Expansion<'_> {
 
                 #[automatically_derived]
                 impl #private::DiplomaticEvent for #ident {
-                    const TYPES: &'static [#private::EventType] = &[#(#types),*];
+                    const TYPES: &'static [#private::EventType] = #types;
 
                     fn to_draft(&self) -> ::core::result::Result<#private::Draft, #private::EncodeEventError> {
                         #draft_arms
@@ -100,17 +101,81 @@ impl Expansion<'_> {
                                 payload: __payload,
                             } => match __type_name {
                                 #(#content_arms)*
-                                _ => ::core::result::Result::Err(#private::DecodeEventError::UnknownType),
+                                _ => {
+                                    #(#parts)*
+                                    ::core::result::Result::Err(#private::DecodeEventError::UnknownType)
+                                }
                             },
-                            #delete_arm
                             #private::Stored::Message(_) => {
                                 ::core::result::Result::Err(#private::DecodeEventError::UnknownType)
                             }
                         }
                     }
+
+                    #from_delete
                 }
             };
         }
+    }
+
+    /// The types of all events, in the order of the variants; those of another enum at the place of its variant.
+    fn types(&self, events: &[Event<'_>]) -> TokenStream {
+        let Self { private, .. } = self;
+        if !events.iter().any(Event::is_flattened) {
+            let types = events.iter().map(|event| self.event_type(event));
+            return quote!(&[#(#types),*]);
+        }
+        let parts: Vec<TokenStream> = events
+            .iter()
+            .map(|event| match event.shape {
+                Shape::Flatten(Field { ty, .. }) => quote!(<#ty as #private::DiplomaticEvent>::TYPES),
+                _ => {
+                    let own = self.event_type(event);
+                    quote!(&[#own])
+                }
+            })
+            .collect();
+        let checks = events.iter().enumerate().filter_map(|(index, event)| {
+            let Shape::Flatten(Field { ty, .. }) = event.shape else { return None };
+            let others = parts.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, part)| part);
+            let (part, span) = (&parts[index], event.variant.attrs.shapes.first()?.name.span());
+            Some(quote_spanned! {span=>
+                const _: () = ::core::assert!(
+                    !<#ty as #private::DiplomaticEvent>::READS_ALL,
+                    "an enum that reads all messages cannot be a part of another"
+                );
+                const _: () = ::core::assert!(
+                    #private::names_differ(#part, &[#(#others),*]),
+                    "a part of this enum has an event type of the same name as another: give one of them another prefix"
+                );
+            })
+        });
+        quote! {{
+            #(#checks)*
+            const PARTS: &[&[#private::EventType]] = &[#(#parts),*];
+            const LEN: usize = #private::count_types(PARTS);
+            const ALL: [#private::EventType; LEN] = #private::join_types(PARTS);
+            &ALL
+        }}
+    }
+
+    /// The statements that try the enums of `flatten` variants.
+    fn parts(&self, events: &[Event<'_>]) -> Vec<TokenStream> {
+        let Self { private, .. } = self;
+        let parts = events.iter().filter_map(|event| {
+            let Shape::Flatten(Field { ty, member, .. }) = event.shape else { return None };
+            let ident = event.variant.ident;
+            Some(quote! {
+                match <#ty as #private::DiplomaticEvent>::from_stored(__stored) {
+                    ::core::result::Result::Ok(__event) => {
+                        return ::core::result::Result::Ok(Self::#ident { #member: __event });
+                    }
+                    ::core::result::Result::Err(#private::DecodeEventError::UnknownType) => {}
+                    ::core::result::Result::Err(__error) => return ::core::result::Result::Err(__error),
+                }
+            })
+        });
+        parts.collect()
     }
 
     fn event_type(&self, event: &Event<'_>) -> TokenStream {
@@ -122,11 +187,12 @@ impl Expansion<'_> {
             Shape::Entity(_) => quote!(Entity),
             Shape::Delete(_) => quote!(Delete),
             Shape::Singleton => quote!(Singleton),
+            Shape::Flatten(_) => unreachable!("its events have types of their own"),
         };
         let key = match &event.shape {
             Shape::Register { key } => key.iter().map(|field| &*field.name).collect(),
             Shape::Entity(field) => vec![&*field.name],
-            Shape::Fact | Shape::Delete(_) | Shape::Singleton => Vec::new(),
+            Shape::Fact | Shape::Delete(_) | Shape::Singleton | Shape::Flatten(_) => Vec::new(),
         };
         let key = (!key.is_empty()).then(|| quote!(.keyed_by(&[#(#key),*])));
         let was: Vec<_> = event.was.iter().flat_map(|was| &was.types).collect();
@@ -138,6 +204,13 @@ impl Expansion<'_> {
     fn draft_arm(&self, event: &Event<'_>) -> TokenStream {
         let Self { private, .. } = self;
         let type_name = &event.type_name;
+        if let Shape::Flatten(field) = event.shape {
+            let pattern = self.pattern(event.variant, &[field]);
+            let Field { ty, binding, .. } = field;
+            return quote! {
+                #pattern => <#ty as #private::DiplomaticEvent>::to_draft(#binding),
+            };
+        }
         if let Shape::Delete(field) = event.shape {
             let pattern = self.pattern(event.variant, &[field]);
             let entity = self.write_entity(field);
@@ -195,7 +268,7 @@ impl Expansion<'_> {
                     })?
                 }
             }
-            Shape::Delete(_) => unreachable!("a delete has no content"),
+            Shape::Delete(_) | Shape::Flatten(_) => unreachable!("it has no content of its own"),
         };
         let payload = if event.payload().is_empty() {
             quote!(#private::nothing())
@@ -223,7 +296,7 @@ impl Expansion<'_> {
         let Event { variant, type_name, .. } = event;
         let ident = variant.ident;
         let entity = match event.shape {
-            Shape::Delete(_) => return TokenStream::new(),
+            Shape::Delete(_) | Shape::Flatten(_) => return TokenStream::new(),
             Shape::Entity(field) => {
                 let member = &field.member;
                 let entity = self.read_entity(field);
@@ -276,24 +349,33 @@ impl Expansion<'_> {
         }
     }
 
-    /// The arm that reads a delete.
-    fn delete_arm(&self, events: &[Event<'_>]) -> TokenStream {
+    /// The function that reads a delete: as every variant that deletes.
+    fn delete_reader(&self, events: &[Event<'_>]) -> TokenStream {
         let Self { private, .. } = self;
-        for event in events {
-            if let Shape::Delete(field) = event.shape {
-                let ident = event.variant.ident;
-                let member = &field.member;
-                let entity = self.read_entity(field);
-                return quote! {
-                    #private::Stored::Delete { entity: __entity } => {
-                        ::core::result::Result::Ok(Self::#ident { #member: #entity })
-                    }
-                };
+        let reads = events.iter().filter_map(|event| {
+            let ident = event.variant.ident;
+            match event.shape {
+                Shape::Delete(field) => {
+                    let member = &field.member;
+                    let entity = self.read_entity(field);
+                    Some(quote!(__events.push(Self::#ident { #member: #entity });))
+                }
+                Shape::Flatten(Field { ty, member, .. }) => Some(quote! {
+                    let __deletes = <#ty as #private::DiplomaticEvent>::from_delete(__entity);
+                    __events.extend(__deletes.into_iter().map(|__event| Self::#ident { #member: __event }));
+                }),
+                _ => None,
             }
+        });
+        let reads: TokenStream = reads.collect();
+        if reads.is_empty() {
+            return TokenStream::new();
         }
         quote! {
-            #private::Stored::Delete { .. } => {
-                ::core::result::Result::Err(#private::DecodeEventError::UnknownType)
+            fn from_delete(__entity: &#private::EntityId) -> ::std::vec::Vec<Self> {
+                let mut __events = ::std::vec::Vec::new();
+                #reads
+                __events
             }
         }
     }

@@ -21,6 +21,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | entity | `entity = "field"` | the event replaces the whole entity whose ID is in the field |
 /// | delete | `deletes = "field"` | deletes the entity whose ID is in the field, and its registers |
 /// | singleton | `singleton` | the latest event counts: one value per account |
+/// | those of another enum | `flatten` | the events of the enum that the variant holds, with their own names and shapes |
 ///
 /// Attributes are written as `#[diplomatic(...)]`, separated by commas. Fields are named in string literals; positional
 /// fields are `"0"`, `"1"` and so on.
@@ -43,7 +44,11 @@ use syn::{DeriveInput, parse_macro_input};
 ///   `EntityId`, that entity is the message's parent, and the register goes when the entity is deleted.
 /// - `entity = "field"`: a whole entity. The field is an `EntityId`. It identifies the message and is not in the payload.
 /// - `deletes = "field"`: a delete. The field is an `EntityId`, and the only one. Deletes carry no type, so an enum has one
-///   such variant for all of its entities.
+///   such variant for all of its entities, or one for each type of IDs (see `diplomatic::entity_id`). With several, a
+///   delete is applied as each of them, and all but one know no such entity.
+/// - `flatten`: the variant holds another event enum and nothing else. Those events have their own names, shapes and
+///   deletes, so that a module owns them, and `check_schema` locks each enum by itself. No two parts may have a type of the
+///   same name.
 /// - `singleton`: one value per account. The variant has at most one field.
 /// - `gid = "field"`: the field, a `String` or an `Option<String>`, is the message's group.
 /// - `pid = "field"`: the field, an `EntityId` or an `Option<EntityId>`, is the message's parent.

@@ -23,20 +23,29 @@ pub(crate) struct Event<'a> {
 /// How a variant becomes a message.
 pub(crate) enum Shape<'a> {
     Fact,
-    Register { key: Vec<&'a Field<'a>> },
+    Register {
+        key: Vec<&'a Field<'a>>,
+    },
     Entity(&'a Field<'a>),
     Delete(&'a Field<'a>),
     Singleton,
+    /// The events of another enum, with their own shapes.
+    Flatten(&'a Field<'a>),
 }
 
 impl<'a> Event<'a> {
     /// The fields that are in the payload.
     pub(crate) fn payload(&self) -> Vec<&'a Field<'a>> {
         let apart = match self.shape {
-            Shape::Entity(field) | Shape::Delete(field) => Some(&field.member),
+            Shape::Entity(field) | Shape::Delete(field) | Shape::Flatten(field) => Some(&field.member),
             Shape::Fact | Shape::Register { .. } | Shape::Singleton => None,
         };
         self.variant.fields.iter().filter(|field| Some(&field.member) != apart).collect()
+    }
+
+    /// Tells whether it stands for the events of another enum.
+    pub(crate) const fn is_flattened(&self) -> bool {
+        matches!(self.shape, Shape::Flatten(_))
     }
 
     /// Tells whether the payload is a map of names. A singleton is its one field, bare.
@@ -156,6 +165,26 @@ fn shape<'a>(variant: &'a Variant<'a>, mistakes: &mut Mistakes) -> Option<Shape<
             }
             Some(Shape::Singleton)
         }
+        ShapeKind::Flatten => {
+            if let Some(type_name) = &variant.attrs.type_name {
+                mistakes.add(
+                    type_name.span(),
+                    "the events of the enum in a `flatten` variant have the names of their own types: remove `type`",
+                );
+            }
+            let [field] = &variant.fields[..] else {
+                mistakes.add(
+                    name.span(),
+                    format_args!(
+                        "`flatten` stands on a variant that holds another event enum and nothing else: write \
+                         `{}(OtherEvent)`",
+                        variant.ident
+                    ),
+                );
+                return None;
+            };
+            Some(Shape::Flatten(field))
+        }
         ShapeKind::Unclear => None,
     }
 }
@@ -228,6 +257,7 @@ fn beside<'a>(variant: &'a Variant<'a>, attr: Option<&FieldAttr>, mistakes: &mut
     let bare = variant.attrs.shapes.first().and_then(|shape| match shape.kind {
         ShapeKind::Singleton => Some("a singleton is one bare value"),
         ShapeKind::Delete(_) => Some("a delete carries nothing but the entity"),
+        ShapeKind::Flatten => Some("a `flatten` variant stands for the events of another enum"),
         ShapeKind::Register(_) | ShapeKind::Entity(_) | ShapeKind::Unclear => None,
     });
     if let Some(bare) = bare {
@@ -238,6 +268,14 @@ fn beside<'a>(variant: &'a Variant<'a>, attr: Option<&FieldAttr>, mistakes: &mut
 
 /// A delete is written without its type, so it has no old one either.
 fn was_is_written(event: &Event<'_>, mistakes: &mut Mistakes) {
+    if event.is_flattened() {
+        for was in event.was {
+            mistakes.add(
+                was.name.span(),
+                "the events of the enum in a `flatten` variant have the names of their own types: put `was` there",
+            );
+        }
+    }
     if let Shape::Delete(_) = event.shape {
         for was in event.was {
             mistakes.add(
@@ -253,7 +291,7 @@ fn was_is_written(event: &Event<'_>, mistakes: &mut Mistakes) {
 
 fn names_differ(events: &[Event<'_>], mistakes: &mut Mistakes) {
     let mut seen = HashMap::new();
-    for Event { variant, type_name, .. } in events {
+    for Event { variant, type_name, .. } in events.iter().filter(|event| !event.is_flattened()) {
         let Some(before) = seen.insert(type_name, variant.ident) else { continue };
         let span: Span = variant.attrs.type_name.as_ref().map_or_else(|| variant.ident.span(), LitStr::span);
         mistakes.add(
@@ -295,19 +333,21 @@ fn names_differ(events: &[Event<'_>], mistakes: &mut Mistakes) {
     }
 }
 
+/// A delete is written without its type, so it is every variant that deletes. Only the types of their IDs tell those apart.
 fn deletes_differ(events: &[Event<'_>], mistakes: &mut Mistakes) {
-    let mut deletes = events.iter().filter(|event| matches!(event.shape, Shape::Delete(_)));
-    let Some(first) = deletes.next() else { return };
-    for other in deletes {
-        let Some(attr) = other.variant.attrs.shapes.first() else { continue };
-        mistakes.add(
-            attr.name.span(),
-            format_args!(
-                "the deletes `{}` and `{}` cannot be told apart, for a delete is written without its type: use one \
-                 delete variant for all entities",
-                first.variant.ident, other.variant.ident
-            ),
-        );
+    let mut seen: HashMap<String, &Ident> = HashMap::new();
+    for event in events {
+        let (Shape::Delete(field), Some(attr)) = (&event.shape, event.variant.attrs.shapes.first()) else { continue };
+        if let Some(first) = seen.insert(field.ty.to_string(), event.variant.ident) {
+            mistakes.add(
+                attr.name.span(),
+                format_args!(
+                    "the deletes `{first}` and `{}` cannot be told apart, for a delete is written without its type: use \
+                     one delete variant for all entities, or give each kind of entity an ID type by `entity_id!`",
+                    event.variant.ident
+                ),
+            );
+        }
     }
 }
 

@@ -27,6 +27,13 @@ pub trait DiplomaticEvent: Sized + Send + Sync + 'static {
     /// [`EncodeEventError`] if a field cannot be serialized.
     fn to_draft(&self) -> Result<Draft, EncodeEventError>;
 
+    /// Returns the events that the delete of an entity is. A delete is stored without its type, so there is one for each
+    /// variant that deletes, and none if there is no such variant. They are applied one after another.
+    fn from_delete(entity: &EntityId) -> Vec<Self> {
+        let _ = entity;
+        Vec::new()
+    }
+
     /// Reads an event back.
     ///
     /// # Errors
@@ -149,11 +156,6 @@ pub enum Stored<'a> {
         entity: &'a EntityId,
         /// The fields, as one MessagePack value; nil where the message has none.
         payload: &'a [u8],
-    },
-    /// A tombstone.
-    Delete {
-        /// The deleted entity.
-        entity: &'a EntityId,
     },
     /// A whole message, for an enum that [reads all messages](DiplomaticEvent::READS_ALL).
     #[doc(hidden)]

@@ -244,6 +244,44 @@ pub use device::{Batch, Device, DeviceConfig, DeviceLink, DeviceReader, EmitErro
 /// # Ok::<_, DecodeEventError>(())
 /// ```
 ///
+/// An enum whose parts are other enums, and that deletes entities of two kinds:
+///
+/// ```
+/// use diplomatic::event::EncodeEventError;
+/// use diplomatic::{DiplomaticEvent, EntityId, Timestamp, entity_id};
+///
+/// entity_id!(pub struct NoteId;);
+/// entity_id!(pub struct TagId;);
+///
+/// // A module owns its events, with a prefix and deletes of their own.
+/// #[derive(DiplomaticEvent)]
+/// #[diplomatic(prefix = "tag")]
+/// enum TagEvent {
+///     Added { name: String },
+///     #[diplomatic(deletes = "tag")]
+///     Removed { tag: TagId },
+/// }
+///
+/// #[derive(DiplomaticEvent)]
+/// #[diplomatic(prefix = "note")]
+/// enum Event {
+///     #[diplomatic(entity = "note")]
+///     Written { note: NoteId, text: String },
+///     #[diplomatic(deletes = "note")]
+///     Removed { note: NoteId },
+///     #[diplomatic(flatten)]
+///     Tag(TagEvent),
+/// }
+///
+/// let names: Vec<_> = Event::TYPES.iter().map(|known| known.name).collect();
+/// assert_eq!(names, ["note.written", "note.removed", "tag.added", "tag.removed"]);
+/// let added = TagEvent::Added { name: "home".into() };
+/// assert_eq!(added.to_draft()?, Event::Tag(added).to_draft()?);
+/// // A delete is stored without its type, so it is applied as each of them.
+/// assert_eq!(Event::from_delete(&EntityId::new(b"homehome", Timestamp::EPOCH)).len(), 2);
+/// # Ok::<_, EncodeEventError>(())
+/// ```
+///
 /// # Reference
 ///
 #[cfg(feature = "derive")]

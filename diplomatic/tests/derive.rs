@@ -114,7 +114,10 @@ fn assert_round_trip<E: DiplomaticEvent + Debug + PartialEq>(event: &E) {
     let draft = event.to_draft().expect("the event is plain data");
     let stored = match &draft {
         Draft::Content { type_name, payload, .. } => Stored::Content { type_name, entity: &entity, payload },
-        Draft::Delete { entity } => Stored::Delete { entity },
+        Draft::Delete { entity } => {
+            assert_eq!(E::from_delete(entity).iter().collect::<Vec<_>>(), [event]);
+            return;
+        }
         Draft::Bare { .. } => panic!("a derived event is of a type"),
     };
     assert_eq!(E::from_stored(stored).as_ref(), Ok(event));
@@ -271,7 +274,7 @@ fn entity_is_named_by_its_field_which_is_not_in_the_payload() {
 fn delete_is_a_tombstone_for_its_field() {
     let removed = TodoEvent::Removed { todo: milk() };
     assert_eq!(removed.to_draft().ok(), Some(Draft::Delete { entity: milk() }));
-    assert_eq!(TodoEvent::from_stored(Stored::Delete { entity: &milk() }), Ok(removed));
+    assert_eq!(TodoEvent::from_delete(&milk()), [removed]);
 }
 
 #[test]
@@ -304,7 +307,7 @@ fn delete_without_a_variant_for_it_is_unknown() {
         Opened,
     }
 
-    assert_eq!(Event::from_stored(Stored::Delete { entity: &milk() }), Err(DecodeEventError::UnknownType));
+    assert_eq!(Event::from_delete(&milk()), []);
     assert_round_trip(&Event::Opened);
 }
 
@@ -709,5 +712,160 @@ fn nothing_needs_to_be_in_scope() {
         bare::Event::Gone(milk()),
     ] {
         assert_round_trip(&event);
+    }
+}
+
+mod parts {
+    use diplomatic::event::Shape;
+    use diplomatic::{Backing, Device, Meta, Reducer, Seed, Timestamp, entity_id};
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+
+    entity_id!(
+        pub(super) struct TodoId;
+    );
+    entity_id!(
+        pub(super) struct ListId;
+    );
+
+    #[derive(Debug, Clone, PartialEq, DiplomaticEvent)]
+    #[diplomatic(prefix = "todo")]
+    enum Todo {
+        #[diplomatic(pid = "list")]
+        Added { list: Option<ListId>, title: String },
+        #[diplomatic(overwrites = "todo")]
+        Renamed { todo: TodoId, title: String },
+        #[diplomatic(entity = "list")]
+        Listed { list: ListId, name: String },
+        #[diplomatic(deletes = "todo")]
+        Removed { todo: TodoId },
+        #[diplomatic(deletes = "list")]
+        ListRemoved { list: ListId },
+    }
+
+    #[derive(Debug, Clone, PartialEq, DiplomaticEvent)]
+    #[diplomatic(prefix = "plugin")]
+    enum Plugin {
+        #[diplomatic(singleton)]
+        Colour(String),
+        Noted {
+            text: String,
+        },
+        #[diplomatic(deletes = "0")]
+        Dropped(EntityId),
+    }
+
+    #[derive(Debug, Clone, PartialEq, DiplomaticEvent)]
+    #[diplomatic(prefix = "app")]
+    enum App {
+        Opened,
+        #[diplomatic(flatten)]
+        Todo(Todo),
+        #[diplomatic(flatten)]
+        Plugin {
+            event: Plugin,
+        },
+    }
+
+    #[test]
+    fn each_part_keeps_its_names_shapes_and_deletes() {
+        let names: Vec<_> = App::TYPES.iter().map(|known| known.name).collect();
+        let todos = ["todo.added", "todo.renamed", "todo.listed", "todo.removed", "todo.list_removed"];
+        assert_eq!(names[0], "app.opened");
+        assert_eq!(names[1..6], todos);
+        assert_eq!(names[6..], ["plugin.colour", "plugin.noted", "plugin.dropped"]);
+        assert_eq!(App::TYPES[2].shape, Shape::Register);
+        let renamed = Todo::Renamed { todo: milk().into(), title: "oat milk".into() };
+        assert_eq!(App::Todo(renamed.clone()).to_draft().unwrap(), renamed.to_draft().unwrap());
+        assert_round_trip(&App::Todo(renamed));
+        assert_round_trip(&App::Plugin { event: Plugin::Colour("red".into()) });
+        assert_round_trip(&App::Opened);
+        let deletes = [
+            App::Todo(Todo::Removed { todo: milk().into() }),
+            App::Todo(Todo::ListRemoved { list: milk().into() }),
+            App::Plugin { event: Plugin::Dropped(milk()) },
+        ];
+        assert_eq!(App::from_delete(&milk()), deletes);
+        assert_eq!(read::<App>("todo.invented", &[0xc0]), Err(DecodeEventError::UnknownType));
+        assert!(matches!(read::<App>("todo.added", &[0xc0]), Err(DecodeEventError::Payload { .. })));
+    }
+
+    #[test]
+    fn an_id_type_stands_where_an_id_does_and_hangs_on_its_entity() {
+        let added = content(&Todo::Added { list: Some(milk().into()), title: "milk".into() });
+        assert_eq!(added.parent, Some(milk()));
+        assert_eq!(content(&Todo::Added { list: None, title: "milk".into() }).parent, None);
+        assert_eq!(content(&Todo::Renamed { todo: milk().into(), title: "milk".into() }).parent, Some(milk()));
+        let listed = content(&Todo::Listed { list: milk().into(), name: "home".into() });
+        assert_eq!(listed.target, Target::Entity(milk()));
+        let keyed = std::collections::BTreeMap::from([(TodoId(milk()), 1)]);
+        let text = serde_json::to_string(&keyed).unwrap();
+        assert_eq!(text, format!("{{\"{}\":1}}", milk()));
+        assert_eq!(serde_json::from_str::<std::collections::BTreeMap<TodoId, u8>>(&text).unwrap(), keyed);
+        assert_eq!(milk().to_string().parse::<TodoId>().unwrap(), TodoId(milk()));
+        assert_eq!(pack(&TodoId(milk())), pack(&milk()));
+    }
+
+    #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+    struct State {
+        todos: std::collections::BTreeMap<TodoId, (Option<ListId>, String)>,
+        lists: std::collections::BTreeMap<ListId, String>,
+        notes: std::collections::BTreeMap<EntityId, String>,
+    }
+
+    impl Reducer for State {
+        type Event = App;
+
+        fn apply(&mut self, event: App, at: &Meta) {
+            match event {
+                App::Todo(Todo::Added { list, title }) => {
+                    self.todos.insert(at.entity.clone().into(), (list, title));
+                }
+                App::Todo(Todo::Renamed { todo, title }) => {
+                    if let Some(todo) = self.todos.get_mut(&todo) {
+                        todo.1 = title;
+                    }
+                }
+                App::Todo(Todo::Listed { list, name }) => drop(self.lists.insert(list, name)),
+                App::Todo(Todo::Removed { todo }) => drop(self.todos.remove(&todo)),
+                App::Todo(Todo::ListRemoved { list }) => {
+                    self.lists.remove(&list);
+                    self.todos.retain(|_, todo| todo.0.as_ref() != Some(&list));
+                }
+                App::Plugin { event: Plugin::Noted { text } } => drop(self.notes.insert(at.entity.clone(), text)),
+                App::Plugin { event: Plugin::Dropped(note) } => drop(self.notes.remove(&note)),
+                App::Opened | App::Plugin { .. } => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_delete_is_applied_as_each_variant_that_deletes() {
+        let now = Timestamp::from_millis(1_764_000_000_000);
+        let backing = Backing::memory();
+        let open =
+            || Device::<State>::open(backing.clone(), &Seed::from_bytes([7; 32]), StdRng::seed_from_u64(1)).unwrap();
+        let mut device = open();
+        let home = ListId(EntityId::new(b"the home", now));
+        device.emit(now, &App::Todo(Todo::Listed { list: home.clone(), name: "home".into() })).unwrap();
+        let added = |list: Option<&ListId>| App::Todo(Todo::Added { list: list.cloned(), title: "milk".into() });
+        device.emit(now, &added(Some(&home))).unwrap();
+        let milk = TodoId(device.emit(now, &added(None)).unwrap());
+        let note = device.emit(now, &App::Plugin { event: Plugin::Noted { text: "a".into() } }).unwrap();
+        let full = device.read(Clone::clone);
+        device.emit(now, &App::Todo(Todo::ListRemoved { list: home })).unwrap();
+        device.read(|state| assert_eq!((state.todos.len(), state.lists.len(), state.notes.len()), (1, 0, 1)));
+        device.emit(now, &App::Todo(Todo::Removed { todo: milk })).unwrap();
+        device.emit(now, &App::Plugin { event: Plugin::Dropped(note) }).unwrap();
+        assert_eq!(device.read(Clone::clone), State::default());
+        drop(device);
+        let mut device = open();
+        assert_eq!(device.read(Clone::clone), State::default());
+        for _ in 0..3 {
+            device.undo(now).unwrap();
+        }
+        assert_eq!(device.read(Clone::clone), full);
     }
 }

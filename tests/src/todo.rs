@@ -131,7 +131,7 @@ fn event_of(message: &Message) -> Option<Event> {
     let entity = message.head().entity();
     let stored = match (message.body(), entity.singleton_type()) {
         (None, _) if entity.is_derived() => return None,
-        (None, _) => Stored::Delete { entity },
+        (None, _) => return Event::from_delete(entity).pop(),
         (Some(payload), Some(type_name)) => Stored::Content { type_name, entity, payload },
         (Some(body), None) => {
             let EntityBody { type_name, payload, .. } = EntityBody::decode(body).ok()?;

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{DiplomaticEvent, Stored};
-use crate::fold::{Item, Unread, delete_is_event, read_event};
+use crate::event::DiplomaticEvent;
+use crate::fold::{Events, Item, Unread, delete_is_event, read_delete};
 use crate::log::{LogError, LogWriter, Winner};
 use crate::order::Position;
 use crate::reducer::Meta;
@@ -28,7 +28,7 @@ pub(super) enum Extent {
 /// A root that is made anew.
 pub(super) struct Anew<E> {
     /// The event that takes the root out of the state, and its metadata; `None` if the new events come last.
-    pub(super) delete: Option<(E, Meta)>,
+    pub(super) delete: Option<(Events<E>, Meta)>,
     /// What is applied then, in total order.
     pub(super) items: Vec<Item<E>>,
 }
@@ -98,11 +98,11 @@ fn items_of<E: DiplomaticEvent>(
 }
 
 /// Returns the event that deletes a root.
-fn delete_of<E: DiplomaticEvent>(root: &EntityId, items: &[Item<E>]) -> Option<(E, Meta)> {
+fn delete_of<E: DiplomaticEvent>(root: &EntityId, items: &[Item<E>]) -> Option<(Events<E>, Meta)> {
     if !delete_is_event::<E>(root) {
         return None;
     }
-    let event = read_event(Stored::Delete { entity: root }).ok()?;
+    let events = Events::Deletes(read_delete(root).ok()?);
     let changed = items.first().map_or_else(|| root.created(), |item| item.position.changed);
-    Some((event, Meta::new(root.clone(), changed, "")))
+    Some((events, Meta::new(root.clone(), changed, "")))
 }

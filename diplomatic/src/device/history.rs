@@ -54,7 +54,7 @@ pub struct HistoryEntry<E> {
 pub enum Happened<E> {
     /// An event of this build.
     Event(E),
-    /// A delete that is not an event, such as that of a register.
+    /// A delete that is not an event, such as that of a register, or that several variants stand for.
     Deleted,
     /// A message of a type that this build does not know.
     Unknown {
@@ -153,8 +153,8 @@ impl<R: Reducer> Device<R> {
         let StoredMessage { position, message, origin } = stored;
         let (what, event_type) = match Reading::<R::Event>::of_any_kind(&message) {
             Reading::Event { event, event_type } => (Happened::Event(event), event_type),
-            Reading::Delete { event } => (Happened::Event(event), ""),
-            Reading::SilentDelete | Reading::OwnKind => (Happened::Deleted, ""),
+            Reading::Delete { mut events } if events.len() == 1 => (Happened::Event(events.remove(0)), ""),
+            Reading::Delete { .. } | Reading::SilentDelete | Reading::OwnKind => (Happened::Deleted, ""),
             Reading::Unknown { type_name } => (Happened::Unknown { type_name }, ""),
             Reading::Unfit { reason } => (Happened::Unreadable { reason }, ""),
         };

@@ -121,7 +121,7 @@ impl<R: Reducer> Device<R> {
             let Some(differences) = differences(reader, restore)? else { return Ok(None) };
             let mut reversion = Reversion::default();
             for Difference { entity, then, .. } in differences {
-                reversion.want(reader, entity, then)?;
+                reversion.want(reader, entity, then, None)?;
             }
             reversion.complete(reader)?;
             Ok(Some(reversion))

@@ -31,6 +31,8 @@ struct Target {
     version: Version,
     /// Whether it counts already, and is only written again to stand after another.
     is_moved: bool,
+    /// If nothing is to be there: the registers that were written after this go, too.
+    since: Option<Position>,
 }
 
 /// What was written.
@@ -42,19 +44,21 @@ pub(super) struct Written {
 }
 
 impl Reversion {
-    /// Wants the version that a message is, or nothing, for an entity.
+    /// Wants the version that a message is, or nothing, for an entity. If there is nothing, the entity goes with its registers
+    /// that were written after `since`.
     pub(super) fn want(
         &mut self,
         reader: &LogReader<'_>,
         entity: EntityId,
         wanted: Option<StoredMessage>,
+        since: Option<Position>,
     ) -> Result<(), LogError> {
         let version = match &wanted {
             Some(stored) => reader.version_at(&stored.position)?,
             None => None,
         };
         let message = wanted.filter(|stored| !stored.message.head().is_delete());
-        self.targets.insert(entity, Target { message, version, is_moved: false });
+        self.targets.insert(entity, Target { message, version, is_moved: false, since });
         Ok(())
     }
 
@@ -66,16 +70,14 @@ impl Reversion {
     pub(super) fn complete(&mut self, reader: &LogReader<'_>) -> Result<(), LogError> {
         let mut comes_back: HashSet<EntityId> = HashSet::new();
         let mut from: Option<Position> = None;
-        let deleted: Vec<EntityId> = self
-            .targets
-            .iter()
-            .filter(|(_, target)| target.message.is_none())
-            .map(|(entity, _)| entity.clone())
-            .collect();
-        for parent in deleted {
-            for register in reader.registers_of(&parent)? {
-                let target = Target { message: None, version: None, is_moved: false };
-                self.targets.entry(register).or_insert(target);
+        let deleted = self.targets.iter().filter(|(_, target)| target.message.is_none());
+        let deleted: Vec<_> = deleted.filter_map(|(entity, target)| Some((entity.clone(), target.since?))).collect();
+        for (parent, since) in deleted {
+            for (register, position) in reader.registers_of(&parent)? {
+                if reader.version_at(&position)?.is_some_and(|version| version > since) {
+                    let target = Target { message: None, version: None, is_moved: false, since: None };
+                    self.targets.entry(register).or_insert(target);
+                }
             }
         }
         for (entity, target) in &self.targets {
@@ -109,7 +111,7 @@ impl Reversion {
                     moved.insert(entity.clone());
                     let version = reader.version_at(&stored.position)?;
                     let entity = entity.clone();
-                    self.targets.insert(entity, Target { message: Some(stored), version, is_moved: true });
+                    self.targets.insert(entity, Target { message: Some(stored), version, is_moved: true, since: None });
                 }
             }
         }
@@ -120,7 +122,7 @@ impl Reversion {
     pub(super) fn write(self, writer: &mut LogWriter<'_>, clock: Clock, now: Timestamp) -> Result<Written, EmitError> {
         let mut emission = Emission::new(clock, now, self.targets.len());
         let (mut contents, mut deletes, mut marks) = (Vec::new(), Vec::new(), HashMap::new());
-        for (entity, Target { message, version, is_moved }) in self.targets {
+        for (entity, Target { message, version, is_moved, since: _ }) in self.targets {
             marks.insert(entity.clone(), (version, is_moved));
             match message {
                 Some(stored) => contents.push(stored),

@@ -277,7 +277,7 @@ fn reversion(reader: &LogReader<'_>, messages: &[Position]) -> Result<(Reversion
     for (entity, first, last) in spans {
         if counts_for(reader, &entity, &last)? {
             let before = reader.version_before(&entity, &first)?;
-            reversion.want(reader, entity, before)?;
+            reversion.want(reader, entity, before, Some(first))?;
         } else {
             kept.push(entity);
         }

@@ -17,13 +17,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(crate) use compute::Taken;
 pub(crate) use compute::{Cadence, Computed, compute};
 pub(crate) use reading::Reading;
-#[cfg(any(feature = "store", feature = "testing"))]
+#[cfg(feature = "testing")]
 pub(crate) use reading::read_event;
 #[cfg(feature = "store")]
-pub(crate) use reading::{delete_is_event, event_type};
+pub(crate) use reading::{delete_is_event, event_type, read_delete};
 #[cfg(feature = "store")]
 pub(crate) use root::root_of;
-pub(crate) use source::{Item, Kept, Source};
+pub(crate) use source::{Events, Item, Kept, Source};
 pub(crate) use unread::UnreadEntry;
 #[cfg(feature = "testing")]
 pub(crate) use unread::window;
@@ -32,9 +32,13 @@ pub use unread::{Quarantined, Unread};
 use crate::reducer::{Meta, Reducer};
 use crate::standard::Message;
 
-/// Applies an event. The error is what a reducer that panicked said; the state is broken then.
-pub(crate) fn apply<R: Reducer>(state: &mut R, event: R::Event, meta: &Meta) -> Result<(), String> {
-    catch_unwind(AssertUnwindSafe(|| state.apply(event, meta))).map_err(|panic| panic_text("the reducer", &*panic))
+/// Applies a message. The error is what a reducer that panicked said; the state is broken then.
+pub(crate) fn apply<R: Reducer>(state: &mut R, events: Events<R::Event>, meta: &Meta) -> Result<(), String> {
+    catch_unwind(AssertUnwindSafe(|| match events {
+        Events::One(event) => state.apply(event, meta),
+        Events::Deletes(events) => events.into_iter().for_each(|event| state.apply(event, meta)),
+    }))
+    .map_err(|panic| panic_text("the reducer", &*panic))
 }
 
 /// Returns about how many bytes a message takes when it is read.

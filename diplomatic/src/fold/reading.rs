@@ -14,7 +14,8 @@ pub(crate) enum Reading<E> {
         event_type: &'static str,
     },
     Delete {
-        event: E,
+        /// One for each variant that deletes.
+        events: Vec<E>,
     },
     /// A delete that no event stands for: that of a register or singleton, or any if the enum has no such variant.
     SilentDelete,
@@ -44,9 +45,9 @@ impl<E: DiplomaticEvent> Reading<E> {
         let entity = message.head().entity();
         match Content::of(message) {
             Content::Delete if !delete_is_event::<E>(entity) => Self::SilentDelete,
-            Content::Delete => match read_event(Stored::Delete { entity }) {
-                Ok(event) => Self::Delete { event },
-                Err(error) => Self::Unfit { reason: error.to_string() },
+            Content::Delete => match read_delete(entity) {
+                Ok(events) => Self::Delete { events },
+                Err(reason) => Self::Unfit { reason },
             },
             Content::Typed { type_name, payload, .. } => {
                 let stored = Stored::Content { type_name, entity, payload };
@@ -74,7 +75,7 @@ impl<E: DiplomaticEvent> Reading<E> {
     /// Reads a message for an enum that reads all.
     fn of_any(message: &Message) -> Self {
         match read_event(Stored::Message(message)) {
-            Ok(event) if message.head().is_delete() => Self::Delete { event },
+            Ok(event) if message.head().is_delete() => Self::Delete { events: vec![event] },
             Ok(event) => Self::Event { event, event_type: "" },
             Err(error) => Self::Unfit { reason: error.to_string() },
         }
@@ -86,10 +87,15 @@ pub(crate) fn read_event<E: DiplomaticEvent>(stored: Stored<'_>) -> Result<E, De
     catch_unwind(AssertUnwindSafe(|| E::from_stored(stored))).unwrap_or_else(|panic| {
         let type_name = match stored {
             Stored::Content { type_name, .. } => event_type::<E>(type_name).map_or("", |known| known.name),
-            Stored::Delete { .. } | Stored::Message(_) => "",
+            Stored::Message(_) => "",
         };
         Err(DecodeEventError::Payload { type_name, reason: panic_text("reading it", &*panic) })
     })
+}
+
+/// Reads a delete; the error is what the app's code said when it panicked.
+pub(crate) fn read_delete<E: DiplomaticEvent>(entity: &EntityId) -> Result<Vec<E>, String> {
+    catch_unwind(AssertUnwindSafe(|| E::from_delete(entity))).map_err(|panic| panic_text("reading it", &*panic))
 }
 
 pub(crate) fn event_type<E: DiplomaticEvent>(type_name: &str) -> Option<&'static EventType> {

@@ -66,21 +66,28 @@ impl<E> Item<E> {
     }
 
     /// Takes the event out, with what is known of it beside its fields.
-    pub(crate) fn into_event(self) -> Option<(E, Meta)> {
-        self.consume().map(|(event, meta, _)| (event, meta))
+    pub(crate) fn into_event(self) -> Option<(Events<E>, Meta)> {
+        self.consume().map(|(events, meta, _)| (events, meta))
     }
 
     /// Takes the event out like [`into_event`](Self::into_event), and keeps what it was read from.
-    pub(crate) fn consume(self) -> Option<(E, Meta, Consumed)> {
+    pub(crate) fn consume(self) -> Option<(Events<E>, Meta, Consumed)> {
         let Self { position, reading, root, message } = self;
-        let (event, event_type) = match reading {
-            Reading::Event { event, event_type } => (event, event_type),
-            Reading::Delete { event } => (event, ""),
+        let (events, event_type) = match reading {
+            Reading::Event { event, event_type } => (Events::One(event), event_type),
+            Reading::Delete { events } => (Events::Deletes(events), ""),
             _ => return None,
         };
         let meta = Meta::of(message.head().entity().clone(), position, event_type);
-        Some((event, meta, Consumed { message, root }))
+        Some((events, meta, Consumed { message, root }))
     }
+}
+
+/// What a message is applied as.
+pub(crate) enum Events<E> {
+    One(E),
+    /// A delete, as each of the variants that delete.
+    Deletes(Vec<E>),
 }
 
 /// A message whose event was applied.

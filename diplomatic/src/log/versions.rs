@@ -82,8 +82,8 @@ impl LogReader<'_> {
         }
     }
 
-    /// Returns the registers that are there and whose parent an entity is.
-    pub(crate) fn registers_of(&self, parent: &EntityId) -> Result<Vec<EntityId>, LogError> {
+    /// Returns the registers that are there and whose parent an entity is, and where what counts for each is.
+    pub(crate) fn registers_of(&self, parent: &EntityId) -> Result<Vec<(EntityId, Position)>, LogError> {
         let table = self.transaction.open_table(tables::REGISTERS)?;
         let parent_key = self.vault.entity_key(parent);
         let (first, last) = (register_key(&parent_key, &[0; 32]), register_key(&parent_key, &[0xff; 32]));
@@ -96,7 +96,7 @@ impl LogReader<'_> {
             let Some(stored) = self.message(&winner.position)? else { continue };
             // Under another parent it may stand if it was deleted in between.
             if Content::of(&stored.message).parent() == Some(parent) {
-                registers.push(register);
+                registers.push((register, winner.position));
             }
         }
         Ok(registers)

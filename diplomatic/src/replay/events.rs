@@ -10,7 +10,7 @@ use super::entries::{Entries, Entry};
 use super::fetch::{Fetched, Vaults};
 use super::{Damage, Replay, ReplayError};
 use crate::event::DiplomaticEvent;
-use crate::fold::{Item, Unread};
+use crate::fold::{self, Item, Unread};
 use crate::order::Position;
 use crate::reducer::Meta;
 use crate::standard::Message;
@@ -109,12 +109,15 @@ pub struct Replayed<E> {
 pub struct Events<'a, F, E> {
     walk: Walk<'a, F>,
     batch: vec::IntoIter<(usize, Result<Item<E>, Damage>)>,
+    /// The other events that the last delete is.
+    more: vec::IntoIter<Replayed<E>>,
     unread: Unread,
 }
 
 impl<'a, F: Read + Seek, E: DiplomaticEvent> Events<'a, F, E> {
     pub(super) fn new(replay: &'a mut Replay<F>, which: Which, left: Range<usize>) -> Self {
-        Self { walk: replay.walk(which, left), batch: Vec::new().into_iter(), unread: Unread::default() }
+        let (batch, more) = (Vec::new().into_iter(), Vec::new().into_iter());
+        Self { walk: replay.walk(which, left), batch, more, unread: Unread::default() }
     }
 
     /// Returns the skipped messages so far.
@@ -127,12 +130,19 @@ impl<'a, F: Read + Seek, E: DiplomaticEvent> Events<'a, F, E> {
         if let Some(entry) = item.unread() {
             self.unread.note(position, entry);
         }
-        let (event, meta) = item.into_event()?;
+        let (events, meta) = item.into_event()?;
         let counts = match self.walk.which {
             Which::All => self.walk.entries.counts_among(place, self.walk.entries.as_slice().len()),
             Which::CountingAmong(_) => true,
         };
-        Some(Replayed { event, meta, position, counts })
+        match events {
+            fold::Events::One(event) => Some(Replayed { event, meta, position, counts }),
+            fold::Events::Deletes(events) => {
+                let replayed = |event| Replayed { event, meta: meta.clone(), position, counts };
+                self.more = events.into_iter().map(replayed).collect::<Vec<_>>().into_iter();
+                self.more.next()
+            }
+        }
     }
 }
 
@@ -140,6 +150,9 @@ impl<F: Read + Seek, E: DiplomaticEvent> Iterator for Events<'_, F, E> {
     type Item = Result<Replayed<E>, ReplayError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(replayed) = self.more.next() {
+            return Some(Ok(replayed));
+        }
         loop {
             match self.batch.next() {
                 Some((place, Ok(read))) => {

@@ -72,7 +72,8 @@ type Maker<'a, E> = dyn FnMut(&[EntityId], &mut Dice) -> Arc<E> + 'a;
 ///
 /// Histories contain late arrivals, ties, overwritten and deleted events, tombstones of registers, entities that come
 /// back, types of later builds, batches of all sizes, emits, snapshots and restarts. Each promise is checked on its own.
-/// In addition, each history is replayed on a device, whose state must equal the result of sorting and folding.
+/// In addition, each history is replayed on a device, whose state must equal the result of sorting and folding, also after
+/// what it emits was undone and redone.
 ///
 /// # Panics
 ///

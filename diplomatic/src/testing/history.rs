@@ -1,6 +1,6 @@
 //! Histories: the steps of a test on one device.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use super::laws::{self, Broken, Law};
 use super::model::{self, DAWN};
 use super::quiet::quietly;
 use super::{code, diff};
-use crate::device::{Device, DeviceConfig, EmitError};
+use crate::device::{Device, DeviceConfig, EmitError, UndoError, Undone};
 use crate::fold::panic_text;
 use crate::log::Backing;
 use crate::order::Position;
 use crate::reducer::Reducer;
-use crate::standard::{Body, EntityBody, EntityId, Label, Message, Seed, Seq};
+use crate::standard::{Body, EntityBody, EntityId, Label, Message, Seed, Seq, Timestamp};
 use crate::sync::{Arrival, Received, SyncLog};
 
 /// A time in a history: a changed-at in milliseconds since its beginning, and a counter. On a tie, the messages' hashes
@@ -314,10 +314,55 @@ impl<R: Reducer + PartialEq + Debug> Subject<R> {
             }
             Err(error) => return Err(Broken { law: Law::Unclear, details: format!("an event was refused: {error}") }),
         }
+        let before = self.contents();
+        self.take_up_emitted();
+        self.compare("after an event was emitted")?;
+        let after = self.contents();
+        self.go(now, Device::undo, &before, "after an event was emitted and undone")?;
+        self.go(now, Device::redo, &after, "after an event was emitted, undone and redone")
+    }
+
+    /// Undoes or redoes what was emitted last, and checks that what counts is as it was.
+    fn go(
+        &mut self,
+        now: Timestamp,
+        way: fn(&mut Device<R>, Timestamp) -> Result<Undone, UndoError>,
+        expected: &BTreeMap<EntityId, Vec<u8>>,
+        when: &str,
+    ) -> Result<(), Broken> {
+        match way(self.device(), now) {
+            Ok(_) => {}
+            Err(UndoError::Emit(EmitError::Panicked { reason })) => {
+                return Err(Broken { law: Law::Harmless, details: format!("{when}, {reason}") });
+            }
+            Err(error) => return Err(Broken { law: Law::Undo, details: format!("{when}: {error}") }),
+        }
+        self.take_up_emitted();
+        self.compare(when)?;
+        let found = self.contents();
+        if found == *expected {
+            return Ok(());
+        }
+        let details = format!("{when}, what was there (-) and what is (+):\n{}", diff::diff(expected, &found));
+        Err(Broken { law: Law::Undo, details })
+    }
+
+    /// Returns what counts for each entity; nothing for those that are deleted.
+    fn contents(&self) -> BTreeMap<EntityId, Vec<u8>> {
+        let mut latest: BTreeMap<&EntityId, &Message> = BTreeMap::new();
+        for message in &self.stored {
+            let counts = latest.entry(message.head().entity()).or_insert(message);
+            if Position::of(counts.head()) < Position::of(message.head()) {
+                *counts = message;
+            }
+        }
+        latest.into_iter().filter_map(|(entity, last)| Some((entity.clone(), last.body()?.to_vec()))).collect()
+    }
+
+    fn take_up_emitted(&mut self) {
         let known: HashSet<_> = self.stored.iter().map(|message| message.head().hash()).collect();
         let all = self.device().stored().expect("memory does not fail");
         self.stored.extend(all.into_iter().filter(|message| !known.contains(&message.head().hash())));
-        self.compare("after an event was emitted")
     }
 
     fn compare(&mut self, when: &str) -> Result<(), Broken> {

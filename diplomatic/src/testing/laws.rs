@@ -21,6 +21,7 @@ pub(super) enum Law {
     Overwrites,
     Deletes,
     Roots,
+    Undo,
     /// No promise above is broken, but the state is wrong.
     Unclear,
 }
@@ -53,6 +54,7 @@ impl Law {
                 "for `INDEPENDENT_ROOTS`, events about different entities (each with the registers that hang on it) give \
                  the same state in either order, and a root whose events are applied again after its delete is as it was"
             }
+            Self::Undo => "undo gives back what was there before, and redo what was undone",
             Self::Unclear => "the state is the fold of the live messages, sorted",
         }
     }

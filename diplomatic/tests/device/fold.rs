@@ -39,7 +39,7 @@ fn event_of(message: &Message) -> Option<Event> {
     let entity = message.head().entity();
     let stored = match message.body() {
         None if entity.is_derived() => return None,
-        None => Stored::Delete { entity },
+        None => return Event::from_delete(entity).pop(),
         Some(payload) => match entity.singleton_type() {
             Some(type_name) => Stored::Content { type_name, entity, payload },
             None => {
