@@ -44,6 +44,8 @@ pub(super) struct Made {
     pub(super) at: Position,
     pub(super) note: SnapshotNote,
     pub(super) pieces: Pieces,
+    /// The pieces of earlier snapshots that were here when it was made, if somebody has looked.
+    pub(super) before: Option<Vec<PieceHash>>,
 }
 
 impl Keeper {
@@ -172,7 +174,7 @@ impl KeptBy<'_> {
         made: &Made,
         number: Option<u64>,
     ) -> Result<Vec<PieceHash>, LogError> {
-        let Made { at, note, pieces } = made;
+        let Made { at, note, pieces, before } = made;
         let number = match number {
             Some(number) => number,
             None => writer.last_snapshot_number()? + 1,
@@ -180,7 +182,8 @@ impl KeptBy<'_> {
         writer.put_snapshot((at, number), self.fingerprint, *note, pieces)?;
         writer.retain_snapshots(|_, kept| Cadence::is_kept(kept, number))?;
         writer.bound_snapshots(self.fingerprint, LEAST.max(self.folded))?;
-        writer.unused_pieces(self.fingerprint)
+        let candidates = before.clone().map_or_else(|| writer.all_pieces(), Ok)?;
+        writer.unused_pieces(self.fingerprint, candidates)
     }
 }
 
@@ -196,11 +199,12 @@ fn make<R: Reducer>(view: &LogView, fingerprint: [u8; 32], unread: Unread) -> Op
         folded: computed.folded,
         len: state.len() as u64,
     };
-    Some(Made { at, note, pieces: view.cut(state) })
+    let before = view.read(|reader| reader.all_pieces()).ok();
+    Some(Made { at, note, pieces: view.cut(state), before })
 }
 
 /// Cuts a state that was serialized while folding.
 pub(super) fn cut(log: &Log, at: Position, note: SnapshotNote, state: Arc<Vec<u8>>) -> Made {
     let state = Arc::unwrap_or_clone(state);
-    Made { at, note: SnapshotNote { len: state.len() as u64, ..note }, pieces: log.cut(state) }
+    Made { at, note: SnapshotNote { len: state.len() as u64, ..note }, pieces: log.cut(state), before: None }
 }

@@ -160,6 +160,15 @@ impl LogReader<'_> {
     pub(crate) fn last_snapshot_number(&self) -> Result<u64, LogError> {
         last_number(&self.transaction.open_table(tables::SNAPSHOTS)?)
     }
+
+    /// Returns all pieces. This reads as much as they have bytes.
+    pub(crate) fn all_pieces(&self) -> Result<Vec<PieceHash>, LogError> {
+        all(&self.transaction.open_table(tables::PIECES)?)
+    }
+}
+
+fn all(table: &impl ReadableTable<&'static [u8; 32], &'static [u8]>) -> Result<Vec<PieceHash>, LogError> {
+    table.iter()?.map(|row| Ok(*row?.0.value())).collect()
 }
 
 fn last_number(table: &impl ReadableTable<&'static [u8; 56], &'static [u8]>) -> Result<u64, LogError> {
@@ -242,19 +251,21 @@ impl LogWriter<'_> {
         Ok(())
     }
 
-    /// Returns the pieces to which no snapshot refers.
-    pub(crate) fn unused_pieces(&self, fingerprint: &[u8; 32]) -> Result<Vec<PieceHash>, LogError> {
+    /// Returns those of some pieces to which no snapshot refers.
+    pub(crate) fn unused_pieces(
+        &self,
+        fingerprint: &[u8; 32],
+        mut pieces: Vec<PieceHash>,
+    ) -> Result<Vec<PieceHash>, LogError> {
         let used: HashSet<PieceHash> =
             self.snapshots(fingerprint)?.into_iter().flat_map(|(_, hashes)| hashes).collect();
-        let table = self.transaction.open_table(tables::PIECES)?;
-        let mut unused = Vec::new();
-        for row in table.iter()? {
-            let hash = *row?.0.value();
-            if !used.contains(&hash) {
-                unused.push(hash);
-            }
-        }
-        Ok(unused)
+        pieces.retain(|piece| !used.contains(piece));
+        Ok(pieces)
+    }
+
+    /// Returns all pieces. This reads as much as they have bytes.
+    pub(crate) fn all_pieces(&self) -> Result<Vec<PieceHash>, LogError> {
+        all(&self.transaction.open_table(tables::PIECES)?)
     }
 
     pub(crate) fn remove_pieces(&mut self, pieces: &[PieceHash]) -> Result<(), LogError> {
