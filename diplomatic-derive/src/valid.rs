@@ -9,6 +9,9 @@ use syn::ext::IdentExt;
 use crate::ast::{Field, Input, Variant};
 use crate::attr::{FieldAttr, Mistakes, ShapeAttr, ShapeKind, WasAttr, serde_items};
 
+/// The types of the framework's own messages.
+const RESERVED: [&str; 2] = ["dip.witness", "dip.want"];
+
 /// A variant that keeps all rules.
 pub(crate) struct Event<'a> {
     pub(crate) variant: &'a Variant<'a>,
@@ -67,6 +70,7 @@ pub(crate) fn events<'a>(input: &'a Input<'a>, mistakes: &mut Mistakes) -> Vec<E
         mistakes.add(empty.span(), "the prefix is empty: give it a name, or remove it");
     }
     let events: Vec<_> = input.variants.iter().filter_map(|variant| event(variant, prefix, mistakes)).collect();
+    names_are_free(&events, mistakes);
     names_differ(&events, mistakes);
     deletes_differ(&events, mistakes);
     events
@@ -286,6 +290,32 @@ fn was_is_written(event: &Event<'_>, mistakes: &mut Mistakes) {
     }
     for name in event.was.iter().flat_map(|was| &was.types).filter(|name| name.value().is_empty()) {
         mistakes.add(name.span(), "the type name is empty: give the one that the messages have, or remove it");
+    }
+}
+
+/// What devices tell one another has types, too, which apps do not see.
+fn names_are_free(events: &[Event<'_>], mistakes: &mut Mistakes) {
+    let is_taken = |name: &str| RESERVED.contains(&name);
+    for Event { variant, type_name, was, .. } in events {
+        if is_taken(type_name) {
+            let span = variant.attrs.type_name.as_ref().map_or_else(|| variant.ident.span(), LitStr::span);
+            mistakes.add(
+                span,
+                format_args!(
+                    "the type name `{type_name}` belongs to the framework, which hides such messages from apps: give the \
+                     enum another `prefix`, or the variant another name by `type = \"...\"`"
+                ),
+            );
+        }
+        for name in was.iter().flat_map(|was| &was.types).filter(|name| is_taken(&name.value())) {
+            mistakes.add(
+                name.span(),
+                format_args!(
+                    "no app ever wrote messages of the type `{}`, the framework does: remove this",
+                    name.value()
+                ),
+            );
+        }
     }
 }
 

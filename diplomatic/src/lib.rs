@@ -366,7 +366,7 @@ pub mod compact {
 #[cfg(feature = "store")]
 pub mod inspect {
     #[cfg(feature = "client")]
-    pub use crate::client::{DamagedBag, HostAccount, HostAudit, HostInspector, InspectError};
+    pub use crate::client::{Damage, DamagedBag, Gap, HostAccount, HostAudit, HostInspector, InspectError};
     pub use crate::device::{HostProgress, Missing, MissingReason};
     pub use crate::log::{StoreProblem, StoreProblemKind, StoreReport};
 }

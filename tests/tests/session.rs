@@ -717,3 +717,20 @@ fn pulled_bodies_decode() {
     ResponseHead::read(&mut reader).unwrap();
     assert_ne!(PullItem::read(&mut reader).unwrap().body, SealedBody::default());
 }
+
+#[test]
+fn device_that_wakes_up_is_in_sync_as_soon_as_the_host_has_answered() {
+    let mut desk = Desk::settled(Quirks::default());
+    desk.emit(10);
+    let (push, _) = desk.request(Call::Push);
+    // While it sleeps, time stands still for it, and what it is sent is lost.
+    drop(desk.others_push(&[10]));
+    let (awake, socket) = (desk.now, desk.socket.take().unwrap());
+    // What a driver does when it is told that the device woke up.
+    desk.session.handle_failure(desk.time(), push, Failure::Unreachable);
+    desk.session.handle_live(desk.time(), socket, LiveEvent::Closed);
+    desk.session.handle_network(desk.time());
+    desk.run();
+    assert!(desk.session.status().is_in_sync(), "{:?}", desk.session.status());
+    assert_eq!((desk.count_here(), desk.session.status().live, desk.now), (2, Live::Open, awake));
+}

@@ -55,6 +55,18 @@ fn every_world_of_lying_hosts_heals_once_they_are_honest() {
 }
 
 #[test]
+fn every_device_says_what_is_withheld_from_it_and_gets_it_from_another() {
+    // In this one, the host has one of the messages twice.
+    world::withhold(3_020_693, false).unwrap();
+    live_through(REAL_WORLDS, |seed, trace| world::withhold(seed + 3_000_000, trace));
+}
+
+#[test]
+fn every_world_of_real_logs_and_lying_hosts_heals_to_one_state() {
+    live_through(REAL_WORLDS, |seed, trace| world::run(seed + 4_000_000, trace, RealLog::new, LyingHost::new));
+}
+
+#[test]
 fn every_world_of_real_logs_and_hosts_heals_to_one_state() {
     live_through(REAL_WORLDS, |seed, trace| world::run(seed, trace, RealLog::new, RealHost::new));
 }

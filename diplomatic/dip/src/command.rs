@@ -90,7 +90,7 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Brings the account, or one entity, back to what it was at a time. It writes new messages, and loses nothing.
     Restore(RestoreArgs),
-    /// Checks the store and compares it with every host.
+    /// Checks the store, compares it with every host, and repairs what can be repaired.
     Verify(VerifyArgs),
     /// Shrinks the store.
     Compact(CompactArgs),

@@ -16,8 +16,23 @@ pub(crate) fn troubles(peers: &Peers) -> impl Iterator<Item = String> {
 
 /// What is missing of other devices, in one sentence.
 pub(crate) fn missing(peers: &Peers) -> Option<String> {
-    let missing = peers.missing_in_words(|since| format!("since {}", Local(since)))?;
+    let missing = peers.missing_in_words(|since| format!("since {} ({})", Local(since), whose(peers)))?;
     Some(format!("Missing: {missing}"))
+}
+
+/// Names the devices of which something is missing, as `dip status` does there.
+fn whose(peers: &Peers) -> String {
+    let name = |peer: &Peer| {
+        let id = short(&peer.id.to_string());
+        peer.name.as_ref().map_or_else(|| id.clone(), |name| format!("{id}, {}", Shown(name)))
+    };
+    let names: Vec<String> = peers.devices.iter().filter(|peer| peer.missing > 0).map(name).collect();
+    format!("device {}", names.join("; "))
+}
+
+/// The first digits of a device's ID, which tell a person's devices apart.
+pub(crate) fn short(id: &str) -> String {
+    id.chars().take(8).collect()
 }
 
 fn forked(peers: &Peers) -> Option<String> {
@@ -66,7 +81,7 @@ impl Known {
 impl fmt::Display for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, name, heard, .. } = self;
-        write!(f, "{}", &id[..8])?;
+        write!(f, "{}", short(id))?;
         if let Some(name) = name {
             write!(f, " ({})", Shown(name))?;
         }

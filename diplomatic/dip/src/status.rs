@@ -24,6 +24,9 @@ struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<Kept>,
     hosts: Vec<Known>,
+    /// By what name the other devices know this one; `None` before it has told them anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
     /// The account's other devices, as far as they have told of themselves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     devices: Vec<peers::Known>,
@@ -82,7 +85,7 @@ pub(crate) fn run(place: &Place) -> Result<(), Failure> {
     if place.output.is_json {
         return place.output.result(&status, "");
     }
-    let Status { fingerprint, store, kept, hosts, devices, missing: _, troubles, ahead } = &status;
+    let Status { fingerprint, store, kept, hosts, device, devices, missing: _, troubles, ahead } = &status;
     let mut out = place.output.lines();
     out.text(format_args!("Fingerprint: {fingerprint}"))?;
     let path = store.display().to_string();
@@ -94,6 +97,9 @@ pub(crate) fn run(place: &Place) -> Result<(), Failure> {
         None => out.text(format_args!("Store: {} (not there yet)", Shown(&path)))?,
     }
     hosts.iter().try_for_each(|known| out.text(known.line()))?;
+    if let Some(device) = device.as_ref().filter(|_| !devices.is_empty()) {
+        out.text(format_args!("This device: {}", peers::short(device)))?;
+    }
     devices.iter().try_for_each(|device| out.text(format_args!("Device {device}")))?;
     troubles.iter().try_for_each(|trouble| out.text(trouble))?;
     if let Some(DatedAhead { sentence, .. }) = ahead {
@@ -122,7 +128,8 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
             };
             let hosts = hosts.into_iter().map(unknown).collect();
             let (devices, troubles) = (Vec::new(), Vec::new());
-            return Ok(Status { fingerprint, store, kept: None, hosts, devices, missing: 0, troubles, ahead: None });
+            let (kept, device, missing, ahead) = (None, None, 0, None);
+            return Ok(Status { fingerprint, store, kept, hosts, device, devices, missing, troubles, ahead });
         }
         Err(failure) => return Err(failure),
     };
@@ -140,7 +147,8 @@ fn status(place: &Place, seed: &Seed) -> Result<Status, Failure> {
     let digest = device.digest()?;
     let kept = Some(Kept { messages, bytes, digest: digest.to_string(), words: digest.words() });
     let (devices, missing) = (peers::Known::all(&peers), peers.missing());
-    Ok(Status { fingerprint, store, kept, hosts, devices, missing, troubles, ahead })
+    let device = peers.this_device.map(|id| id.to_string());
+    Ok(Status { fingerprint, store, kept, hosts, device, devices, missing, troubles, ahead })
 }
 
 fn known(place: &Place, device: &Device<Raw>, host: Host) -> Result<Known, Failure> {

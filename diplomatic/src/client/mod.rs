@@ -22,7 +22,7 @@ pub use address::AddressError;
 pub use builder::{ClientBuilder, OpenError};
 pub use changes::{Changes, StatusChanges};
 pub use clock::ClockTrouble;
-pub use inspect::{DamagedBag, HostAccount, HostAudit, HostInspector, InspectError};
+pub use inspect::{Damage, DamagedBag, Gap, HostAccount, HostAudit, HostInspector, InspectError};
 pub use network::TlsError;
 pub use seed_file::SeedFileError;
 use shared::Shared;

@@ -9,6 +9,7 @@ use crate::fold::event_type;
 use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE, Winner};
 use crate::order::{Clock, Position, Tick, after};
 use crate::standard::{Body, EntityBody, EntityId, HeadError, Message, Timestamp};
+use crate::witness::is_own_type;
 
 /// Why an event could not be emitted. Neither it nor the events emitted with it are stored.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,13 @@ pub enum EmitError {
         /// The event's entity.
         entity: EntityId,
     },
+    /// The event's type is one of the framework's own, by which devices tell one another what they have emitted. Apps do not
+    /// see such messages.
+    #[error("messages of the type {type_name} are the framework's own: give the event another type name")]
+    ReservedType {
+        /// The name of the type.
+        type_name: String,
+    },
     /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -78,8 +86,13 @@ pub(super) fn write_events<E: DiplomaticEvent>(
                 check_not_derived::<E>(writer, &entity)?;
                 emission.delete(writer, entity)?;
             }
-            Draft::Bare { body, key, .. } => emission.write(writer, entity, is_new, body, &key)?,
+            Draft::Bare { body, key, .. } => {
+                let typed = EntityBody::decode(&body).map(|body| body.type_name);
+                check_type(entity.singleton_type().or(typed.ok()).unwrap_or_default())?;
+                emission.write(writer, entity, is_new, body, &key)?;
+            }
             Draft::Content { type_name, target, payload, group, parent } => {
+                check_type(type_name)?;
                 let body = match target {
                     Target::Singleton => payload,
                     _ => EntityBody { type_name, payload: &payload, group: group.as_deref(), parent }.to_bytes(),
@@ -108,6 +121,10 @@ fn check_not_derived<E: DiplomaticEvent>(writer: &LogWriter<'_>, entity: &Entity
         return Ok(());
     }
     Err(EmitError::DerivedEntity { entity: entity.clone() })
+}
+
+fn check_type(type_name: &str) -> Result<(), EmitError> {
+    if is_own_type(type_name) { Err(EmitError::ReservedType { type_name: type_name.to_owned() }) } else { Ok(()) }
 }
 
 /// Events that are emitted together.

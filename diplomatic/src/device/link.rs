@@ -7,7 +7,7 @@ use crate::log::{LogError, QueueLimits};
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Bag, Decode, Encode, Head, HeadHash, Message, PublicKey, Seq, Timestamp};
-use crate::sync::{Audited, Cursor, Drained, Outgoing, PushLimits, Received, Skipped, SyncLog};
+use crate::sync::{Audited, Cursor, Drained, Outgoing, PushLimits, Received, Skipped, SyncLog, Unread};
 
 /// A device's log, lent to one host's session.
 #[derive(Debug)]
@@ -29,6 +29,10 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         decode_cursor(&self.device.log.cursor(self.link)?)
     }
 
+    fn count(&self) -> Result<u64, LogError> {
+        self.device.log.read(|reader| reader.known_count())
+    }
+
     fn contains(&self, heads: &[&Head]) -> Result<Vec<bool>, LogError> {
         self.device.log.knows(heads)
     }
@@ -47,10 +51,10 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
                 let position = Position::of(arrival.message.head());
                 match writer.insert(arrival.message, number)? {
                     Some(change) => changes.push(change),
-                    None => writer.dequeue(number, [&position])?,
+                    None => writer.dequeue_listed(number, [&position])?,
                 }
             }
-            writer.dequeue(number, known.iter().map(|(_, position)| position))?;
+            writer.dequeue_listed(number, known.iter().map(|(_, position)| position))?;
             writer.note_known(number, &known)?;
             skipped
                 .iter()
@@ -104,12 +108,7 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
     }
 
     fn vouched(&self) -> Result<Seq, LogError> {
-        let peers = self.device.peers()?;
-        if !peers.is_complete() {
-            return Ok(Seq::ZERO);
-        }
-        let spoken: Vec<_> = peers.devices.iter().filter(|peer| peer.heard.is_some()).map(|peer| peer.id).collect();
-        self.device.log.witnessed_to(self.link, &spoken)
+        self.device.witnessed_to(self.link)
     }
 
     fn pending(&self) -> Result<u64, LogError> {
@@ -117,13 +116,25 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         self.device.log.read(|reader| reader.pending(link))
     }
 
-    fn on_drained(&mut self, now: Timestamp, host: &PublicKey) -> Result<Drained, LogError> {
-        self.device.on_drained(self.link, now, host)
+    fn on_drained(&mut self, now: Timestamp, host: &PublicKey, unread: Unread) -> Result<Drained, LogError> {
+        self.device.on_drained(self.link, now, host, unread)
     }
 
     fn skipped(&self) -> Result<Vec<Skipped>, LogError> {
         let link = self.link;
         decode_skipped(self.device.log.read(|reader| reader.skipped(link))?)
+    }
+}
+
+impl<R: Reducer> Device<R> {
+    /// Returns the number of a bag up to which witnesses show that nothing of a link's host is missing here.
+    pub(super) fn witnessed_to(&self, link: u32) -> Result<Seq, LogError> {
+        let peers = self.peers()?;
+        if !peers.is_complete() {
+            return Ok(Seq::ZERO);
+        }
+        let spoken: Vec<_> = peers.devices.iter().filter(|peer| peer.heard.is_some()).map(|peer| peer.id).collect();
+        self.log.witnessed_to(link, &spoken)
     }
 }
 

@@ -41,6 +41,8 @@ pub use ahead::Ahead;
 use ahead::Counted;
 #[cfg(feature = "client")]
 pub(crate) use ahead::InWords;
+#[cfg(feature = "client")]
+pub(crate) use audit::ListNotes;
 pub use audit::{Missing, MissingReason};
 pub use batch::Batch;
 pub use compact::{Compacted, Keep};

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::Device;
 use super::emit::{Emission, EmitError};
-use crate::log::{LogError, LogWriter, Waiting};
+use super::link::decode_cursor;
+use crate::log::{Answered, LogError, LogWriter, Waiting};
 use crate::order::Clock;
 use crate::reducer::Reducer;
-use crate::standard::{EntityId, PublicKey, Timestamp};
-use crate::sync::Drained;
+use crate::standard::{Encode, EntityId, PublicKey, Timestamp};
+use crate::sync::{Cursor, Drained, Unread};
 use crate::witness::{MOST_NAMED, Want, Witness};
 
 /// How many witnesses are made at once.
@@ -16,22 +17,36 @@ const MOST_AT_ONCE: usize = 16;
 
 impl<R: Reducer> Device<R> {
     /// Gives a host that has everything else what was held back for it, and makes this device's witness if one is due.
-    pub(super) fn on_drained(&mut self, link: u32, now: Timestamp, host: &PublicKey) -> Result<Drained, LogError> {
+    pub(super) fn on_drained(
+        &mut self,
+        link: u32,
+        now: Timestamp,
+        host: &PublicKey,
+        unread: Unread,
+    ) -> Result<Drained, LogError> {
         self.mend()?;
         let mut drained = Drained { withheld: self.peers_now()?.withheld(link), ..Drained::default() };
         let Some(waiting) = self.log.read(|reader| reader.waiting(link))? else { return Ok(drained) };
         let due_in = self.witness_due_in(waiting, now);
         let is_due = due_in == Some(Duration::ZERO);
-        let (want, want_in) = self.next_want(host, now)?;
+        let (want, want_in) = self.next_want(host, unread, now)?;
         drained.again_in = due_in.filter(|_| !is_due).into_iter().chain(want_in).min();
         if !is_due && !waiting.is_held && !waiting.is_wanted && want.is_none() {
             return Ok(drained);
         }
         let (clock, name) = (self.clock, self.name.as_deref());
+        let read = decode_cursor(&self.log.cursor(link)?)?;
+        let unaudited = Cursor { audited_at: Timestamp::EPOCH, ..read }.to_bytes();
+        let label = self.log.link(link).map(|link| link.label.clone());
         let written = self.log.write(|writer| {
             // What others want and said goes first: this device's own witness vouches for it.
-            if writer.answer_wants(link, host)? || writer.give_held(link)? {
-                return Ok(true);
+            let Answered { queued, compare } = writer.answer_wants(link, host, read.vouched)?;
+            if compare && let Some(label) = &label {
+                drained.compare = true;
+                writer.put_link(link, label, &unaudited)?;
+            }
+            if queued || compare || writer.give_held(link)? {
+                return Ok(queued || !compare);
             }
             if let Some(want) = &want {
                 write_own_kind(writer, clock, now, Want::entity(&want.device), want.to_body())?;
@@ -42,6 +57,9 @@ impl<R: Reducer> Device<R> {
             writer.give_held(link)
         });
         drained.queued = self.checked(written)?;
+        if drained.compare {
+            self.log.moved(link, unaudited);
+        }
         if drained.queued {
             // The host is drained again before long.
             drained.again_in = None;

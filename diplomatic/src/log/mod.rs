@@ -64,6 +64,7 @@ pub(crate) use transactions::{Transaction, Version};
 pub(crate) use verify::FileCheck;
 pub use verify::{StoreProblem, StoreProblemKind, StoreReport};
 pub(crate) use view::LogView;
+pub(crate) use wants::Answered;
 pub(crate) use write::{Change, LogWriter};
 
 use crate::standard::Seed;

@@ -308,9 +308,11 @@ impl<'t> LogReader<'t> {
         Ok(unlisted)
     }
 
-    /// Tells whether a message waits for a link's host.
+    /// Tells whether a message waits for a link's host, or is held back until the host has everything else.
     pub(crate) fn is_queued(&self, link: u32, position: &Position) -> Result<bool, LogError> {
-        Ok(self.queue(link)?.get(&position.to_bytes())?.is_some())
+        let key = position.to_bytes();
+        let held = self.transaction.open_table(tables::HELD)?;
+        Ok(self.queue(link)?.get(&key)?.is_some() || held.get(&held_key(link, &key))?.is_some())
     }
 
     pub(super) fn queue(&self, link: u32) -> Result<ReadOnlyTable<&'static [u8; 48], &'static [u8]>, LogError> {

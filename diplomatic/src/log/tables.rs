@@ -100,10 +100,13 @@ pub(super) const ABSENT: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition
 
 /// Returns the name of the table of messages that wait for the host of a link.
 ///
-/// Key: position. Value: none; older files hold a sealed bag, which is ignored.
+/// Key: position. Value: none, or [`AGAIN`]; older files hold a sealed bag, which is ignored.
 pub(super) fn queue_name(link: u32) -> String {
     format!("queue-1-{link}")
 }
+
+/// Marks a message in a queue that is sent although the host lists it, since the host cannot deliver it.
+pub(super) const AGAIN: &[u8] = &[1];
 
 /// Returns the queue of the link for which `name` was made.
 pub(super) const fn queue(name: &str) -> TableDefinition<'_, &'static [u8; 48], &'static [u8]> {

@@ -9,7 +9,7 @@ use super::peers::as_bytes;
 use super::tables;
 use super::write::LogWriter;
 use crate::order::Position;
-use crate::standard::{Message, PublicKey};
+use crate::standard::{Message, PublicKey, Seq};
 use crate::witness::{DeviceId, HostWant, MOST_WANTED, Unnamed, Want, Witness};
 
 /// A device's latest want.
@@ -21,6 +21,16 @@ pub(super) struct WantRow {
     answered: Vec<u32>,
 }
 
+/// What came of the wants of other devices.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Answered {
+    /// Whether something was queued.
+    pub(crate) queued: bool,
+    /// Whether another device cannot read some of what this one has read from the host. What was in those bags, nobody
+    /// remembers; the host's whole list shows what is not there any more.
+    pub(crate) compare: bool,
+}
+
 impl LogReader<'_> {
     /// Returns what this device last wanted, and where that is.
     pub(crate) fn own_want(&self) -> Result<Option<(Position, Want)>, LogError> {
@@ -30,16 +40,27 @@ impl LogReader<'_> {
         Ok(stored.and_then(|stored| Want::of(&stored.message)).map(|want| (winner.position, want)))
     }
 
-    /// Returns what is missing here and could be put on a host again.
-    pub(crate) fn lacking(&self, host: &PublicKey) -> Result<HostWant, LogError> {
+    /// Returns what is missing here and could be put on a host again, given what cannot be read there.
+    pub(crate) fn lacking(
+        &self,
+        host: &PublicKey,
+        unreadable: &[Position],
+        holes: Vec<(u64, u64)>,
+    ) -> Result<HostWant, LogError> {
         let absent = self.absent()?;
-        let messages = absent.iter().take(MOST_WANTED).map(|(position, _)| *position).collect();
+        let mut messages: Vec<Position> = absent.iter().map(|(position, _)| *position).collect();
+        for position in unreadable {
+            if !self.knows(position)? && !messages.contains(position) {
+                messages.push(*position);
+            }
+        }
+        messages.truncate(MOST_WANTED);
         let mut unnamed = Vec::new();
         for (device, record) in self.peers()? {
             let gaps = record.gaps.iter().map(|gap| Unnamed { device, first: gap.first, last: gap.last });
             unnamed.extend(gaps.take(MOST_WANTED.saturating_sub(unnamed.len())));
         }
-        Ok(HostWant { host: *host.as_bytes(), messages, unnamed, holes: Vec::new() })
+        Ok(HostWant { host: *host.as_bytes(), messages, unnamed, holes })
     }
 
     /// Tells whether another device wants something for a link's host that was not looked for yet.
@@ -69,27 +90,29 @@ impl LogWriter<'_> {
         Ok(())
     }
 
-    /// Queues for a link's host what other devices want there and this one has; tells whether there was anything.
-    pub(crate) fn answer_wants(&mut self, link: u32, host: &PublicKey) -> Result<bool, LogError> {
-        let mut is_queued = false;
+    /// Queues for a link's host what other devices want there and this one has. The host was read up to `read` once.
+    pub(crate) fn answer_wants(&mut self, link: u32, host: &PublicKey, read: Seq) -> Result<Answered, LogError> {
+        let mut answered = Answered::default();
+        let is_queued = &mut answered.queued;
         for (device, mut row) in self.want_rows()? {
             if row.answered.contains(&link) {
                 continue;
             }
             let want = self.message(&row.position)?.as_ref().and_then(Want::of);
             let wanted = want.into_iter().flat_map(|want| want.hosts).filter(|wanted| wanted.host == *host.as_bytes());
-            for HostWant { messages, unnamed, .. } in wanted {
+            for HostWant { host: _, messages, unnamed, holes } in wanted {
                 for position in messages {
-                    is_queued |= self.queue_if_here(link, &position)?;
+                    *is_queued |= self.queue_if_here(link, &position)?;
                 }
                 for Unnamed { device, first, last } in unnamed {
-                    is_queued |= self.queue_unnamed(link, &device, first, last)?;
+                    *is_queued |= self.queue_unnamed(link, &device, first, last)?;
                 }
+                answered.compare |= holes.iter().any(|(first, _)| *first <= read.number());
             }
             row.answered.push(link);
             self.put_want_row(&device, &row)?;
         }
-        Ok(is_queued)
+        Ok(answered)
     }
 
     /// Queues the witnesses that name some of a device's messages, and these messages.

@@ -269,17 +269,39 @@ impl<'t> LogWriter<'t> {
         self.queues.get_mut(index)?.as_mut()
     }
 
-    /// Takes messages off a host's queue.
+    /// Takes messages that a host has acknowledged off its queue.
     pub(crate) fn dequeue<'p>(
         &mut self,
         link: u32,
         positions: impl IntoIterator<Item = &'p Position>,
     ) -> Result<(), LogError> {
+        self.take_off(link, positions, false)
+    }
+
+    /// Takes messages that a host lists off its queue, but for those that are sent again although it lists them.
+    pub(crate) fn dequeue_listed<'p>(
+        &mut self,
+        link: u32,
+        positions: impl IntoIterator<Item = &'p Position>,
+    ) -> Result<(), LogError> {
+        self.take_off(link, positions, true)
+    }
+
+    fn take_off<'p>(
+        &mut self,
+        link: u32,
+        positions: impl IntoIterator<Item = &'p Position>,
+        are_listed: bool,
+    ) -> Result<(), LogError> {
         for position in positions {
             let key = position.to_bytes();
             let Some(queue) = self.queue_of(link) else { return Ok(()) };
-            if queue.remove(&key)?.is_none() && self.is_own_kind(position)? {
-                self.no_longer_held(link, &key)?;
+            let mark = queue.remove(&key)?.map(|mark| mark.value() == tables::AGAIN);
+            match mark {
+                Some(true) if are_listed => drop(queue.insert(&key, tables::AGAIN)?),
+                Some(_) => {}
+                None if self.is_own_kind(position)? => self.no_longer_held(link, &key)?,
+                None => {}
             }
         }
         Ok(())
@@ -287,10 +309,22 @@ impl<'t> LogWriter<'t> {
 
     /// Queues a message for a link's host.
     pub(super) fn queue_one(&mut self, link: u32, key: &[u8; 48]) -> Result<(), LogError> {
-        if let Some(queue) = self.queue_of(link) {
+        if let Some(queue) = self.queue_of(link)
+            && queue.get(key)?.is_none()
+        {
             queue.insert(key, [].as_slice())?;
         }
         Ok(())
+    }
+
+    /// Queues a message for a link's host until the host acknowledges it, even if the host lists it. Tells whether it is here.
+    pub(crate) fn queue_again(&mut self, link: u32, position: &Position) -> Result<bool, LogError> {
+        let key = position.to_bytes();
+        let is_here = self.messages.get(&key)?.is_some();
+        if is_here && let Some(queue) = self.queue_of(link) {
+            queue.insert(&key, tables::AGAIN)?;
+        }
+        Ok(is_here)
     }
 
     pub(crate) fn message(&self, position: &Position) -> Result<Option<Message>, LogError> {
@@ -375,7 +409,8 @@ impl<'t> LogWriter<'t> {
                 if queue.get(key.value())?.is_none() {
                     held.push(*key.value());
                 }
-            } else if queue.insert(key.value(), [].as_slice())?.is_none() {
+            } else if queue.get(key.value())?.is_none() {
+                queue.insert(key.value(), [].as_slice())?;
                 queued += 1;
             }
         }

@@ -19,6 +19,9 @@ pub trait SyncLog {
     /// Returns how far this host has been read.
     fn cursor(&self) -> Result<Cursor, Self::Error>;
 
+    /// Returns how many messages the log has, or had until it dropped them.
+    fn count(&self) -> Result<u64, Self::Error>;
+
     /// Returns for each head whether its message is in the log, in order.
     fn contains(&self, heads: &[&Head]) -> Result<Vec<bool>, Self::Error>;
 
@@ -57,8 +60,8 @@ pub trait SyncLog {
 
     /// Call this when everything at the host has been read and nothing is queued for it any more. The log may queue what it
     /// holds back until then: what devices say of each other (see [`peers`](crate::peers)), and what they lack at this host.
-    fn on_drained(&mut self, now: Timestamp, host: &PublicKey) -> Result<Drained, Self::Error> {
-        let _ = (now, host);
+    fn on_drained(&mut self, now: Timestamp, host: &PublicKey, unread: Unread) -> Result<Drained, Self::Error> {
+        let _ = (now, host, unread);
         Ok(Drained::default())
     }
 
@@ -73,11 +76,23 @@ pub trait SyncLog {
     }
 }
 
+/// What a host lists without delivering it, or leaves out of its list, so that something may be missing here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Unread {
+    /// The messages whose bodies cannot be read.
+    pub messages: Vec<Position>,
+    /// The numbers of bags that are left out or whose heads cannot be read: first and last of each range.
+    pub bags: Vec<(Seq, Seq)>,
+}
+
 /// What a log has for a host that has everything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Drained {
     /// Whether something was queued.
     pub queued: bool,
+    /// Whether the host's whole list is to be compared with the log, because another device cannot read some of it. The log
+    /// has noted that in the cursor: no audit took place yet.
+    pub compare: bool,
     /// After how long there will be something if nothing happens before; `None` if there will not.
     pub again_in: Option<Duration>,
     /// How many messages the host has, by the word of the devices that sent them there, and does not list.

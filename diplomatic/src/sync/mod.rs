@@ -40,7 +40,7 @@ pub(crate) use stream::ResponseStream;
 pub use action::{Action, LiveEvent, RequestId};
 pub use config::{Now, SessionConfig};
 pub use failure::{Failure, ProxyFault, TlsFault};
-pub use log::{Arrival, Audited, Cursor, Drained, Mark, Outgoing, PushLimits, Received, SyncLog};
+pub use log::{Arrival, Audited, Cursor, Drained, Mark, Outgoing, PushLimits, Received, SyncLog, Unread};
 pub use session::Session;
 pub use skipped::{SkipReason, Skipped};
 pub use status::{BlockCause, HostStatus, Live, Phase, Refusal, RefusedMessage, SyncProgress, Trouble};

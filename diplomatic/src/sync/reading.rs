@@ -83,6 +83,8 @@ pub(super) struct Listing {
     pub(super) items: VecDeque<RawPeekItem>,
     /// The seq that must come next.
     pub(super) next: Seq,
+    /// How many of the bags held messages that were here already.
+    pub(super) known: u64,
     /// Whether the response has ended, and as it should.
     pub(super) end: Option<bool>,
     /// Whether the host acknowledged bags since the list was requested, so that the list may be without them.

@@ -440,10 +440,8 @@ impl Session {
             Purpose::Register => return Err(Stop::Garbled),
             Purpose::Peek => self.on_listed(&mut request.stream),
             Purpose::Pull(pull) => self.on_bodies(now, pull, &mut request.stream),
-            Purpose::Review => self.on_reviewed(&mut request.stream).map_err(Garbled::from),
-            Purpose::Settle(unsettled) => {
-                self.settling.on_bodies(unsettled, &mut request.stream).map_err(Garbled::from)
-            }
+            Purpose::Review => self.on_reviewed(&mut request.stream),
+            Purpose::Settle(unsettled) => self.settling.on_bodies(unsettled, &mut request.stream),
             Purpose::Push => self.pushing.on_answers(&mut request.stream),
         }
         .map_err(Stop::from)

@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::stream::ResponseStream;
+use super::stream::{Garbled, ResponseStream};
 use super::{SessionConfig, SkipReason, Skipped};
 use crate::order::Position;
 use crate::standard::calls::{PullItem, RawPeekItem};
-use crate::standard::{BagHead, DecodeError, Message, OpenBagError, OpenedHead, Seq, Signature};
+use crate::standard::{BagHead, Message, OpenBagError, OpenedHead, Seq, Signature};
 
 /// The most seqs that one second look covers.
 const SPAN: u64 = 1000;
+/// Of more unreadable bags, or ranges of them, other devices are not told at once.
+const MOST_UNREAD: usize = 100;
 /// The pause after the first round that left something unsettled. It quadruples each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -34,6 +36,8 @@ pub(super) struct Settling {
     /// The rest of the round: parts of the list to look at, and bodies to fetch.
     pub(super) due: VecDeque<(Seq, Seq)>,
     pub(super) wanted: BTreeMap<Seq, Unsettled>,
+    /// How many bodies that nobody asked for the running request may still bring.
+    pub(super) tolerated: usize,
     pub(super) review: Option<Review>,
     pub(super) is_in_round: bool,
     /// The bags that the host delivered after all.
@@ -91,6 +95,27 @@ impl Settling {
     pub(super) fn count(&self) -> (u64, u64) {
         let counts = self.skipped.iter().map(|(seq, reason)| reason.count(*seq));
         counts.fold((0, 0), |sum: (u64, u64), count| (sum.0 + count.0, sum.1.saturating_add(count.1)))
+    }
+
+    /// Returns what may hide a message, up to a bound: the heads of bags whose bodies cannot be read, and the first and last
+    /// numbers of bags that are left out or cannot be read at all.
+    pub(super) fn unread(&self) -> (Vec<BagHead>, Vec<(Seq, Seq)>) {
+        let (mut heads, mut bags): (Vec<BagHead>, Vec<(Seq, Seq)>) = (Vec::new(), Vec::new());
+        for (seq, reason) in &self.skipped {
+            let last = reason.last(*seq);
+            match reason {
+                SkipReason::Body { head, .. } if heads.len() < MOST_UNREAD => heads.push(head.clone()),
+                SkipReason::Body { .. } | SkipReason::Vacant { .. } => {}
+                SkipReason::Hole { .. } | SkipReason::Head(_) => {
+                    if let Some((_, before)) = bags.last_mut().filter(|(_, before)| before.next() == *seq) {
+                        *before = last;
+                    } else if bags.len() < MOST_UNREAD {
+                        bags.push((*seq, last));
+                    }
+                }
+            }
+        }
+        (heads, bags)
     }
 
     /// Returns how many notes there are.
@@ -260,11 +285,14 @@ impl Settling {
         &mut self,
         unsettled: &mut BTreeMap<Seq, Unsettled>,
         stream: &mut ResponseStream,
-    ) -> Result<(), DecodeError> {
+    ) -> Result<(), Garbled> {
         let longest = unsettled.values().map(|unsettled| unsettled.head.sealed_body_len()).max().unwrap_or_default();
         let limit = usize::try_from(longest.saturating_add(24)).unwrap_or(usize::MAX);
         while let Some(PullItem { seq, body }) = stream.item(limit)? {
-            let Some(Unsettled { bag, head }) = unsettled.remove(&seq) else { continue };
+            let Some(Unsettled { bag, head }) = unsettled.remove(&seq) else {
+                self.tolerated = self.tolerated.checked_sub(1).ok_or(Garbled)?;
+                continue;
+            };
             match head.open_body(&body) {
                 Ok(message) => self.opened.push((seq, message)),
                 Err(error) => self.on_no_body(seq, bag, Some(error)),

@@ -46,7 +46,7 @@ impl SkipReason {
     }
 
     /// Returns the last seq of what was skipped from `seq` on.
-    pub(super) fn last(&self, seq: Seq) -> Seq {
+    pub(crate) fn last(&self, seq: Seq) -> Seq {
         match self {
             Self::Hole { last } | Self::Vacant { last } => (*last).max(seq),
             Self::Head(_) | Self::Body { .. } => seq,

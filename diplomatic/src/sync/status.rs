@@ -273,6 +273,9 @@ pub enum BlockCause {
     /// The host lists more damaged bags, or leaves out more, than this device takes note of.
     #[error("the host lists too many bags that cannot be read")]
     TooManyUnreadable,
+    /// The host lists far more bags than there are messages.
+    #[error("the host lists the same bags over and over")]
+    RepeatsBags,
     /// The host lost bags again soon after it was sent what it lacked.
     #[error("the host keeps losing bags")]
     LosesBags,
@@ -306,7 +309,7 @@ impl BlockCause {
             Self::ForeignBags => "check the host's label, and do not trust the host before its operator explains it",
             Self::OverQuota => "ask the host's operator for more room, or add another host",
             Self::Withholds { .. } => "sync the device that has them, or add another host",
-            Self::TooManyUnreadable | Self::LosesBags => {
+            Self::TooManyUnreadable | Self::RepeatsBags | Self::LosesBags => {
                 "ask the host's operator to check the host's storage, and add another host"
             }
         }

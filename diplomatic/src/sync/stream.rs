@@ -36,6 +36,12 @@ impl ResponseStream {
         self.taken == self.bytes.len()
     }
 
+    /// Returns how many bytes have not been decoded yet.
+    #[cfg(feature = "client")]
+    pub(crate) const fn len(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
     pub(crate) fn head(&mut self) -> Result<Option<ResponseHead>, DecodeError> {
         self.item(MAX_HEAD)
     }

@@ -30,8 +30,16 @@ pub(crate) struct HostWant {
     pub(crate) messages: Vec<Position>,
     /// The messages of devices that no witness names, by their numbers.
     pub(crate) unnamed: Vec<Unnamed>,
-    /// The numbers that the host leaves out of its list: first and last of each range.
+    /// The numbers of bags that the host leaves out, or that cannot be read: first and last of each range. A device that
+    /// has read them once compares the host's list with what it has.
     pub(crate) holes: Vec<(u64, u64)>,
+}
+
+impl HostWant {
+    pub(crate) const fn is_empty(&self) -> bool {
+        let Self { host: _, messages, unnamed, holes } = self;
+        messages.is_empty() && unnamed.is_empty() && holes.is_empty()
+    }
 }
 
 /// Messages of a device that no witness names, by their numbers.

@@ -18,6 +18,7 @@ mod past;
 mod processes;
 mod raw;
 mod reads;
+mod repair;
 mod restore;
 mod todo;
 mod undo;

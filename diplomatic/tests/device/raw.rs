@@ -179,3 +179,25 @@ fn what_an_app_kept_of_its_state_goes_when_a_tool_stores_something_older() {
     receive_as::<Raw>(&backing, &late);
     assert_eq!(open(&backing).read(|todos| todos.items.len()), 5);
 }
+
+#[test]
+fn no_tool_can_speak_for_the_framework() {
+    let mut device = open_as::<Raw>(&Backing::memory());
+    for type_name in ["dip.witness", "dip.want"] {
+        let register = EntityId::register(type_name, b"\x91\x01");
+        let targets = [Target::Fresh, Target::Register { key: vec![1] }, Target::Entity(register), Target::Singleton];
+        let mut forged: Vec<RawEvent> = targets
+            .map(|target| {
+                let (type_name, payload) = (type_name.to_owned(), vec![0x80]);
+                RawEvent::Typed { type_name, target, payload, group: None, parent: None }
+            })
+            .into();
+        forged.push(RawEvent::Bare { body: EntityBody::new(type_name, &[0x80]).to_bytes() });
+        for event in forged {
+            let error = device.emit(at(1), &event).unwrap_err();
+            assert!(matches!(&error, diplomatic::EmitError::ReservedType { type_name: found } if found == type_name));
+            assert!(error.to_string().contains("give the event another type name"), "{error}");
+        }
+    }
+    assert_eq!(device.messages().unwrap(), []);
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use diplomatic::compact::Keep;
 use diplomatic::raw::{Raw, RawEvent};
 use diplomatic::standard::{HeadHash, HostKeys, Label, Message, Seq, Timestamp};
-use diplomatic::sync::{Arrival, Drained, PushLimits, Received, SyncLog};
+use diplomatic::sync::{Arrival, Drained, PushLimits, Received, SyncLog, Unread};
 use diplomatic::{Backing, Device, DeviceConfig, Position, Reducer, UndoError};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -63,7 +63,7 @@ fn sync<R: Reducer>(device: &mut Device<R>, label: &str, host: &mut Host, now: T
         });
         let positions: Vec<_> = outgoing.unwrap().iter().map(|outgoing| outgoing.position).collect();
         if positions.is_empty() {
-            let drained = log.on_drained(now, keys.public_key()).unwrap();
+            let drained = log.on_drained(now, keys.public_key(), Unread::default()).unwrap();
             if drained.queued {
                 continue;
             }
@@ -122,7 +122,7 @@ fn a_burst_has_one_witness_after_a_pause_and_only_once_the_host_has_everything()
     assert_eq!(
         phone
             .session_log(link)
-            .on_drained(at(90_000), HostKeys::derive(&seed(), &Label::new("home")).public_key())
+            .on_drained(at(90_000), HostKeys::derive(&seed(), &Label::new("home")).public_key(), Unread::default())
             .unwrap(),
         Drained::default(),
         "something is queued"
@@ -646,4 +646,63 @@ fn a_witness_older_than_a_kept_state_spoils_none() {
     sync(&mut laptop, "home", &mut host, at(600_000));
     assert_eq!(laptop.version(), after, "nothing was folded again");
     assert_eq!(laptop.read(|todos| todos.items.len()), 14);
+}
+
+#[test]
+fn what_a_device_cannot_read_at_a_host_is_wanted_though_no_witness_names_it() {
+    let (mut phone, mut laptop, mut host) = (device(1), device(2), Host::default());
+    // Another client of the standard wrote it: it makes no witnesses.
+    let mut foreign = numbered(3, &Backing::memory(), None);
+    let written = emit(&mut foreign, 0, 4);
+    sync(&mut foreign, "home", &mut host, at(10));
+    sync(&mut phone, "home", &mut host, at(20));
+    let home = HostKeys::derive(&seed(), &Label::new("home"));
+    // The laptop reads all but two: of one it knows the head, of the other only the number.
+    host.withheld = [written[1].hash, written[2].hash].into();
+    sync(&mut laptop, "home", &mut host, at(30_000));
+    assert_eq!(wants(&host), 0, "nothing shows that something is missing");
+    let link = laptop.link_host(&Label::new("home")).unwrap();
+    let unread = Unread { messages: vec![written[1]], bags: vec![(Seq::new(3).unwrap(), Seq::new(3).unwrap())] };
+    let mut ask = |unread: &Unread, now| {
+        let mut log = laptop.session_log(link);
+        let drained = log.on_drained(at(now), home.public_key(), unread.clone()).unwrap();
+        let limits = PushLimits { bags: 10, bytes: 10_000 };
+        let mut taken = Vec::new();
+        let outgoing = log.outgoing(None, limits, &mut |message| {
+            taken.push(message.clone());
+            home.seal(message)
+        });
+        let positions: Vec<_> = outgoing.unwrap().iter().map(|outgoing| outgoing.position).collect();
+        log.acknowledge(&positions, None).unwrap();
+        (drained, taken)
+    };
+    let (drained, asked) = ask(&unread, 30_000);
+    assert!(drained.queued && asked.len() == 1 && is_want(&asked[0]), "{asked:?}");
+    assert_eq!(ask(&unread, 40_000).1, [], "it asks once");
+    host.list.extend(asked);
+
+    // The phone has read both of them there: one is sent again at once, and for the other the list is compared.
+    let link = phone.link_host(&Label::new("home")).unwrap();
+    let read = diplomatic::sync::Cursor { vouched: Seq::new(4).unwrap(), audited_at: at(5), ..Default::default() };
+    let mut log = phone.session_log(link);
+    log.receive(Received { cursor: Some(read), ..Received::default() }).unwrap();
+    let want = host.list.last().unwrap().clone();
+    log.receive(Received {
+        messages: vec![Arrival { seq: Seq::new(5).unwrap(), message: want }],
+        ..Received::default()
+    })
+    .unwrap();
+    let drained = log.on_drained(at(50_000), home.public_key(), Unread::default()).unwrap();
+    assert!(drained.queued && drained.compare, "{drained:?}");
+    assert_eq!(log.cursor().unwrap(), diplomatic::sync::Cursor { audited_at: Timestamp::EPOCH, ..read });
+    let outgoing = log.outgoing(None, PushLimits { bags: 10, bytes: 10_000 }, &mut |message| home.seal(message));
+    let queued: Vec<Position> = outgoing.unwrap().iter().map(|outgoing| outgoing.position).collect();
+    assert_eq!(queued, [written[1]]);
+    log.acknowledge(&queued, None).unwrap();
+    let drained = log.on_drained(at(60_000), home.public_key(), Unread::default()).unwrap();
+    assert!(!drained.compare, "a want is answered once");
+
+    // Nothing is unreadable any more, so nothing is wanted.
+    let (_, asked) = ask(&Unread::default(), 50_000);
+    assert!(asked.iter().filter(|message| is_want(message)).count() == 1, "{asked:?}");
 }

@@ -144,6 +144,10 @@ impl SyncLog for ModelLink<'_> {
         Ok(self.link().cursor)
     }
 
+    fn count(&self) -> Result<u64, Injected> {
+        Ok(self.log.messages.len() as u64)
+    }
+
     fn contains(&self, heads: &[&Head]) -> Result<Vec<bool>, Injected> {
         Ok(heads.iter().map(|head| self.log.messages.contains_key(&Position::of(head))).collect())
     }

@@ -7,7 +7,7 @@ use diplomatic::standard::calls::{
     AuthTimestamp, Call, PeekItem, PeekRequest, PullItem, PullRequest, PushItem, PushOutcome, PushRequest, RawPeekItem,
     ResponseHead,
 };
-use diplomatic::standard::{Decode, Encode, Reader, Seq, Status, Timestamp};
+use diplomatic::standard::{Decode, Encode, Reader, SealedBody, Seq, Status, Timestamp};
 
 use super::host::Users;
 use super::{Answer, Chance, ModelHost, Quirks, Upgrade, WorldHost};
@@ -17,8 +17,12 @@ use super::{Answer, Chance, ModelHost, Quirks, Upgrade, WorldHost};
 pub struct Lies {
     /// Bags that nobody is shown, by their numbers.
     pub withheld: BTreeSet<u64>,
+    /// The only device that `withheld` is for, if there is one.
+    pub victim: Option<usize>,
     /// Bags with a flipped bit, by their numbers: which byte of the head, and which bit of it.
     pub damaged: BTreeMap<u64, (usize, u8)>,
+    /// How bodies are delivered, by the numbers of their bags.
+    pub bodies: BTreeMap<u64, BodyLie>,
     /// The rate of bags that a device is not shown.
     pub withholds: u64,
     /// Whether different devices are shown different bags.
@@ -33,6 +37,17 @@ pub struct Lies {
     pub replays: u64,
     /// The rate of lists in which two bags are out of order, or have each other's numbers.
     pub disorder: u64,
+}
+
+/// What is wrong with a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyLie {
+    /// A bit of it is flipped.
+    Flipped,
+    /// It is left out.
+    LeftOut,
+    /// Its length is so wrong that the answer makes no sense from there on.
+    Endless,
 }
 
 impl Lies {
@@ -95,7 +110,8 @@ impl LyingHost {
     fn is_withheld(&self, device: usize, seq: u64) -> bool {
         let whose = if self.lies.is_partial { device as u64 + 1 } else { 0 };
         let lot = Chance::new(seq << 8 | whose).below(1000);
-        self.lies.withheld.contains(&seq) || lot < self.lies.withholds
+        let is_meant = self.lies.victim.is_none_or(|victim| victim == device);
+        is_meant && self.lies.withheld.contains(&seq) || lot < self.lies.withholds
     }
 
     /// Returns the bags that a device is shown: the number that is shown, and the real one.
@@ -152,7 +168,19 @@ impl LyingHost {
             if ResponseHead::read(&mut reader).is_ok()
                 && let Ok(PullItem { body, .. }) = PullItem::read(&mut reader)
             {
-                PullItem { seq: *seq, body }.encode(items);
+                match self.lies.bodies.get(&item.seq.number()) {
+                    None => PullItem { seq: *seq, body }.encode(items),
+                    Some(BodyLie::LeftOut) => {}
+                    Some(BodyLie::Flipped) => {
+                        let mut bytes = body.as_bytes().to_vec();
+                        bytes.last_mut().into_iter().for_each(|byte| *byte ^= 1);
+                        PullItem { seq: *seq, body: SealedBody::from_bytes(bytes) }.encode(items);
+                    }
+                    Some(BodyLie::Endless) => {
+                        seq.encode(items);
+                        diplomatic::standard::write_varint(items, 1 << 50).expect("a small number");
+                    }
+                }
             }
         }
     }

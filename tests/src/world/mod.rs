@@ -13,6 +13,7 @@ mod log;
 mod lying;
 mod network;
 mod real;
+mod withholding;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,9 +25,10 @@ use diplomatic::standard::{Decode, Encode, HostKeys, Label, Message, PublicKey, 
 use diplomatic::sync::{Live, Now, Phase, Session, SessionConfig, SyncLog};
 pub use host::{Answer, ModelHost, Quirks, Upgrade, WorldHost};
 pub use log::{DeviceLog, Injected, ModelLink, ModelLog};
-pub use lying::{Lies, LyingHost};
+pub use lying::{BodyLie, Lies, LyingHost};
 use network::Network;
 pub use real::{RealHost, RealLog};
+pub use withholding::withhold;
 
 /// The moment at which every world begins.
 const DAWN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -141,6 +143,9 @@ pub enum Fault {
     /// A device does not know of everything that others have emitted, or misses some of it.
     #[error("device {0} knows of {1} messages of others, not of {2}, and misses {3}")]
     NotWitnessed(usize, u64, u64, u64),
+    /// A device does not say what a host withholds from it.
+    #[error("device {0} does not say that {1} messages are withheld from it: {2}")]
+    NotReported(usize, u64, String),
     /// Something is left in a queue.
     #[error("device {0} has something queued for host {1}")]
     Queued(usize, usize),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use diplomatic::peers::Peers;
 use diplomatic::standard::calls::AuthTimestamp;
 use diplomatic::standard::{Decode, EntityId, Label, Message, PublicKey, Reader, Seed, Seq, Timestamp};
 use diplomatic::{Backing, Device, DeviceConfig, DeviceLink, Position};
@@ -45,6 +46,11 @@ impl RealLog {
 
     fn device(&mut self) -> &mut Device<Todos> {
         self.device.as_mut().expect("the device runs")
+    }
+
+    /// Returns what is known of the other devices.
+    pub fn peers(&mut self) -> Peers {
+        self.device().peers().expect("the log works")
     }
 
     /// Chooses something that is there.
@@ -103,7 +109,7 @@ impl DeviceLog for RealLog {
     }
 
     fn witnessed(&mut self) -> Option<(u64, u64)> {
-        let peers = self.device().peers().expect("the log works");
+        let peers = self.peers();
         Some((peers.devices.iter().map(|peer| peer.emitted).sum(), peers.missing()))
     }
 

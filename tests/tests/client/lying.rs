@@ -15,14 +15,14 @@ use crate::device::{Device, soon};
 use crate::host::{TestHost, new_seed};
 
 /// A host over real sockets that lies when it is told to. It has no live channel.
-struct LyingServer {
+pub(crate) struct LyingServer {
     address: SocketAddr,
-    host: Arc<Mutex<LyingHost>>,
+    pub(crate) host: Arc<Mutex<LyingHost>>,
     _serving: JoinSet<()>,
 }
 
 impl LyingServer {
-    async fn start(quirks: Quirks) -> Self {
+    pub(crate) async fn start(quirks: Quirks) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let host = Arc::new(Mutex::new(LyingHost::honest(quirks)));
@@ -37,7 +37,7 @@ impl LyingServer {
         Self { address, host, _serving: serving }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
@@ -45,7 +45,7 @@ impl LyingServer {
         self.host.lock().unwrap().lies = lies;
     }
 
-    fn bags(&self) -> usize {
+    pub(crate) fn bags(&self) -> usize {
         self.host.lock().unwrap().back_up().1.values().map(Vec::len).sum()
     }
 }
@@ -79,7 +79,7 @@ async fn answer(mut stream: TcpStream, host: Arc<Mutex<LyingHost>>) {
 }
 
 /// Runs a program that emits so many items and syncs once, and returns the host's line of the status.
-async fn run(device: &Device, url: &str, items: usize) -> (bool, String) {
+pub(crate) async fn run(device: &Device, url: &str, items: usize) -> (bool, String) {
     let client: Client<Todos> = device.builder().session_config(Default::default()).host(url).open().await.unwrap();
     for item in 0..items {
         client.emit(added(format!("item {item}"))).await.unwrap();
@@ -90,7 +90,7 @@ async fn run(device: &Device, url: &str, items: usize) -> (bool, String) {
     (status.is_caught_up(), line)
 }
 
-async fn items(seed: &Seed, url: &str) -> usize {
+pub(crate) async fn items(seed: &Seed, url: &str) -> usize {
     let device = Device::new(seed);
     let client = device.open(url).await;
     soon("sync comes back", client.sync()).await.unwrap();

@@ -13,6 +13,7 @@ mod lying;
 mod network;
 mod offline;
 mod proxy;
+mod repair;
 mod stories;
 mod witness;
 mod wrong;

@@ -154,6 +154,12 @@ impl Outcome {
         assert!(error.starts_with("error: ") && error.contains(part), "{self:?}");
     }
 
+    /// Checks that the arguments were refused.
+    #[track_caller]
+    pub(crate) fn fails_with_usage(&self) {
+        assert_eq!(self.code, Some(2), "{self:?}");
+    }
+
     /// Returns the one document that it printed.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {

@@ -10,9 +10,25 @@ use std::time::{Duration, Instant};
 use diplomatic::standard::{HostKeys, Message, Seq};
 use diplomatic::{Label, Seed};
 use diplomatic_host::{BagStore, Host, RedbStore, Server};
+use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+
+/// What happens to a bag in the host's file. Damage is a flipped bit, so that the same damage once more mends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Damage {
+    Lost,
+    Signature,
+    Kdm,
+    HeadLength,
+    Head,
+    Body,
+}
+
+const HEADS: TableDefinition<'_, &[u8; 40], &[u8]> = TableDefinition::new("heads-1");
+const BODIES: TableDefinition<'_, &[u8; 40], &[u8]> = TableDefinition::new("bodies-1");
+const SEQS: TableDefinition<'_, &[u8; 48], &[u8; 8]> = TableDefinition::new("seqs-2");
 
 /// A host in a runtime of its own; it is gone when this is dropped.
 pub(crate) struct TestHost {
@@ -73,6 +89,58 @@ impl TestHost {
         self.resume();
     }
 
+    /// Loses its file, and is started again without one.
+    pub(crate) fn lose_everything(&mut self) {
+        self.stop();
+        patiently(|| RedbStore::open(self.data()).map(drop));
+        fs::remove_file(self.data()).unwrap();
+        self.resume();
+    }
+
+    /// Damages a bag of the only account in its file.
+    pub(crate) fn damage(&mut self, bag: u64, damage: Damage) {
+        self.change(|transaction| {
+            let (table, byte) = match damage {
+                Damage::Lost => {
+                    for table in [HEADS, BODIES] {
+                        let mut table = transaction.open_table(table).unwrap();
+                        table.retain(|key, _| !is_bag(key, bag)).unwrap();
+                    }
+                    return;
+                }
+                Damage::Signature => (HEADS, 5),
+                Damage::Kdm => (HEADS, 64),
+                Damage::HeadLength => (HEADS, 72),
+                Damage::Head => (HEADS, 110),
+                Damage::Body => (BODIES, 30),
+            };
+            let mut table = transaction.open_table(table).unwrap();
+            let rows = table.iter().unwrap().map(Result::unwrap);
+            let row = rows.map(|(key, value)| (*key.value(), value.value().to_vec())).find(|(key, _)| is_bag(key, bag));
+            let (key, mut value) = row.unwrap();
+            value[byte] ^= 1;
+            table.insert(&key, value.as_slice()).unwrap();
+        });
+    }
+
+    /// Forgets that it has a bag, so that the bag gets a new number when it is pushed again, as at hosts of others.
+    pub(crate) fn forget_signature(&mut self, bag: u64) {
+        self.change(|transaction| {
+            let mut table = transaction.open_table(SEQS).unwrap();
+            table.retain(|_, seq| *seq != bag.to_be_bytes()).unwrap();
+        });
+    }
+
+    fn change(&mut self, change: impl FnOnce(&WriteTransaction)) {
+        self.stop();
+        let database = patiently(|| Database::open(self.data()));
+        let transaction = database.begin_write().unwrap();
+        change(&transaction);
+        transaction.commit().unwrap();
+        drop(database);
+        self.resume();
+    }
+
     /// Tells whether the account was ever here.
     pub(crate) fn knows(&self, seed: &Seed) -> bool {
         let keys = HostKeys::derive(seed, &Label::default());
@@ -93,6 +161,10 @@ impl TestHost {
         });
         open.collect()
     }
+}
+
+fn is_bag(key: &[u8; 40], bag: u64) -> bool {
+    key.ends_with(&bag.to_be_bytes())
 }
 
 fn patiently<T, E: std::fmt::Debug>(act: impl Fn() -> Result<T, E>) -> T {

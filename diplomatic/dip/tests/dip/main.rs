@@ -11,6 +11,7 @@ mod hosts;
 mod log;
 mod manners;
 mod network;
+mod repair;
 mod restore;
 mod sealed;
 mod seed;

@@ -107,7 +107,8 @@ impl Session {
         };
         let is_as_before = cursor.seq == before.seq && before.own.is_none() && self.settling.is_noted_as(&skipped);
         if is_routine && is_as_before && read.seq.number() <= SHORT && log.unlisted(&listed)? == 0 {
-            self.cursor = Some(Cursor { read: cursor.read, ..before });
+            // The next write to the log notes it, too.
+            self.cursor = Some(Cursor { read: cursor.read, audited_at: now.wall, ..before });
             return Ok(());
         }
         let lacking = log.reconcile(Audited { listed, skipped: skipped.clone(), cursor })?;

@@ -30,6 +30,9 @@ const LARGEST_BATCH: usize = 1024;
 const FEW: usize = 8;
 /// How many known bags each PEEK lists again, to see whether the host is still the same.
 pub(super) const PROOF: u64 = 8;
+/// A list may hold each message this often, and so many more repeated bags.
+const MOST_TIMES: u64 = 4;
+const MOST_REPEATED: u64 = 10_000;
 /// How many notes about one host the log takes.
 const MAX_NOTES: usize = 10_000;
 
@@ -139,7 +142,8 @@ impl Session {
             }
         };
         reading.peek_wanted = false;
-        reading.listing = Some(Listing { items: VecDeque::new(), next: after.next(), end: None, is_outdated: false });
+        reading.listing =
+            Some(Listing { items: VecDeque::new(), next: after.next(), known: 0, end: None, is_outdated: false });
         self.request(now, Call::Peek, Purpose::Peek, |body| PeekRequest { after }.encode(body));
     }
 
@@ -222,7 +226,12 @@ impl Session {
                 self.reading.window.on_opened(now.elapsed, seq, message, &self.config);
             }
             let found = self.locate(opened.heads, log)?;
-            if let Err(stop) = self.digest_items(listed.unwrap_or_default(), found) {
+            let digested = if self.repeats_itself(&found, log)? {
+                Err(Stop::Pause(Pause::Blocked(BlockCause::RepeatsBags)))
+            } else {
+                self.digest_items(listed.unwrap_or_default(), found)
+            };
+            if let Err(stop) = digested {
                 self.stop_listing(now, stop, log)?;
             }
         }
@@ -343,6 +352,13 @@ impl Session {
             return Err(Stop::Pause(Pause::Blocked(BlockCause::TooManyUnreadable)));
         }
         Ok(())
+    }
+
+    /// Tells whether the list holds far more bags than there are messages, so that it might go on for ever.
+    fn repeats_itself<L: SyncLog>(&mut self, found: &[(Seq, BagHead, Found)], log: &L) -> Result<bool, L::Error> {
+        let Some(listing) = &mut self.reading.listing else { return Ok(false) };
+        listing.known += found.iter().filter(|(_, _, found)| matches!(found, Found::Known(_))).count() as u64;
+        Ok(listing.known > MOST_REPEATED && listing.known - MOST_REPEATED > log.count()?.saturating_mul(MOST_TIMES))
     }
 
     /// Handles a known or acknowledged bag that is still where it was.

@@ -11,11 +11,11 @@ use std::time::Duration;
 use super::{Purpose, Session};
 use crate::order::Position;
 use crate::standard::calls::{Call, PeekRequest, PullRequest, RawPeekItem};
-use crate::standard::{BagHead, DecodeError, Encode, MAX_SAFE, Seq};
+use crate::standard::{BagHead, Encode, MAX_SAFE, Seq};
 use crate::sync::reading::{Evidence, MAX_LISTED};
 use crate::sync::settling::{Review, Unsettled};
-use crate::sync::status::{Pause, Refusal, Trouble};
-use crate::sync::stream::ResponseStream;
+use crate::sync::status::Refusal;
+use crate::sync::stream::{Garbled, ResponseStream};
 use crate::sync::window::Found;
 use crate::sync::{Arrival, Now, Received, SkipReason, SyncLog};
 
@@ -24,8 +24,13 @@ const BATCH: usize = 100;
 /// How many old bags a routine check looks at.
 const ROUTINE: u64 = 256;
 
-/// The messages that the host turns out to have, or the evidence that it has lost bags; `None` if the list makes no sense.
-type Compared = Result<Vec<(Seq, Position)>, Option<Evidence>>;
+/// Messages that a host turns out to have.
+#[derive(Default)]
+struct Confirmed {
+    listed: Vec<(Seq, Position)>,
+    /// It said that it has them, under a number from before.
+    claimed: Vec<Position>,
+}
 
 impl Session {
     /// Reads from the log what was skipped, and plans the first round.
@@ -74,6 +79,7 @@ impl Session {
                 batch.insert(seq, unsettled);
             }
             let request = PullRequest { seqs: batch.keys().copied().collect() };
+            self.settling.tolerated = batch.len();
             self.request(now, Call::Pull, Purpose::Settle(batch), |body| request.encode(body));
         } else if let Some((first, last)) = self.settling.due.pop_front() {
             let after = first.previous();
@@ -103,13 +109,18 @@ impl Session {
         self.record(Vec::new(), Vec::new(), cursor, log)
     }
 
-    pub(super) fn on_reviewed(&mut self, stream: &mut ResponseStream) -> Result<(), DecodeError> {
+    pub(super) fn on_reviewed(&mut self, stream: &mut ResponseStream) -> Result<(), Garbled> {
         let Some(review) = &mut self.settling.review else { return Ok(()) };
-        while let Some(item) = stream.item(MAX_LISTED)? {
-            // One bag that follows shows that the part is complete; the rest is not looked at.
-            if review.items.back().is_none_or(|item| item.seq <= review.last) {
-                review.items.push_back(item);
+        while let Some(item) = stream.item::<RawPeekItem>(MAX_LISTED)? {
+            let next = review.items.back().map_or(review.next, |item| item.seq.next());
+            if next > review.last.next() {
+                // One bag that follows shows that the part is complete; the rest is not looked at.
+                continue;
             }
+            if item.seq < next || item.seq.number() > MAX_SAFE {
+                return Err(Garbled);
+            }
+            review.items.push_back(item);
         }
         Ok(())
     }
@@ -133,36 +144,32 @@ impl Session {
         }
         let items: Vec<RawPeekItem> = review.items.drain(..).take_while(|item| item.seq <= review.last).collect();
         match self.compare(&review, items, log)? {
-            Err(Some(evidence)) => self.suspect(evidence, log),
-            Err(None) => {
-                self.settling.end_round(now.elapsed, &self.config);
-                let pause = Pause::Trouble(Trouble::Garbled);
-                self.reading.gate.on_failure(now.elapsed, pause, &self.config, &mut self.random);
-                Ok(())
-            }
-            Ok(confirmed) => {
+            Err(evidence) => self.suspect(evidence, log),
+            Ok(Confirmed { listed, claimed }) => {
                 self.refute_claims(now, &review);
-                self.record(Vec::new(), confirmed, None, log)
+                if !claimed.is_empty() {
+                    log.acknowledge(&claimed, None)?;
+                    self.storage.on_success();
+                    self.recount = true;
+                }
+                self.record(Vec::new(), listed, None, log)
             }
         }
     }
 
-    /// Goes through a part of the list.
+    /// Goes through a part of the list, and finds what the host turns out to have, or evidence that it has lost bags.
     fn compare<L: SyncLog>(
         &mut self,
         review: &Review,
         items: Vec<RawPeekItem>,
         log: &mut L,
-    ) -> Result<Compared, L::Error> {
+    ) -> Result<Result<Confirmed, Evidence>, L::Error> {
         let mut next = review.next;
         let mut bags = Vec::new();
         let mut damaged = Vec::new();
         for item in items {
-            if item.seq < next || item.seq.number() > MAX_SAFE {
-                return Ok(Err(None));
-            }
             if self.is_gone(next, item.seq) {
-                return Ok(Err(Some(Evidence::Lost)));
+                return Ok(Err(Evidence::Lost));
             }
             next = item.seq.next();
             match item.decode_head() {
@@ -171,9 +178,9 @@ impl Session {
             }
         }
         if self.is_gone(next, review.last.next()) {
-            return Ok(Err(Some(Evidence::Lost)));
+            return Ok(Err(Evidence::Lost));
         }
-        let mut confirmed = Vec::new();
+        let mut confirmed = Confirmed::default();
         let mut listed = Vec::new();
         for (seq, bag, found) in self.identify(bags, log)? {
             let is_claimed = self.settling.claims.get(&seq).is_some_and(|claim| claim.signature == bag.signature);
@@ -183,8 +190,11 @@ impl Session {
             let is_noted = self.settling.noted(seq).is_some();
             match found {
                 Found::Known(position) => {
+                    if is_claimed {
+                        confirmed.claimed.push(position);
+                    }
                     if is_claimed || is_noted {
-                        confirmed.push((seq, position));
+                        confirmed.listed.push((seq, position));
                     }
                     if is_noted {
                         self.settling.note(seq, None);
@@ -192,13 +202,13 @@ impl Session {
                 }
                 Found::New(_) if is_noted => listed.push((seq, bag)),
                 Found::Unreadable(error) if is_noted => self.note_unreadable(seq, error),
-                Found::New(_) => return Ok(Err(Some(Evidence::Replaced))),
-                Found::Unreadable(_) => return Ok(Err(Some(Evidence::Lost))),
+                Found::New(_) => return Ok(Err(Evidence::Replaced)),
+                Found::Unreadable(_) => return Ok(Err(Evidence::Lost)),
             }
         }
         for seq in damaged {
             if self.settling.noted(seq).is_none() {
-                return Ok(Err(Some(Evidence::Lost)));
+                return Ok(Err(Evidence::Lost));
             }
             self.note_unreadable(seq, None);
         }
