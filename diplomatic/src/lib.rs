@@ -146,6 +146,8 @@ pub mod event;
 #[cfg(feature = "replay")]
 mod fold;
 #[cfg(feature = "store")]
+mod following;
+#[cfg(feature = "store")]
 mod log;
 #[cfg(feature = "engine")]
 pub mod order;
@@ -160,6 +162,8 @@ pub mod replay;
 pub mod standard;
 #[cfg(feature = "engine")]
 pub mod sync;
+#[cfg(feature = "engine")]
+mod system_time;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "derive")]
@@ -350,6 +354,15 @@ pub mod changes {
     pub use crate::client::{Changes, StatusChanges};
 }
 
+/// Feeds: which entities changed, and what arrived.
+#[cfg(feature = "store")]
+pub mod feed {
+    #[cfg(feature = "client")]
+    pub use crate::client::Feed;
+    pub use crate::device::{Arrived, FeedPage};
+    pub use crate::following::FeedCursor;
+}
+
 /// Results of writing and merging export files.
 #[cfg(feature = "store")]
 pub mod backup {
@@ -383,6 +396,8 @@ pub mod error {
         EmitError, ExportFileError, HistoryError, ImportError, RestoreError, TransactError, UndoError,
     };
     pub use crate::event::{DecodeEventError, EncodeEventError};
+    #[cfg(feature = "store")]
+    pub use crate::following::FeedCursorParseError;
     #[cfg(feature = "store")]
     pub use crate::log::{LogError, OpenLogError, StorageError};
     #[cfg(feature = "words")]

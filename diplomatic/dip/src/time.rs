@@ -42,7 +42,7 @@ fn to_jiff(time: Timestamp) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_millisecond(time.as_millis().try_into().ok()?).ok()
 }
 
-/// Shows a time in the local time zone, or in milliseconds if it is beyond the calendar.
+/// Shows a time in the local time zone, or in UTC if it is beyond the calendar.
 #[derive(Debug)]
 pub(crate) struct Local(pub(crate) Timestamp);
 
@@ -94,6 +94,6 @@ mod tests {
     fn moments_are_shown_even_where_no_calendar_reaches() {
         assert_eq!(rfc3339(Timestamp::from_millis(1500)).unwrap(), "1970-01-01T00:00:01.500Z");
         assert_eq!(rfc3339(Timestamp::MAX), None);
-        assert!(Local(Timestamp::MAX).to_string().ends_with(" ms"));
+        assert!(Local(Timestamp::MAX).to_string().starts_with("287396-"));
     }
 }

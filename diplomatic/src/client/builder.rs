@@ -3,10 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::address::{Address, AddressError, without_credentials};
@@ -58,6 +59,12 @@ pub enum OpenError {
     /// No place was given for the events.
     #[error("a client needs a place for its events: call `store` with a file, or `in_memory`")]
     NoStore,
+    /// There is no tokio runtime.
+    #[error(
+        "a client needs a tokio runtime: call `open` from async code in one, such as `#[tokio::main]`, or use \
+         `diplomatic::blocking::Client`"
+    )]
+    NoRuntime,
     /// Two hosts have the same label.
     #[error("two hosts have the label {label}: give each host its own label with `host_as`")]
     SameLabel {
@@ -182,8 +189,9 @@ impl<R: Reducer> ClientBuilder<R> {
     ///
     /// # Panics
     ///
-    /// Panics outside a tokio runtime with time and I/O enabled.
+    /// Panics in a tokio runtime without time and I/O.
     pub async fn open(self) -> Result<Client<R>, OpenError> {
+        Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
         let Self { seed, backing, hosts, device: config, session, clock, reducer: _ } = self;
         let backing = backing.ok_or(OpenError::NoStore)?;
         let hosts = check_hosts(hosts)?;
@@ -212,7 +220,7 @@ impl<R: Reducer> ClientBuilder<R> {
             let driver = Driver::new(index, link, session, shared.clone(), network);
             drivers.spawn(driver.run());
         }
-        Ok(Client { seed, shared, drivers })
+        Ok(Client { seed, shared, drivers: Arc::new(Mutex::new(drivers)) })
     }
 }
 

@@ -4,7 +4,9 @@ mod address;
 mod builder;
 mod changes;
 mod clock;
+mod closed;
 mod driver;
+mod feed;
 mod files;
 mod inspect;
 mod network;
@@ -13,15 +15,18 @@ mod random;
 mod seed_file;
 mod shared;
 mod status;
+mod waiting;
 mod wake;
 mod wall_clock;
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use address::AddressError;
 pub use builder::{ClientBuilder, OpenError};
 pub use changes::{Changes, StatusChanges};
 pub use clock::ClockTrouble;
+pub use feed::Feed;
 pub use inspect::{Damage, DamagedBag, Gap, HostAccount, HostAudit, HostInspector, InspectError};
 pub use network::TlsError;
 pub use seed_file::SeedFileError;
@@ -36,6 +41,11 @@ use crate::reducer::Reducer;
 use crate::standard::{EntityId, Label, Seed};
 
 /// An app's events and state on this device, in sync with the user's other devices.
+///
+/// A client is a handle: clone it wherever it is needed. [`close`](Self::close) works through any clone. When the last
+/// one is dropped instead, sync stops, and the log is closed as soon as nothing works with it any more, which may be a
+/// moment later; nothing acknowledged is lost either way. [Feeds](crate::feed), [changes](crate::changes) and status
+/// handles end with the client, and keep nothing open.
 ///
 /// Events are durable when [`emit`](Self::emit) returns, whether or not a host can be reached. While the client is
 /// open, it syncs in the background, with each host independently.
@@ -75,12 +85,12 @@ use crate::standard::{EntityId, Label, Seed};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Client<R: Reducer> {
     /// Needed for export files; the device does not keep it.
     seed: Seed,
     shared: Arc<Shared<R>>,
-    drivers: JoinSet<()>,
+    /// Sync with the hosts, which stops when this is dropped.
+    drivers: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl<R: Reducer> Client<R> {
@@ -89,12 +99,13 @@ impl<R: Reducer> Client<R> {
         ClientBuilder::new(seed)
     }
 
-    /// Calls `look` with the current state. Changes wait until it returns, so it should be quick. Nested calls are allowed.
+    /// Calls `look` with the current state. Changes wait until it returns, so it should be quick. Nested calls are
+    /// allowed.
     ///
     /// # Panics
     ///
-    /// Panics if it is called while an event is being applied to the state, for example by a reducer. Calls inside `look`
-    /// that would deadlock, such as an [`emit`](Self::emit), panic, too.
+    /// Panics if it is called while an event is being applied to the state, for example by a reducer. Calls inside
+    /// `look` that would deadlock, such as an [`emit`](Self::emit), panic, too.
     pub fn read<T>(&self, look: impl FnOnce(&R) -> T) -> T {
         self.shared.read(look)
     }
@@ -238,9 +249,9 @@ impl<R: Reducer> Client<R> {
         self.shared.is_offline()
     }
 
-    /// Unlinks a host for good: sync with it ends, and its queue, how far it was read and its skipped bags are forgotten.
-    /// Messages that waited only for it no longer stop compaction from dropping them. Messages from there stay. Returns
-    /// whether it was linked.
+    /// Unlinks a host for good: sync with it ends, and its queue, how far it was read and its skipped bags are
+    /// forgotten. Messages that waited only for it no longer stop compaction from dropping them. Messages from there
+    /// stay. Returns whether it was linked.
     ///
     /// What the host did not get yet is not lost: this device has it. A host that is linked again gets everything.
     ///
@@ -277,9 +288,41 @@ impl<R: Reducer> Client<R> {
         self.shared.with_device(|device| device.unread().clone()).await
     }
 
-    /// Stops sync and closes the log. Events that have not been pushed stay queued for the next client on this store.
-    pub async fn close(mut self) {
-        self.drivers.shutdown().await;
+    /// Stops sync and closes the log, for all clones: what they are asked for from now on fails with
+    /// [`LogError::Closed`], except [`read`](Self::read), which shows the last state. Events that have not been pushed
+    /// stay queued for the next client on this store, which can be opened when this returns.
+    ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
+    /// let mut changes = client.changes();
+    /// client.clone().close().await;
+    /// assert!(changes.next().await.is_none());
+    /// assert!(client.emit(TodoEvent::Added { title: "milk".into() }).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn close(&self) {
+        let mut drivers = std::mem::take(&mut *self.drivers.lock().unwrap_or_else(PoisonError::into_inner));
+        drivers.shutdown().await;
         self.shared.close().await;
+    }
+}
+
+// A state need not be `Clone` for its client to be.
+impl<R: Reducer> Clone for Client<R> {
+    fn clone(&self) -> Self {
+        let Self { seed, shared, drivers } = self;
+        Self { seed: seed.clone(), shared: shared.clone(), drivers: drivers.clone() }
+    }
+}
+
+impl<R: Reducer> fmt::Debug for Client<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("shared", &self.shared).finish_non_exhaustive()
     }
 }

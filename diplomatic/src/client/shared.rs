@@ -9,6 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use super::address::Address;
 use super::changes::{Changes, StatusChanges};
+use super::closed::Closed;
 use super::status::{HostReport, SyncStatus};
 use super::wall_clock::WallClock;
 use crate::device::{Device, Shown};
@@ -26,6 +27,11 @@ pub(super) struct Shared<R: Reducer> {
     state: Arc<Shown<R>>,
     clock: WallClock,
     version: watch::Sender<u64>,
+    /// How many messages have arrived.
+    arrived: watch::Sender<u64>,
+    /// Dropped when the client is closed, which ends everything that waits.
+    open: Mutex<Option<watch::Sender<()>>>,
+    closed: Closed,
     status: watch::Sender<SyncStatus>,
     /// For each host: there is more to push, or sync was asked for.
     news: Vec<News>,
@@ -52,9 +58,13 @@ impl<R: Reducer> Shared<R> {
                 HostReport::new(number, label.clone(), address, device.is_first_synced(*link))
             })
             .collect();
+        let (open, closed) = watch::channel(());
         let shared = Self {
+            open: Mutex::new(Some(open)),
+            closed: Closed::new(closed),
             state: device.state(),
             version: watch::Sender::new(device.version()),
+            arrived: watch::Sender::new(device.arrived()),
             device: Mutex::new(Some(device)),
             clock,
             status: watch::Sender::new(SyncStatus::new(reports)),
@@ -90,6 +100,8 @@ impl<R: Reducer> Shared<R> {
             shared.refresh(device);
             let version = device.version();
             shared.version.send_if_modified(|last| std::mem::replace(last, version) != version);
+            let arrived = device.arrived();
+            shared.arrived.send_if_modified(|last| std::mem::replace(last, arrived) != arrived);
             Ok(outcome)
         });
         match acting.await {
@@ -235,19 +247,30 @@ impl<R: Reducer> Shared<R> {
     }
 
     pub(super) fn changes(self: &Arc<Self>) -> Changes {
-        Changes::new(self.version.subscribe())
+        Changes::new(self.version.subscribe(), self.closed())
+    }
+
+    /// Returns how many messages have arrived, to be watched.
+    pub(super) fn arrivals(&self) -> watch::Receiver<u64> {
+        self.arrived.subscribe()
+    }
+
+    pub(super) fn closed(&self) -> Closed {
+        self.closed.clone()
     }
 
     pub(super) fn status_changes(&self) -> StatusChanges {
-        StatusChanges::new(self.status.subscribe())
+        StatusChanges::new(self.status.subscribe(), self.closed())
     }
 
-    pub(super) async fn close(self: Arc<Self>) {
+    pub(super) async fn close(self: &Arc<Self>) {
+        let shared = self.clone();
         let closing = tokio::task::spawn_blocking(move || {
-            drop(self.device.lock().unwrap_or_else(PoisonError::into_inner).take());
+            drop(shared.device.lock().unwrap_or_else(PoisonError::into_inner).take());
         });
         // This fails only while the runtime shuts down, which drops the device, too.
         let _ = closing.await;
+        drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where a client takes the time from.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use crate::standard::Timestamp;
 
@@ -17,7 +17,6 @@ impl Timestamp {
     /// assert!(Timestamp::now() > Timestamp::from_millis(1_764_000_000_000));
     /// ```
     pub fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::EPOCH.plus(since)
+        SystemTime::now().into()
     }
 }

@@ -19,7 +19,7 @@ use crate::witness::DeviceId;
 #[non_exhaustive]
 pub enum HistoryError {
     /// Compaction dropped messages that the state depends on.
-    #[error("compaction dropped what the state is made of; it can be told from {} ms after 1970 on", .horizon.changed.as_millis())]
+    #[error("compaction dropped what the state is made of; it can be told from {} on", .horizon.changed)]
     BeforeHorizon {
         /// States from this position on are available.
         horizon: Position,

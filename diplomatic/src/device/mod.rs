@@ -14,6 +14,7 @@ mod crash;
 mod digest;
 mod emit;
 mod export;
+mod feed;
 mod fold;
 mod history;
 mod import;
@@ -48,6 +49,7 @@ pub use batch::Batch;
 pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
 pub use export::{ExportFileError, Exported};
+pub use feed::{Arrived, FeedPage};
 use fold::{Fold, Panicked};
 #[cfg(feature = "client")]
 pub(crate) use history::Past;

@@ -33,7 +33,7 @@ impl LogWriter<'_> {
         }
         self.transaction.open_table(tables::OWN_KIND)?.remove(&key)?;
         let entity_key = self.vault.entity_key(message.head().entity());
-        self.drop_message(&key, &overwritten_key(&entity_key, &key))?;
+        self.drop_message(&message, &key, &overwritten_key(&entity_key, &key))?;
         Ok(true)
     }
 

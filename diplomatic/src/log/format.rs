@@ -10,7 +10,7 @@ use super::vault::Vault;
 use crate::standard::Seed;
 
 /// The format of the files that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
 
 /// What a `check` value holds: that it opens shows that the seed is the right one.
 const CHECK: &[u8] = b"diplomatic log";
@@ -96,6 +96,10 @@ pub(super) fn create_new_tables(transaction: &WriteTransaction) -> Result<(), Lo
     transaction.open_table(tables::WANTS)?;
     transaction.open_table(tables::TRANSACTIONS)?;
     transaction.open_table(tables::RESTORED)?;
+    transaction.open_table(tables::ARRIVALS)?;
+    transaction.open_table(tables::CHANGED_AT)?;
+    transaction.open_table(tables::CHANGED_BY_DROPPED)?;
+    transaction.open_table(tables::HUNG_ON)?;
     Ok(())
 }
 

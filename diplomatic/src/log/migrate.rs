@@ -1,7 +1,8 @@
 //! From each format of the file to the next.
 //!
 //! Format 2 remembers the positions that compaction dropped, and the messages that the app's fold could not apply. Format
-//! 3 has what the witnesses of devices say. Format 4 remembers what was written together.
+//! 3 has what the witnesses of devices say. Format 4 remembers what was written together. Format 5 knows in which order
+//! messages arrived, and has registers under every parent that they ever had.
 //!
 //! A file goes through all the migrations that it needs in one transaction, so that it never has a format in between.
 //!
@@ -26,14 +27,14 @@ pub(super) fn migrate(database: &Database, from: u32, vault: &Vault, rng: &mut d
     }
     let transaction = begin_write(database)?;
     create_new_tables(&transaction)?;
-    if from < 2 {
-        migration_001_attach_registers_to_their_current_parents(&transaction, vault, rng)?;
-    }
     if from < 3 {
         migration_002_cut_snapshots_into_pieces(&transaction)?;
     }
     if from < 4 {
         migration_003_remember_transactions(&transaction, vault, rng)?;
+    }
+    if from < 5 {
+        migration_004_number_what_is_there(&transaction, vault, rng)?;
     }
     put_format(&transaction)?;
     Ok(transaction.commit()?)
@@ -85,13 +86,14 @@ fn migration_003_remember_transactions(
     Ok(())
 }
 
-/// Format 2 has registers under their current parents, and not under those that they had first.
-fn migration_001_attach_registers_to_their_current_parents(
+/// Format 5 has every message in the order of arrival, and registers under every parent that they ever had, which
+/// format 1 had under their first and later ones under their last.
+fn migration_004_number_what_is_there(
     transaction: &WriteTransaction,
     vault: &Vault,
     rng: &mut dyn CryptoRng,
 ) -> Result<(), LogError> {
-    LogWriter::new(transaction, vault, rng, &[], false)?.attach_all()
+    LogWriter::new(transaction, vault, rng, &[], false)?.number_all()
 }
 
 #[cfg(test)]
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_register_that_moved_in_format_1_is_under_its_current_parent() {
+    fn a_register_that_moved_in_format_1_is_under_every_parent_and_counts_for_its_current_one() {
         let (seed, mut rng) = (Seed::from_bytes([7; 32]), StdRng::seed_from_u64(1));
         let database = Database::builder()
             .create_with_backend(redb::backends::InMemoryBackend::new())

@@ -7,12 +7,15 @@
 //! A message, its place in the queues and the cursor move in one transaction, which is durable when the call returns.
 
 mod ahead;
+mod arrivals;
+mod arriving;
 mod backing;
 mod batch;
 mod database;
 #[cfg(test)]
 mod disk;
 mod error;
+mod feeds;
 mod forgetting;
 mod format;
 mod hearing;
@@ -31,6 +34,7 @@ mod tables;
 mod transactions;
 mod vault;
 mod verify;
+mod verify_arrivals;
 mod versions;
 mod view;
 mod wants;
@@ -90,6 +94,8 @@ pub(crate) struct Log {
     makes_witnesses: bool,
     /// How often what is known of other devices has changed.
     peers_version: u64,
+    /// How many messages have arrived.
+    arrived: u64,
 }
 
 impl Log {
@@ -103,10 +109,11 @@ impl Log {
         let (database, vault) = backing.open_log(access, seed, &mut *rng)?;
         let (database, is_suspect) = (RefCell::new(Some(database)), Cell::new(false));
         let (vault, links) = (Arc::new(vault), Vec::new());
+        let (makes_witnesses, peers_version, arrived) = (false, 0, 0);
         let mut log =
-            Self { backing, access, database, is_suspect, vault, rng, links, makes_witnesses: false, peers_version: 0 };
-        log.links = match log.read(|reader| reader.links()) {
-            Ok(links) => links,
+            Self { backing, access, database, is_suspect, vault, rng, links, makes_witnesses, peers_version, arrived };
+        (log.links, log.arrived) = match log.read(|reader| Ok((reader.links()?, reader.feed_end()?.number))) {
+            Ok(known) => known,
             Err(error) => return Err(log.open_error(error)),
         };
         Ok(log)
@@ -135,6 +142,11 @@ impl Log {
         self.peers_version
     }
 
+    /// Returns how many messages have arrived.
+    pub(crate) const fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
     /// Returns whether the storage has failed, so that the log may hold more than is known about it.
     pub(crate) const fn is_suspect(&self) -> bool {
         self.is_suspect.get()
@@ -142,7 +154,7 @@ impl Log {
 
     /// Reloads what is kept in memory.
     pub(crate) fn recover(&mut self) -> Result<(), LogError> {
-        self.links = self.read(|reader| reader.links())?;
+        (self.links, self.arrived) = self.read(|reader| Ok((reader.links()?, reader.feed_end()?.number)))?;
         self.peers_version += 1;
         self.is_suspect.set(false);
         Ok(())
@@ -172,11 +184,13 @@ impl Log {
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Self { backing, access, database, is_suspect, vault, rng, links, makes_witnesses, peers_version } = self;
-        with_handle(backing, *access, database, is_suspect, |handle| {
+        let Self { backing, access, database, is_suspect, vault, rng, links, makes_witnesses, .. } = self;
+        let (value, done) = with_handle(backing, *access, database, is_suspect, |handle| {
             let transaction = begin_write(handle.writable()?)?;
-            run(transaction, vault, &mut **rng, links, *makes_witnesses, peers_version, act)
-        })
+            run(transaction, vault, &mut **rng, links, *makes_witnesses, act)
+        })?;
+        self.note_done(done);
+        Ok(value)
     }
 
     /// Runs one transaction like [`write`](Self::write), and returns a point to roll back to.
@@ -184,22 +198,32 @@ impl Log {
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<(T, Rollback), E> {
-        let Self { backing, access, database, is_suspect, vault, rng, links, makes_witnesses, peers_version } = self;
-        with_handle(backing, *access, database, is_suspect, |handle| {
+        let Self { backing, access, database, is_suspect, vault, rng, links, makes_witnesses, arrived, .. } = self;
+        let before = *arrived;
+        let (value, done, undo) = with_handle(backing, *access, database, is_suspect, |handle| {
             let transaction = begin_write(handle.writable()?)?;
-            let undo = Rollback(transaction.ephemeral_savepoint().map_err(LogError::from)?);
-            let value = run(transaction, vault, &mut **rng, links, *makes_witnesses, peers_version, act)?;
-            Ok((value, undo))
-        })
+            let savepoint = transaction.ephemeral_savepoint().map_err(LogError::from)?;
+            let (value, done) = run(transaction, vault, &mut **rng, links, *makes_witnesses, act)?;
+            Ok::<_, E>((value, done, Rollback { savepoint, arrived: before }))
+        })?;
+        self.note_done(done);
+        Ok((value, undo))
+    }
+
+    fn note_done(&mut self, Done { are_peers_changed, arrived }: Done) {
+        self.peers_version += u64::from(are_peers_changed);
+        self.arrived = arrived.unwrap_or(self.arrived);
     }
 
     /// Rolls the log back to before a transaction, which must be the last one, in another durable transaction.
-    pub(crate) fn undo(&mut self, Rollback(savepoint): Rollback) -> Result<(), LogError> {
+    pub(crate) fn undo(&mut self, Rollback { savepoint, arrived }: Rollback) -> Result<(), LogError> {
         self.with_handle(|handle| {
             let mut transaction = begin_write(handle.writable()?)?;
             transaction.restore_savepoint(&savepoint)?;
-            Ok(transaction.commit()?)
-        })
+            Ok::<_, LogError>(transaction.commit()?)
+        })?;
+        self.arrived = arrived;
+        Ok(())
     }
 
     /// Reads one consistent state of the log.
@@ -265,19 +289,28 @@ fn run<T, E: LogFailure>(
     rng: &mut dyn CryptoRng,
     links: &[Link],
     makes_witnesses: bool,
-    peers_version: &mut u64,
     act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
-) -> Result<T, E> {
+) -> Result<(T, Done), E> {
     let mut writer = LogWriter::new(&transaction, vault, rng, links, makes_witnesses)?;
     let value = act(&mut writer)?;
-    *peers_version += u64::from(writer.are_peers_changed);
+    let done = Done { arrived: writer.finish_arrivals()?, are_peers_changed: writer.are_peers_changed };
     drop(writer);
     transaction.commit().map_err(LogError::from)?;
-    Ok(value)
+    Ok((value, done))
+}
+
+/// What a transaction changed of what is kept in memory.
+struct Done {
+    are_peers_changed: bool,
+    /// How many messages have arrived, if any did.
+    arrived: Option<u64>,
 }
 
 /// How the log was before a transaction.
-pub(crate) struct Rollback(Savepoint);
+pub(crate) struct Rollback {
+    savepoint: Savepoint,
+    arrived: u64,
+}
 
 /// The error of an operation inside a transaction.
 pub(crate) trait LogFailure: From<LogError> {

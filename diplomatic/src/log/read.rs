@@ -64,7 +64,11 @@ impl<'t> LogReader<'t> {
 
     /// Tells whether a message is here, or was and compaction dropped it.
     pub(crate) fn knows(&self, position: &Position) -> Result<bool, LogError> {
-        Ok(self.contains(position)? || self.dropped.get(&position.to_bytes())?.is_some())
+        Ok(self.contains(position)? || self.was_dropped(&position.to_bytes())?)
+    }
+
+    pub(super) fn was_dropped(&self, key: &[u8; 48]) -> Result<bool, LogError> {
+        Ok(self.dropped.get(key)?.is_some())
     }
 
     /// Returns the horizon: without the messages that compaction dropped, the state as of this position and of later

@@ -117,6 +117,11 @@ pub(super) fn register_key(parent: &EntityKey, register: &EntityKey) -> [u8; 64]
     key
 }
 
+/// Returns the second part of such a key.
+pub(super) fn split_register_key(key: &[u8; 64]) -> EntityKey {
+    *key.last_chunk().expect("a key of this table has 64 bytes")
+}
+
 pub(super) fn skipped_key(link: u32, seq: u64) -> [u8; 12] {
     let mut key = [0; 12];
     key[..4].copy_from_slice(&link.to_be_bytes());

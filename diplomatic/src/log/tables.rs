@@ -44,9 +44,8 @@ pub(super) const RESTORED: TableDefinition<'_, &[u8; 48], &[u8; 48]> = TableDefi
 /// none.
 pub(super) const INDEX: TableDefinition<'_, &[u8; 57], ()> = TableDefinition::new("index-1");
 
-/// The registers of which an entity is the parent. Key: entity key of the parent (32) · of the register (32). Value:
-/// the register's EID. A register that is there stands under its current parent, and perhaps under one that it had
-/// before it was deleted and written again.
+/// The registers of which an entity is or ever was the parent. Key: entity key of the parent (32) · of the register
+/// (32). Value: the register's EID.
 pub(super) const REGISTERS: TableDefinition<'_, &[u8; 64], &[u8]> = TableDefinition::new("registers-1");
 
 /// The hosts that were ever linked. Key: number of the link (4, big-endian), from 1 on. Value: varstring label ·
@@ -57,9 +56,9 @@ pub(super) const LINKS: TableDefinition<'_, &[u8; 4], &[u8]> = TableDefinition::
 /// reads the host.
 pub(super) const SKIPPED: TableDefinition<'_, &[u8; 12], &[u8]> = TableDefinition::new("skipped-1");
 
-/// States as of a position. Key: position (48) · number (8, big-endian), counted up from 1. Value: bytes(32) fingerprint of the
-/// fold · u8 marks: 1 tidy, 2 whole · varint bytes of what was folded · varint bytes of the state · bytes(32) hash of
-/// each piece. See [`SnapshotNote`](super::rows::SnapshotNote).
+/// States as of a position. Key: position (48) · number (8, big-endian), counted up from 1. Value: bytes(32)
+/// fingerprint of the fold · u8 marks: 1 tidy, 2 whole · varint bytes of what was folded · varint bytes of the state ·
+/// bytes(32) hash of each piece. See [`SnapshotNote`](super::rows::SnapshotNote).
 pub(super) const SNAPSHOTS: TableDefinition<'_, &[u8; 56], &[u8]> = TableDefinition::new("snapshots-1");
 
 /// Pieces of the states. Key: keyed hash of the piece. Value: the piece.
@@ -97,6 +96,25 @@ pub(super) const WANTS: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition:
 /// Messages that a witness names and that are not here. Key: position. Value: [`Absent`](super::peers::Absent) in
 /// MessagePack.
 pub(super) const ABSENT: TableDefinition<'_, &[u8; 48], &[u8]> = TableDefinition::new("absent-1");
+
+/// Every message that is not the framework's own, in the order of arrival; also those that compaction dropped since.
+/// Key: the number of 79 arrivals that follow one another, counted up from 0. Value, not sealed: their chain (16),
+/// which tells the arrivals up to the last of them from any others · the last position in the total order of what
+/// arrived before them (48) · the positions of 1 to 79 messages (48 each); only the last row has less than 79.
+pub(super) const ARRIVALS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("arrivals-1");
+
+/// The last change of a root, where it is not the message that counts for the root's own entity. Key: entity key of the
+/// root. Value: number of the arrival, counted up from 1.
+pub(super) const CHANGED_AT: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("changed-at-1");
+
+/// The roots whose last change is a message that compaction dropped. Key: number of the arrival (8, big-endian) · entity
+/// key of the root (32). Value: the root's EID.
+pub(super) const CHANGED_BY_DROPPED: TableDefinition<'_, &[u8; 40], &[u8]> =
+    TableDefinition::new("changed-by-dropped-1");
+
+/// The roots that a register ever had, if they are more than one, or if it was deleted. Key: entity key of the register
+/// (32) · of the root (32). Value: the root's EID.
+pub(super) const HUNG_ON: TableDefinition<'_, &[u8; 64], &[u8]> = TableDefinition::new("hung-on-1");
 
 /// Returns the name of the table of messages that wait for the host of a link.
 ///

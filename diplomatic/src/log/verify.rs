@@ -113,6 +113,7 @@ impl LogReader<'_> {
         self.verify_snapshots(&mut report)?;
         self.verify_dropped(&mut report)?;
         self.verify_witnesses(&mut report)?;
+        self.verify_arrivals(&mut report)?;
         Ok(report)
     }
 
@@ -366,7 +367,7 @@ impl LogReader<'_> {
 }
 
 impl StoreReport {
-    fn add(&mut self, table: &str, key: &[u8], kind: StoreProblemKind) {
+    pub(super) fn add(&mut self, table: &str, key: &[u8], kind: StoreProblemKind) {
         let key = key.iter().map(|byte| format!("{byte:02x}")).collect();
         self.problems.push(StoreProblem { table: table.to_owned(), key, kind });
     }
@@ -506,6 +507,11 @@ mod tests {
         });
         // The todo by type and group, the register by its parent too, each by two times.
         assert_eq!(no_index, vec![("index-1".to_owned(), Missing); 10]);
+        let no_arrivals = found(|transaction| {
+            transaction.open_table(tables::ARRIVALS).unwrap().retain(|_, _| false).unwrap();
+            transaction.open_table(tables::CHANGED_AT).unwrap().retain(|_, _| false).unwrap();
+        });
+        assert_eq!(no_arrivals, vec![("arrivals-1".to_owned(), Missing); 5]);
     }
 
     #[test]
@@ -515,13 +521,14 @@ mod tests {
             transaction.open_table(tables::SUPERSEDED).unwrap().insert(&[9; 48], ()).unwrap();
             transaction.open_table(tables::OVERWRITTEN).unwrap().insert(&[8; 80], ()).unwrap();
             transaction.open_table(tables::INDEX).unwrap().insert(&[9; 57], ()).unwrap();
+            transaction.open_table(tables::CHANGED_AT).unwrap().insert(&[9; 32], 6).unwrap();
             transaction
                 .open_table(tables::queue(&tables::queue_name(1)))
                 .unwrap()
                 .insert(&[9; 48], [].as_slice())
                 .unwrap();
         });
-        let tables = ["superseded-1", "overwritten-1", "index-1", "queue-1-1"];
+        let tables = ["superseded-1", "overwritten-1", "index-1", "queue-1-1", "changed-at-1"];
         assert_eq!(stray, tables.map(|table| (table.to_owned(), Stray)));
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use rand_core::CryptoRng;
 use redb::{ReadableTable, ReadableTableMetadata, Table, TableHandle, WriteTransaction};
 
+use super::arrivals::Arriving;
 use super::error::LogError;
 use super::rows::{
     Link, Winner, decode_message, decode_winner, encode_link, encode_message, encode_winner, held_keys, last_at,
@@ -22,7 +23,7 @@ type Keyed<'t, const N: usize> = Table<'t, &'static [u8; N], &'static [u8]>;
 pub(crate) struct LogWriter<'t> {
     pub(super) transaction: &'t WriteTransaction,
     pub(super) vault: &'t Vault,
-    rng: &'t mut dyn CryptoRng,
+    pub(super) rng: &'t mut dyn CryptoRng,
     links: &'t [Link],
     pub(super) messages: Keyed<'t, 48>,
     pub(super) entities: Keyed<'t, 32>,
@@ -37,6 +38,8 @@ pub(crate) struct LogWriter<'t> {
     pub(super) are_witnesses_made: bool,
     /// What no witness covers yet, and the number of the next; opened when it is first needed.
     pub(super) emitted: Option<Emitted<'t>>,
+    /// What it takes to note arrivals; opened when something arrives.
+    pub(super) arriving: Option<Arriving<'t>>,
     /// Whether a witness names anything that is not here.
     pub(super) has_absent: bool,
     /// Whether what is known of other devices has changed.
@@ -86,6 +89,7 @@ impl<'t> LogWriter<'t> {
             queues,
             are_witnesses_made,
             emitted: None,
+            arriving: None,
             has_absent,
             are_peers_changed: false,
         })
@@ -145,77 +149,46 @@ impl<'t> LogWriter<'t> {
         let entity_key = self.vault.entity_key(entity);
         let previous = self.winner_at(&entity_key)?;
         if let Some(previous) = previous.as_ref() {
-            let loser = previous.position.min(position);
-            self.superseded.insert(&loser.to_bytes(), ())?;
-            self.overwritten.insert(&overwritten_key(&entity_key, &loser.to_bytes()), ())?;
-            if loser == position {
-                return Ok(Some(previous.clone()));
-            }
+            let loser = previous.position.min(position).to_bytes();
+            self.superseded.insert(&loser, ())?;
+            self.overwritten.insert(&overwritten_key(&entity_key, &loser), ())?;
         }
         let content = Content::of(message);
-        let value = encode_winner(&position, content.type_name());
-        let value = self.vault.seal(self.entities.name(), &entity_key, &value, self.rng);
-        self.entities.insert(&entity_key, value.as_slice())?;
-        if self.has_index {
-            self.reindex(message, previous.as_ref().map(|previous| &previous.position))?;
+        if previous.as_ref().is_none_or(|previous| previous.position < position) {
+            let value = encode_winner(&position, content.type_name());
+            let value = self.vault.seal(self.entities.name(), &entity_key, &value, self.rng);
+            self.entities.insert(&entity_key, value.as_slice())?;
+            if self.has_index {
+                self.reindex(message, previous.as_ref().map(|previous| &previous.position))?;
+            }
         }
-
-        if let Content::Typed { parent, .. } = content
-            && entity.is_derived()
-        {
-            self.attach(entity, &entity_key, parent.as_ref(), previous.as_ref())?;
-        }
+        let is_new_parent = self.attach(entity, &entity_key, &content)?;
+        self.note_arrival(message, position, &entity_key, previous.as_ref(), is_new_parent)?;
         Ok(previous)
     }
 
-    /// Enters a register under its parent, and takes it away from the one that it had before.
+    /// Enters a register under its parent; false if it stood there before. A message without a parent may always be the
+    /// first of its kind.
     ///
-    /// So a register that is there stands under its current parent. Under another it may stand only if it was deleted
-    /// in between: those [`registers_of`](Self::registers_of) passes over.
-    fn attach(
+    /// So a register stands under every parent that it ever had: [`registers_of`](Self::registers_of) passes over those
+    /// that it has no more.
+    pub(super) fn attach(
         &mut self,
         register: &EntityId,
         entity_key: &EntityKey,
-        parent: Option<&EntityId>,
-        previous: Option<&Winner>,
-    ) -> Result<(), LogError> {
-        let key = parent.map(|parent| register_key(&self.vault.entity_key(parent), entity_key));
-        if let Some(key) = &key
-            && self.registers.get(key)?.is_some()
-        {
-            return Ok(());
+        content: &Content<'_>,
+    ) -> Result<bool, LogError> {
+        let Content::Typed { parent: Some(parent), .. } = content else { return Ok(true) };
+        if !register.is_derived() {
+            return Ok(true);
         }
-        if let Some(Winner { position, type_name: Some(_) }) = previous
-            && let Some(old) = self.parent_of(position)?
-        {
-            self.registers.remove(&register_key(&self.vault.entity_key(&old), entity_key))?;
+        let key = register_key(&self.vault.entity_key(parent), entity_key);
+        if self.registers.get(&key)?.is_some() {
+            return Ok(false);
         }
-        if let Some(key) = &key {
-            let value = self.vault.seal(self.registers.name(), key, &register.to_bytes(), self.rng);
-            self.registers.insert(key, value.as_slice())?;
-        }
-        Ok(())
-    }
-
-    /// Enters every register that is there under its current parent. Format 1 kept it under its first.
-    pub(super) fn attach_all(&mut self) -> Result<(), LogError> {
-        let mut registers = Vec::new();
-        for row in self.entities.iter()? {
-            let (key, sealed) = row?;
-            let position = self.winner_position(key.value(), sealed.value())?;
-            let Some(message) = self.message(&position)? else { continue };
-            let entity = message.head().entity();
-            if let Content::Typed { parent: Some(parent), .. } = Content::of(&message)
-                && entity.is_derived()
-            {
-                registers.push((entity.clone(), parent));
-            }
-        }
-        for (register, parent) in registers {
-            let entity_key = self.vault.entity_key(&register);
-            self.attach(&register, &entity_key, Some(&parent), None)?;
-        }
-        Ok(())
+        let value = self.vault.seal(self.registers.name(), &key, &register.to_bytes(), self.rng);
+        self.registers.insert(&key, value.as_slice())?;
+        Ok(true)
     }
 
     fn parent_of(&self, position: &Position) -> Result<Option<EntityId>, LogError> {
@@ -352,7 +325,7 @@ impl<'t> LogWriter<'t> {
         }
         let Some(message) = self.message(position)? else { return Ok(false) };
         let entity_key = self.vault.entity_key(message.head().entity());
-        self.drop_message(&key, &overwritten_key(&entity_key, &key))?;
+        self.drop_message(&message, &key, &overwritten_key(&entity_key, &key))?;
         let mut meta = self.transaction.open_table(tables::META)?;
         let successor = successor.to_bytes();
         let is_later = meta.get("horizon")?.is_none_or(|horizon| *horizon.value() < successor[..]);
@@ -362,7 +335,13 @@ impl<'t> LogWriter<'t> {
         Ok(true)
     }
 
-    pub(super) fn drop_message(&mut self, key: &[u8; 48], overwritten: &[u8; 80]) -> Result<(), LogError> {
+    pub(super) fn drop_message(
+        &mut self,
+        message: &Message,
+        key: &[u8; 48],
+        overwritten: &[u8; 80],
+    ) -> Result<(), LogError> {
+        self.keep_change_of(key, message)?;
         self.messages.remove(key)?;
         self.superseded.remove(key)?;
         self.overwritten.remove(overwritten)?;

@@ -40,6 +40,20 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// Returns the root of a message about `entity`, as far as it can be told without the app's types: for a register,
+    /// the entity on which it hangs; otherwise the entity. The delete of a register does not say on what it hung:
+    /// `None`.
+    #[cfg(feature = "store")]
+    pub(crate) fn root(&self, entity: &EntityId) -> Option<EntityId> {
+        match self {
+            Self::Delete if entity.is_derived() => None,
+            Self::Typed { parent: Some(parent), .. } if entity.is_derived() && !parent.is_derived() => {
+                Some(parent.clone())
+            }
+            Self::Delete | Self::Typed { .. } | Self::Opaque => Some(entity.clone()),
+        }
+    }
+
     /// Returns the type's name; an opaque body has the empty one.
     #[cfg(feature = "store")]
     pub(crate) const fn type_name(&self) -> Option<&'a str> {

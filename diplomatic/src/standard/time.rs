@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::bytes::{Decode, DecodeError, Encode, MAX_SAFE, Reader, put_varint};
 
-/// A time in milliseconds since the Unix epoch.
+/// A time in milliseconds since the Unix epoch. It displays as a date and time in UTC, and converts to and from
+/// [`SystemTime`](std::time::SystemTime).
 ///
 /// Computed times are at most [`Timestamp::MAX`]; only a decoded one may be later.
 ///
@@ -18,6 +19,7 @@ use super::bytes::{Decode, DecodeError, Encode, MAX_SAFE, Reader, put_varint};
 /// let later = noon.plus(Duration::from_secs(90));
 /// assert_eq!(later.since(noon), Duration::from_secs(90));
 /// assert!(noon < later);
+/// assert_eq!(later.to_string(), "2025-11-24T16:01:30.000Z");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "engine", derive(serde::Serialize))]
@@ -51,6 +53,13 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// Returns the year, month and day in UTC.
+    pub(crate) const fn date(self) -> (u64, u64, u64) {
+        date(self.0 / DAY)
+    }
+}
+
 #[cfg(feature = "engine")]
 impl<'de> serde::Deserialize<'de> for Timestamp {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -58,10 +67,34 @@ impl<'de> serde::Deserialize<'de> for Timestamp {
     }
 }
 
+/// The date and time in UTC, as in RFC 3339: `2025-11-24T16:00:00.000Z`. Years after 9999 take more digits than that
+/// allows.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ms", self.0)
+        let (year, month, day) = self.date();
+        let of_day = self.0 % DAY;
+        let (hour, minute, second) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1_000 % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", of_day % 1_000)
     }
+}
+
+/// Milliseconds.
+const DAY: u64 = 24 * 3_600_000;
+
+/// Returns the date of a day since 1970-01-01, in the Gregorian calendar.
+///
+/// Counted from the first of March, the leap day is the last of its year, and the months repeat 31, 30, 31, 30 and 31
+/// days.
+const fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let of_era = days % 146_097;
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = year_of_era + days / 146_097 * 400;
+    (if month <= 2 { year + 1 } else { year }, month, day)
 }
 
 impl Encode for Timestamp {

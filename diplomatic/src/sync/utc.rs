@@ -12,26 +12,10 @@ pub(super) struct Utc(pub(super) Timestamp);
 impl fmt::Display for Utc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let minutes = self.0.as_millis() / 60_000;
-        let (year, month, day) = date(minutes / DAY);
+        let (year, month, day) = self.0.date();
         let minute = minutes % DAY;
         write!(f, "{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minute / 60, minute % 60)
     }
-}
-
-/// Returns the date of a day since 1970-01-01, in the Gregorian calendar.
-///
-/// Counted from the first of March, the leap day is the last of its year, and the months repeat 31, 30, 31, 30 and 31
-/// days.
-const fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let of_era = days % 146_097;
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = year_of_era + days / 146_097 * 400;
-    (if month <= 2 { year + 1 } else { year }, month, day)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use diplomatic::list::Query;
-use diplomatic::standard::{EntityId, Label};
-use diplomatic::sync::SyncLog;
+use diplomatic::standard::{EntityId, Label, Message, Seq};
+use diplomatic::sync::{Arrival, Received, SyncLog};
 use diplomatic::{Backing, Device, Seed};
 
 use crate::todo::{Event, Todos, added, at, open};
@@ -19,6 +19,10 @@ const FORMAT_2: &[u8] = include_bytes!("fixtures/format-2.pages");
 
 /// A file of format 3 in which `dip cat` wrote two events.
 const FORMAT_3: &[u8] = include_bytes!("fixtures/format-3.pages");
+
+/// A file of format 3, which was linked with `home`, has messages that came late, a register that moved, snapshots and
+/// lists, was compacted, and was closed properly.
+const FORMAT_3_MOVED: &[u8] = include_bytes!("fixtures/format-3-moved.pages");
 
 /// Writes a fixture out as a file: it is the file's length (8, big-endian), and each page of 4096 bytes that is not
 /// empty after its number (4, big-endian).
@@ -103,6 +107,45 @@ fn a_file_of_format_3_opens_with_all_that_it_held_and_what_was_written_can_be_un
     device.redo(at(12)).unwrap();
     device.redo(at(13)).unwrap();
     assert_eq!(titles(&device), ["milk", "bread"]);
+}
+
+#[test]
+fn a_file_of_format_3_opens_with_all_that_it_held_and_feeds_begin_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("todo.redb");
+    unpack(FORMAT_3_MOVED, &path);
+    let [milk, bread] = [&b"the milk"[..], b"the bread"].map(|name| EntityId::new(name, at(1)));
+    let mut cursor = None;
+    for _ in 0..2 {
+        let mut device = open(&Backing::file(&path));
+        device.read(|todos| {
+            let titles: Vec<_> = todos.items.values().map(|(title, _)| title.as_str()).collect();
+            assert_eq!(titles, ["bread", "soy milk"]);
+            assert_eq!(todos.notes[&EntityId::new(b"shopping", at(7))], "for Sunday");
+            assert_eq!(todos.status, "at home");
+        });
+        assert_eq!(device.list(&Query::of_type("todo.added"), None).unwrap().entries.len(), 2);
+        let home = device.link_host(&Label::new("home")).unwrap();
+        assert_eq!(device.session_log(home).pending().unwrap(), 6);
+        assert_eq!(device.verify(|_| ()).unwrap().problems, []);
+        let arrived = device.arrivals(None, 100).unwrap();
+        let places: Vec<_> = arrived.rows.iter().map(|row| row.entry.position).collect();
+        assert!(places.is_sorted() && arrived.rows.iter().all(|row| !row.is_late));
+        assert_eq!(places.len() as u64, device.message_count().unwrap());
+        let roots = device.changed_entities(None, 100).unwrap();
+        assert!(roots.rows.contains(&milk) && roots.rows.contains(&bread));
+        assert_eq!(*cursor.get_or_insert(roots.cursor), roots.cursor, "the file is migrated once");
+    }
+    let mut device = open(&Backing::file(&path));
+    let moved = EntityId::register("later.placed", &[0x91, 0x01]);
+    let gone = Message::new(moved, at(20), 0, None).unwrap();
+    let messages = vec![Arrival { seq: Seq::ZERO, message: gone }];
+    device.session_log(1).receive(Received { messages, ..Received::default() }).unwrap();
+    let mut changed = device.changed_entities(cursor.as_ref(), 100).unwrap().rows;
+    changed.sort();
+    let mut both = [milk, bread];
+    both.sort();
+    assert_eq!(changed, both, "it hung on the milk before");
 }
 
 #[test]

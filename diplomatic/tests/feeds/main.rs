@@ -1,0 +1,8 @@
+//! Followers of a log: feeds, aggregates and projections.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
+mod board;
+mod changed;
+mod cursors;
+mod histories;
