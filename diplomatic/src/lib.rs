@@ -151,7 +151,7 @@ mod following;
 mod log;
 #[cfg(feature = "engine")]
 pub mod order;
-#[cfg(feature = "replay")]
+#[cfg(feature = "engine")]
 mod parallel;
 #[cfg(feature = "engine")]
 pub mod raw;

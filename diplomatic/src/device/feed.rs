@@ -41,8 +41,8 @@ impl<R: Reducer> Device<R> {
     /// Returns the next page of the entities that changed after a cursor, like the changes feed of CouchDB: the ID of
     /// each *root*, an entity with its registers, once, in the order of the last changes. Deleted ones are among them.
     ///
-    /// However late something arrives, a follower that [loads](Self::load) the roots of every page is right at the end,
-    /// whatever it knew of them before.
+    /// However late something arrives, a follower that looks at the roots of every page anew is right at the end, whatever
+    /// it knew of them before.
     ///
     /// ```
     /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }

@@ -56,6 +56,7 @@ pub use digest::Digest;
 #[cfg(feature = "engine")]
 pub use entity_body::{EntityBody, EntityBodyError};
 #[cfg(feature = "engine")]
+#[cfg(feature = "derive")]
 pub(crate) use entity_id::ENTITY_ID;
 #[cfg(feature = "seal")]
 pub use entity_id::{EntityId, EntityIdParseError};
