@@ -55,7 +55,6 @@ pub(crate) use content::Content;
 pub use digest::Digest;
 #[cfg(feature = "engine")]
 pub use entity_body::{EntityBody, EntityBodyError};
-#[cfg(feature = "engine")]
 #[cfg(feature = "derive")]
 pub(crate) use entity_id::ENTITY_ID;
 #[cfg(feature = "seal")]
