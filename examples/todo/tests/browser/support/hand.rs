@@ -135,10 +135,13 @@ impl Page<'_> {
         self.is_answered();
     }
 
-    /// Returns where something is, once it is in sight.
+    /// Returns where something is, once it is in sight and rows that move have come to rest.
     #[track_caller]
     pub(crate) fn place(&self, selector: &str) -> Place {
-        let script = "const node = document.querySelector(arguments[0]);
+        let script = "for (const animation of document.getAnimations()) {
+                if (Number.isFinite(animation.effect.getComputedTiming().endTime)) animation.finish();
+            }
+            const node = document.querySelector(arguments[0]);
             node.scrollIntoView({ block: 'nearest' });
             const { x, y, width, height } = node.getBoundingClientRect();
             return { x: x + width / 2, y: y + height / 2, height };";
