@@ -95,7 +95,7 @@ impl<R: Reducer> Device<R> {
     /// [`LogError`].
     pub fn missing_here(&self, label: &Label, on_host: &[(Seq, OpenedHead)]) -> Result<Vec<Missing>, LogError> {
         self.log.read(|reader| {
-            let link = reader.links()?.into_iter().find(|link| *link.label == *label && link.is_linked);
+            let link = reader.link_of(label)?;
             let read = link.map(|link| decode_cursor(&link.cursor)).transpose()?.map(|cursor| cursor.seq);
             let mut missing = Vec::new();
             for (seq, opened) in on_host {
@@ -121,7 +121,7 @@ impl<R: Reducer> Device<R> {
     /// [`LogError`].
     pub fn missing_there(&self, label: &Label, on_host: &HashSet<HeadHash>) -> Result<Vec<Missing>, LogError> {
         self.log.read(|reader| {
-            let link = reader.links()?.into_iter().find(|link| *link.label == *label && link.is_linked);
+            let link = reader.link_of(label)?;
             let link = link.map(|link| link.number);
             let mut missing = Vec::new();
             reader.each_position(|position| {
@@ -194,7 +194,7 @@ impl<R: Reducer> Device<R> {
     #[cfg(feature = "client")]
     pub(crate) fn list_notes(&self, label: &Label) -> Result<ListNotes, LogError> {
         let (link, cursor, skipped) = self.log.read(|reader| {
-            let link = reader.links()?.into_iter().find(|link| *link.label == *label && link.is_linked);
+            let link = reader.link_of(label)?;
             let Some(link) = link else { return Ok((None, Cursor::default(), Vec::new())) };
             let skipped = decode_skipped(reader.skipped(link.number)?)?;
             Ok::<_, LogError>((Some(link.number), decode_cursor(&link.cursor)?, skipped))

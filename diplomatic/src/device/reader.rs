@@ -127,7 +127,7 @@ impl<R: Reducer> Device<R> {
     pub fn host_progress(&self, label: &Label) -> Result<Option<HostProgress>, LogError> {
         let peers = self.peers()?;
         self.log.read(|reader| {
-            let Some(link) = reader.links()?.into_iter().find(|link| *link.label == *label && link.is_linked) else {
+            let Some(link) = reader.link_of(label)? else {
                 return Ok(None);
             };
             let (mut skipped, mut holes) = (0, 0);

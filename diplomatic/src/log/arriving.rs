@@ -12,7 +12,7 @@ use redb::{ReadableTable, ReadableTableMetadata};
 
 use super::arrivals::{Arriving, Block, by_dropped_key, open_root};
 use super::error::LogError;
-use super::rows::{Winner, register_key, split_register_key};
+use super::rows::{Winner, register_key, register_keys, split_register_key};
 use super::tables;
 use super::vault::EntityKey;
 use super::write::LogWriter;
@@ -117,7 +117,7 @@ impl<'t> LogWriter<'t> {
         let mut roots: Vec<EntityKey> = named.map(|named| self.vault.entity_key(named)).into_iter().collect();
         let arriving = self.arriving()?;
         if arriving.has_hung_on {
-            let (first, last) = (register_key(register, &[0; 32]), register_key(register, &[0xff; 32]));
+            let (first, last) = register_keys(register);
             for row in arriving.hung_on.range::<&[u8; 64]>(&first..=&last)? {
                 let root = split_register_key(row?.0.value());
                 if !roots.contains(&root) {
@@ -177,7 +177,7 @@ impl<'t> LogWriter<'t> {
         sealed.map(|sealed| open_root(vault, &key, &sealed)).transpose()
     }
 
-    /// Gives every message that is here its number, in the total order. Files before format 4 do not tell in which
+    /// Gives every message that is here its number, in the total order. Files before format 5 do not tell in which
     /// order they arrived.
     pub(super) fn number_all(&mut self) -> Result<(), LogError> {
         let keys: Vec<[u8; 48]> =

@@ -5,7 +5,7 @@ use redb::{ReadOnlyTable, ReadableTableMetadata};
 use super::arrivals::{Block, IN_A_BLOCK, by_dropped_key, open_root, place_of, start};
 use super::error::LogError;
 use super::read::{LogReader, StoredMessage};
-use super::rows::{register_key, split_register_key};
+use super::rows::{register_keys, split_register_key};
 use super::tables;
 use super::vault::EntityKey;
 use crate::following::{Chain, FeedCursor, chained};
@@ -33,7 +33,7 @@ impl LogReader<'_> {
                 let block = Block::decode(index.value(), value.value())?;
                 FeedCursor { number: block.last_number(), chain: block.chain }
             }
-            None => FeedCursor { number: 0, chain: start(self.vault) },
+            None => self.feed_start(),
         })
     }
 
@@ -140,7 +140,7 @@ impl LogReader<'_> {
             content.root(entity).map(|root| (self.vault.entity_key(&root), root)).into_iter().collect();
         if entity.is_derived() && !hung_on.is_empty()? {
             let register = self.vault.entity_key(entity);
-            let (first, last) = (register_key(&register, &[0; 32]), register_key(&register, &[0xff; 32]));
+            let (first, last) = register_keys(&register);
             for row in hung_on.range::<&[u8; 64]>(&first..=&last)? {
                 let (key, sealed) = row?;
                 let root = split_register_key(key.value());

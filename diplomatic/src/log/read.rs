@@ -13,7 +13,7 @@ use super::rows::{
 use super::tables;
 use super::vault::{EntityKey, Vault};
 use crate::order::{Position, Tick};
-use crate::standard::{Bag, EntityId, HeadHash, Message, Timestamp};
+use crate::standard::{Bag, EntityId, HeadHash, Label, Message, Timestamp};
 
 /// The log as of one moment.
 pub(crate) struct LogReader<'t> {
@@ -255,6 +255,11 @@ impl<'t> LogReader<'t> {
                 self.open_link(key.value(), sealed.value())
             })
             .collect()
+    }
+
+    /// Returns the host with this label, if it is linked.
+    pub(crate) fn link_of(&self, label: &Label) -> Result<Option<Link>, LogError> {
+        Ok(self.links()?.into_iter().find(|link| link.is_linked && *link.label == *label))
     }
 
     pub(super) fn open_link(&self, key: &[u8; 4], sealed: &[u8]) -> Result<Link, LogError> {

@@ -117,6 +117,11 @@ pub(super) fn register_key(parent: &EntityKey, register: &EntityKey) -> [u8; 64]
     key
 }
 
+/// Returns the first and the last of the keys with this first part.
+pub(super) fn register_keys(parent: &EntityKey) -> ([u8; 64], [u8; 64]) {
+    (register_key(parent, &[0; 32]), register_key(parent, &[0xff; 32]))
+}
+
 /// Returns the second part of such a key.
 pub(super) fn split_register_key(key: &[u8; 64]) -> EntityKey {
     *key.last_chunk().expect("a key of this table has 64 bytes")

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use redb::{DatabaseError, ReadableTable, ReadableTableMetadata, StorageError as RedbError};
+use redb::{DatabaseError, ReadableTable, ReadableTableMetadata, StorageError as RedbError, TableDefinition};
 
 use super::error::LogError;
 use super::index::rows;
@@ -304,6 +304,22 @@ impl LogReader<'_> {
         Ok(())
     }
 
+    /// Checks that every value of a table opens.
+    pub(super) fn verify_sealed<const N: usize>(
+        &self,
+        report: &mut StoreReport,
+        name: &'static str,
+        table: TableDefinition<'_, &'static [u8; N], &'static [u8]>,
+    ) -> Result<(), LogError> {
+        for row in self.transaction.open_table(table)?.iter()? {
+            let (key, sealed) = row?;
+            if self.vault.open(name, key.value(), sealed.value()).is_err() {
+                report.add(name, key.value(), StoreProblemKind::Unreadable);
+            }
+        }
+        Ok(())
+    }
+
     /// Checks what devices say of each other: that each message of the framework's own is there, and that what is absent is.
     fn verify_witnesses(&self, report: &mut StoreReport) -> Result<(), LogError> {
         for row in self.transaction.open_table(tables::OWN_KIND)?.iter()? {
@@ -320,24 +336,9 @@ impl LogReader<'_> {
                 report.add("held-1", key.value(), StoreProblemKind::Stray);
             }
         }
-        for row in self.transaction.open_table(tables::PEERS)?.iter()? {
-            let (key, sealed) = row?;
-            if self.vault.open("peers-1", key.value(), sealed.value()).is_err() {
-                report.add("peers-1", key.value(), StoreProblemKind::Unreadable);
-            }
-        }
-        for row in self.transaction.open_table(tables::WANTS)?.iter()? {
-            let (key, sealed) = row?;
-            if self.vault.open("wants-1", key.value(), sealed.value()).is_err() {
-                report.add("wants-1", key.value(), StoreProblemKind::Unreadable);
-            }
-        }
-        for row in self.transaction.open_table(tables::WITNESSES)?.iter()? {
-            let (key, sealed) = row?;
-            if self.vault.open("witnesses-1", key.value(), sealed.value()).is_err() {
-                report.add("witnesses-1", key.value(), StoreProblemKind::Unreadable);
-            }
-        }
+        self.verify_sealed(report, "peers-1", tables::PEERS)?;
+        self.verify_sealed(report, "wants-1", tables::WANTS)?;
+        self.verify_sealed(report, "witnesses-1", tables::WITNESSES)?;
         for row in self.transaction.open_table(tables::ABSENT)?.iter()? {
             let (key, sealed) = row?;
             if self.messages.get(key.value())?.is_some() {
@@ -350,19 +351,8 @@ impl LogReader<'_> {
     }
 
     fn verify_snapshots(&self, report: &mut StoreReport) -> Result<(), LogError> {
-        for row in self.transaction.open_table(tables::SNAPSHOTS)?.iter()? {
-            let (key, sealed) = row?;
-            if self.vault.open("snapshots-1", key.value(), sealed.value()).is_err() {
-                report.add("snapshots-1", key.value(), StoreProblemKind::Unreadable);
-            }
-        }
-        for row in self.transaction.open_table(tables::PIECES)?.iter()? {
-            let (key, sealed) = row?;
-            if self.vault.open("pieces-1", key.value(), sealed.value()).is_err() {
-                report.add("pieces-1", key.value(), StoreProblemKind::Unreadable);
-            }
-        }
-        Ok(())
+        self.verify_sealed(report, "snapshots-1", tables::SNAPSHOTS)?;
+        self.verify_sealed(report, "pieces-1", tables::PIECES)
     }
 }
 

@@ -49,18 +49,7 @@ impl LogReader<'_> {
                 report.add("changed-at-1", key.value(), StoreProblemKind::Stray);
             }
         }
-        for row in self.transaction.open_table(tables::CHANGED_BY_DROPPED)?.iter()? {
-            let (key, sealed) = row?;
-            if self.vault.open("changed-by-dropped-1", key.value(), sealed.value()).is_err() {
-                report.add("changed-by-dropped-1", key.value(), StoreProblemKind::Unreadable);
-            }
-        }
-        for row in self.transaction.open_table(tables::HUNG_ON)?.iter()? {
-            let (key, sealed) = row?;
-            if self.vault.open("hung-on-1", key.value(), sealed.value()).is_err() {
-                report.add("hung-on-1", key.value(), StoreProblemKind::Unreadable);
-            }
-        }
-        Ok(())
+        self.verify_sealed(report, "changed-by-dropped-1", tables::CHANGED_BY_DROPPED)?;
+        self.verify_sealed(report, "hung-on-1", tables::HUNG_ON)
     }
 }

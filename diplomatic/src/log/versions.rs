@@ -6,7 +6,7 @@ use redb::{ReadableTable, TableError};
 
 use super::error::LogError;
 use super::read::{LogReader, StoredMessage, check_order};
-use super::rows::{overwritten_key, register_key, split_overwritten_key};
+use super::rows::{overwritten_key, register_keys, split_overwritten_key};
 use super::tables;
 use super::write::LogWriter;
 use crate::order::Position;
@@ -86,7 +86,7 @@ impl LogReader<'_> {
     pub(crate) fn registers_of(&self, parent: &EntityId) -> Result<Vec<(EntityId, Position)>, LogError> {
         let table = self.transaction.open_table(tables::REGISTERS)?;
         let parent_key = self.vault.entity_key(parent);
-        let (first, last) = (register_key(&parent_key, &[0; 32]), register_key(&parent_key, &[0xff; 32]));
+        let (first, last) = register_keys(&parent_key);
         let mut registers = Vec::new();
         for row in table.range::<&[u8; 64]>(&first..=&last)? {
             let (key, sealed) = row?;

@@ -9,7 +9,7 @@ use super::arrivals::Arriving;
 use super::error::LogError;
 use super::rows::{
     Link, Winner, decode_message, decode_winner, encode_link, encode_message, encode_winner, held_keys, last_at,
-    overwritten_key, register_key, skipped_key,
+    overwritten_key, register_key, register_keys, skipped_key,
 };
 use super::vault::{EntityKey, Vault};
 use super::{StoredMessage, THIS_DEVICE, tables};
@@ -217,7 +217,7 @@ impl<'t> LogWriter<'t> {
     /// Returns the registers whose parent an entity is now, or was when they were deleted, and what counts for each.
     pub(crate) fn registers_of(&self, parent: &EntityId) -> Result<Vec<(EntityId, Winner)>, LogError> {
         let parent_key = self.vault.entity_key(parent);
-        let (first, last) = (register_key(&parent_key, &[0; 32]), register_key(&parent_key, &[0xff; 32]));
+        let (first, last) = register_keys(&parent_key);
         let mut registers = Vec::new();
         for row in self.registers.range::<&[u8; 64]>(&first..=&last)? {
             let (key, sealed) = row?;

@@ -44,17 +44,9 @@ impl Opening {
     }
 
     fn shares(self) -> Vec<Self> {
-        let Self { mut heads, mut bodies } = self;
-        let mut shares = Vec::with_capacity(heads.len() / SHARE + bodies.len() / SHARE + 2);
-        while !heads.is_empty() {
-            let rest = heads.split_off(heads.len().min(SHARE));
-            shares.push(Self { heads: std::mem::replace(&mut heads, rest), bodies: Vec::new() });
-        }
-        while !bodies.is_empty() {
-            let rest = bodies.split_off(bodies.len().min(SHARE));
-            shares.push(Self { heads: Vec::new(), bodies: std::mem::replace(&mut bodies, rest) });
-        }
-        shares
+        let heads = split(self.heads).into_iter().map(|heads| Self { heads, bodies: Vec::new() });
+        let bodies = split(self.bodies).into_iter().map(|bodies| Self { heads: Vec::new(), bodies });
+        heads.chain(bodies).collect()
     }
 
     fn open(self, keys: &HostKeys) -> Opened {
@@ -65,4 +57,13 @@ impl Opening {
             bodies: bodies.into_iter().map(|Sealed { seq, head, body }| (seq, head.open_body(&body))).collect(),
         }
     }
+}
+
+fn split<T>(mut items: Vec<T>) -> Vec<Vec<T>> {
+    let mut shares = Vec::with_capacity(items.len().div_ceil(SHARE));
+    while !items.is_empty() {
+        let rest = items.split_off(items.len().min(SHARE));
+        shares.push(std::mem::replace(&mut items, rest));
+    }
+    shares
 }

@@ -87,9 +87,9 @@ impl Session {
             });
             pushing.waiting_since = None;
             let bags = pushed.collect();
-            let (since, bytes_in_all) = (now.elapsed, bytes.len());
+            let (since, size) = (now.elapsed, bytes.len());
             pushing.flight =
-                Some(Flight { since, bags, bytes: bytes_in_all, answers: 0, end: None, head: None, obstacle: None });
+                Some(Flight { since, bags, bytes: size, answers: 0, end: None, head: None, obstacle: None });
             self.request(now, Call::Push, Purpose::Push, |body| body.extend_from_slice(&bytes));
             break;
         }
