@@ -137,6 +137,8 @@
 #[cfg(test)]
 extern crate self as diplomatic;
 
+#[cfg(feature = "replay")]
+mod aggregate;
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "store")]
@@ -145,7 +147,7 @@ mod device;
 pub mod event;
 #[cfg(feature = "replay")]
 mod fold;
-#[cfg(feature = "store")]
+#[cfg(feature = "replay")]
 mod following;
 #[cfg(feature = "store")]
 mod log;
@@ -153,6 +155,8 @@ mod log;
 pub mod order;
 #[cfg(feature = "engine")]
 mod parallel;
+#[cfg(feature = "replay")]
+mod projecting;
 #[cfg(feature = "engine")]
 pub mod raw;
 #[cfg(feature = "engine")]
@@ -173,6 +177,8 @@ mod witness;
 #[cfg(feature = "words")]
 mod words;
 
+#[cfg(feature = "replay")]
+pub use aggregate::Aggregate;
 #[cfg(feature = "client")]
 pub use client::{Client, ClientBuilder, HostReport, OpenError, SyncStatus};
 #[cfg(feature = "store")]
@@ -299,6 +305,8 @@ pub use log::{Backing, LogError, OpenLogError};
 #[cfg(feature = "engine")]
 #[doc(inline)]
 pub use order::Position;
+#[cfg(feature = "replay")]
+pub use projecting::Projection;
 #[cfg(feature = "engine")]
 pub use reducer::{Meta, Reducer};
 #[cfg(feature = "replay")]
@@ -354,6 +362,21 @@ pub mod changes {
     pub use crate::client::{Changes, StatusChanges};
 }
 
+/// Projections: rows elsewhere that follow a log.
+#[cfg(feature = "replay")]
+pub mod projection {
+    #[cfg(feature = "client")]
+    pub use crate::client::Projector;
+    pub use crate::projecting::{Mark, Page};
+    pub use crate::replay::Progress;
+}
+
+/// A client for code that is not async.
+#[cfg(feature = "client")]
+pub mod blocking {
+    pub use crate::client::BlockingClient as Client;
+}
+
 /// Feeds: which entities changed, and what arrived.
 #[cfg(feature = "store")]
 pub mod feed {
@@ -366,7 +389,8 @@ pub mod feed {
 /// Results of writing and merging export files.
 #[cfg(feature = "store")]
 pub mod backup {
-    pub use crate::device::{Exported, ImportReport, Progress};
+    pub use crate::device::{Exported, ImportReport};
+    pub use crate::replay::Progress;
 }
 
 /// Settings and results of compaction, which drops overwritten and deleted messages.
@@ -396,8 +420,12 @@ pub mod error {
         EmitError, ExportFileError, HistoryError, ImportError, RestoreError, TransactError, UndoError,
     };
     pub use crate::event::{DecodeEventError, EncodeEventError};
-    #[cfg(feature = "store")]
+    #[cfg(feature = "replay")]
     pub use crate::following::FeedCursorParseError;
+    #[cfg(feature = "replay")]
+    pub use crate::projecting::{MarkParseError, ProjectError};
+    #[cfg(feature = "replay")]
+    pub use crate::replay::ReplayError;
     #[cfg(feature = "store")]
     pub use crate::log::{LogError, OpenLogError, StorageError};
     #[cfg(feature = "words")]

@@ -65,6 +65,9 @@ pub enum OpenError {
          `diplomatic::blocking::Client`"
     )]
     NoRuntime,
+    /// The runtime of a [blocking client](crate::blocking::Client) could not be started.
+    #[error("the runtime of the client cannot be started")]
+    Runtime(#[source] std::io::Error),
     /// Two hosts have the same label.
     #[error("two hosts have the label {label}: give each host its own label with `host_as`")]
     SameLabel {

@@ -10,10 +10,10 @@ use tokio::task::spawn_blocking;
 
 use super::Client;
 use super::shared::Shared;
-use crate::device::{Device, ExportFileError, Exported, Import, ImportError, ImportReport, Progress};
+use crate::device::{Device, ExportFileError, Exported, Import, ImportError, ImportReport};
 use crate::log::{LogError, StoreReport};
 use crate::reducer::Reducer;
-use crate::replay::Replay;
+use crate::replay::{Progress, Replay};
 use crate::standard::export::usual_label;
 
 impl<R: Reducer> Client<R> {

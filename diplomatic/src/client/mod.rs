@@ -1,6 +1,7 @@
 //! A device with its network: the type that apps use.
 
 mod address;
+mod blocking;
 mod builder;
 mod changes;
 mod clock;
@@ -9,8 +10,10 @@ mod driver;
 mod feed;
 mod files;
 mod inspect;
+mod load;
 mod network;
 mod past;
+mod projector;
 mod random;
 mod seed_file;
 mod shared;
@@ -23,12 +26,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use address::AddressError;
+pub use blocking::Client as BlockingClient;
 pub use builder::{ClientBuilder, OpenError};
 pub use changes::{Changes, StatusChanges};
 pub use clock::ClockTrouble;
 pub use feed::Feed;
 pub use inspect::{Damage, DamagedBag, Gap, HostAccount, HostAudit, HostInspector, InspectError};
 pub use network::TlsError;
+pub use projector::Projector;
 pub use seed_file::SeedFileError;
 use shared::Shared;
 pub use status::{HostReport, SyncStatus};

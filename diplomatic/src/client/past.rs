@@ -3,7 +3,7 @@
 use super::Client;
 use super::files::blocking;
 use crate::device::{
-    Batch, Compacted, EmitError, HistoryEntry, HistoryError, Keep, Page, PageStart, Past, Query, Restore,
+    Batch, Compacted, EmitError, HistoryEntry, HistoryError, Keep, Past, Restore,
     RestoreChange, RestoreError, Restored, TransactError, UndoError, Undoable, Undone,
 };
 use crate::log::LogError;
@@ -288,16 +288,6 @@ impl<R: Reducer> Client<R> {
     pub async fn state_at(&self, time: Timestamp) -> Result<R, HistoryError> {
         let past: Past<R> = self.shared.with_device(|device| device.past()).await??;
         blocking(move || past.state_at(time)).await?
-    }
-
-    /// Returns a page of the entities that match a query: the first page, or the one at `start`. See
-    /// [`Device::list`](crate::Device::list).
-    ///
-    /// # Errors
-    ///
-    /// [`LogError`].
-    pub async fn list(&self, query: Query, start: Option<PageStart>) -> Result<Page<R::Event>, LogError> {
-        self.shared.with_device(move |device| device.list(&query, start.as_ref())).await?
     }
 
     /// Drops overwritten and deleted messages from this device and shrinks the log. See

@@ -5,10 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Device, Progress};
+use super::Device;
 use crate::log::{LogError, LogView, StoredMessage, sync_folder};
 use crate::parallel;
 use crate::reducer::Reducer;
+use crate::replay::Progress;
 use crate::standard::export::{Frame, IndexWriter, usual_label};
 use crate::standard::{Label, Message, Seed, VarintTooLarge};
 

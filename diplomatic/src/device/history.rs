@@ -154,7 +154,7 @@ impl<R: Reducer> Device<R> {
         let (what, event_type) = match Reading::<R::Event>::of_any_kind(&message) {
             Reading::Event { event, event_type } => (Happened::Event(event), event_type),
             Reading::Delete { mut events } if events.len() == 1 => (Happened::Event(events.remove(0)), ""),
-            Reading::Delete { .. } | Reading::SilentDelete | Reading::OwnKind => (Happened::Deleted, ""),
+            Reading::Delete { .. } | Reading::SilentDelete | Reading::Foreign => (Happened::Deleted, ""),
             Reading::Unknown { type_name } => (Happened::Unknown { type_name }, ""),
             Reading::Unfit { reason } => (Happened::Unreadable { reason }, ""),
         };

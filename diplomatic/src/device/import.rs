@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
-use super::{Device, Progress};
+use super::Device;
 use crate::log::{A_FILE, Log, LogError};
 use crate::parallel;
 use crate::reducer::Reducer;
-use crate::replay::{Damage, DamageReport, Replay, ReplayError, SealedMessages};
+use crate::replay::{Damage, DamageReport, Progress, Replay, ReplayError, SealedMessages};
 use crate::standard::{Message, Seed};
 
 /// How many messages are stored in one transaction.

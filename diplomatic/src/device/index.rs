@@ -1,16 +1,18 @@
-//! Lists of entities, page by page.
+//! Lists of entities, page by page: what their messages come to, or their latest messages.
 
 use std::ops::{Bound, RangeBounds};
 
 use super::Device;
 use super::history::HistoryEntry;
-use crate::log::{Bucket, LogError, Order, Place};
+use super::load::load;
+use crate::aggregate::Aggregate;
+use crate::log::{Bucket, LogError, LogReader, Order, Place, StoredMessage};
 use crate::reducer::Reducer;
-use crate::standard::{EntityId, Timestamp};
+use crate::standard::{Content, EntityId, Timestamp};
 
 /// The entities in a list, and their order.
 ///
-/// The list contains every matching entity whose latest message has content. The entry is that message.
+/// The list contains every matching entity whose latest message has content.
 ///
 /// ```
 /// use diplomatic::list::Query;
@@ -88,7 +90,7 @@ impl Query {
 /// A page of a list.
 ///
 /// ```
-/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/titles.rs")); }
 /// # use app::*;
 /// # use diplomatic::list::Query;
 /// # use diplomatic::{Backing, Device, Seed, Timestamp};
@@ -99,7 +101,7 @@ impl Query {
 ///     device.emit(now, &TodoEvent::Added { title: title.into() })?;
 /// }
 /// let query = Query::of_type("todo.added").limit(2);
-/// let mut page = device.list(&query, None)?;
+/// let mut page = device.list::<Todo>(&query, None)?;
 /// assert_eq!(page.entries.len(), 2);
 /// while let Some(next) = page.next {
 ///     page = device.list(&query, Some(&next))?;
@@ -109,9 +111,9 @@ impl Query {
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Page<E> {
+pub struct Page<T> {
     /// The entries, in order.
-    pub entries: Vec<HistoryEntry<E>>,
+    pub entries: Vec<T>,
     /// The start of the next page; `None` on the last page.
     pub next: Option<PageStart>,
 }
@@ -121,30 +123,81 @@ pub struct Page<E> {
 pub struct PageStart(Place);
 
 impl<R: Reducer> Device<R> {
-    /// Returns a page of the entities that match a query: the first page, or the one at `start`.
+    /// Returns a page of the entities that match a query, each with its [aggregate](Aggregate): the first page, or the one
+    /// at `start`. A register in the list stands for the entity on which it hangs. Entities that have no aggregate are left
+    /// out.
     ///
     /// The first call builds an index in the log, which takes a while if the log is long. From then on, the index is kept
-    /// up to date, and a page loads only its own entries.
+    /// up to date, and a page loads only its own entities.
     ///
     /// # Errors
     ///
     /// [`LogError`].
-    pub fn list(&mut self, query: &Query, start: Option<&PageStart>) -> Result<Page<R::Event>, LogError> {
-        if !self.log.read(|reader| reader.has_index())? {
-            self.log.write(|writer| writer.build_index())?;
-        }
-        let Query { bucket, order, from, to, limit } = query;
-        if from > to || *limit == 0 {
-            return Ok(Page { entries: Vec::new(), next: None });
-        }
+    pub fn list<A: Aggregate<Event = R::Event>>(
+        &mut self,
+        query: &Query,
+        start: Option<&PageStart>,
+    ) -> Result<Page<(EntityId, A)>, LogError> {
+        self.ready_index()?;
+        self.log.read(|reader| aggregates(reader, query, start))
+    }
+
+    /// Returns a page of the entities that match a query like [`list`](Self::list), each with its latest message.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn list_latest(
+        &mut self,
+        query: &Query,
+        start: Option<&PageStart>,
+    ) -> Result<Page<HistoryEntry<R::Event>>, LogError> {
+        self.ready_index()?;
         self.log.read(|reader| {
-            let found =
-                reader.list(bucket, *order, &(*from..=*to), start.map(|start| &start.0), limit.saturating_add(1))?;
-            // One more than asked for tells whether there is a next page.
-            let next =
-                if found.len() > *limit { found.get(limit - 1).map(|(place, _)| PageStart(*place)) } else { None };
-            let entries = found.into_iter().take(*limit).map(|(_, stored)| stored).collect();
+            let Page { entries, next } = latest(reader, query, start)?;
             Ok(Page { entries: self.entries(reader, entries)?, next })
         })
     }
+
+    /// Builds the index, unless it is there.
+    pub(crate) fn ready_index(&mut self) -> Result<(), LogError> {
+        if self.log.read(|reader| reader.has_index())? {
+            return Ok(());
+        }
+        self.log.write(|writer| writer.build_index())
+    }
+}
+
+/// Returns a page of aggregates.
+pub(super) fn aggregates<A: Aggregate>(
+    reader: &LogReader<'_>,
+    query: &Query,
+    start: Option<&PageStart>,
+) -> Result<Page<(EntityId, A)>, LogError> {
+    let Page { entries: listed, next } = latest(reader, query, start)?;
+    let mut entries = Vec::with_capacity(listed.len());
+    for StoredMessage { message, .. } in listed {
+        let Some(root) = Content::of(&message).root(message.head().entity()) else { continue };
+        if let Some(aggregate) = load(reader, &root)? {
+            entries.push((root, aggregate));
+        }
+    }
+    Ok(Page { entries, next })
+}
+
+/// Returns a page of the latest messages of entities.
+fn latest(
+    reader: &LogReader<'_>,
+    query: &Query,
+    start: Option<&PageStart>,
+) -> Result<Page<StoredMessage>, LogError> {
+    let Query { bucket, order, from, to, limit } = query;
+    if from > to || *limit == 0 {
+        return Ok(Page { entries: Vec::new(), next: None });
+    }
+    // One more than asked for tells whether there is a next page.
+    let most = limit.saturating_add(1);
+    let found = reader.list(bucket, *order, &(*from..=*to), start.map(|start| &start.0), most)?;
+    let next = if found.len() > *limit { found.get(limit - 1).map(|(place, _)| PageStart(*place)) } else { None };
+    Ok(Page { entries: found.into_iter().take(*limit).map(|(_, stored)| stored).collect(), next })
 }

@@ -21,10 +21,12 @@ mod import;
 mod index;
 mod keeper;
 mod link;
+mod load;
 mod mentions;
 mod origin;
 mod peers;
 mod plan;
+mod project;
 mod reader;
 mod restore;
 mod revert;
@@ -168,16 +170,6 @@ impl Default for DeviceConfig {
             name: None,
         }
     }
-}
-
-/// The progress of an import, an export or a check, in messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Progress {
-    /// How many messages have been processed. Those of an import are durable.
-    pub done: u64,
-    /// How many messages there are.
-    pub total: u64,
 }
 
 /// Why a transaction failed.

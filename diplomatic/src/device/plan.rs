@@ -337,7 +337,7 @@ fn replaces<E: DiplomaticEvent>(writer: &LogWriter<'_>, new: &Item<E>, old: &Win
             Shape::Register => same_register(writer, event, new, old)?,
             _ => false,
         },
-        Reading::SilentDelete | Reading::OwnKind => went_with_its_parent::<E>(writer, new.entity(), old)?,
+        Reading::SilentDelete | Reading::Foreign => went_with_its_parent::<E>(writer, new.entity(), old)?,
         Reading::Event { .. } | Reading::Unknown { .. } | Reading::Unfit { .. } => false,
     })
 }

@@ -8,9 +8,10 @@ use rand_core::CryptoRng;
 
 use super::export::ExportFileError;
 use super::link::{decode_cursor, decode_skipped};
-use super::{Ahead, Device, DeviceConfig, Exported, Progress};
+use super::{Ahead, Device, DeviceConfig, Exported};
 use crate::log::{AccessKind, Backing, LogError, OpenLogError};
 use crate::reducer::Reducer;
+use crate::replay::Progress;
 use crate::standard::export::usual_label;
 use crate::standard::{Label, Seed, Timestamp};
 use crate::sync::Cursor;

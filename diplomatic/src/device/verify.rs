@@ -1,8 +1,9 @@
 //! Checking the store.
 
-use super::{Device, Progress};
+use super::Device;
 use crate::log::{FileCheck, LogError, LogView, StoreReport};
 use crate::reducer::Reducer;
+use crate::replay::Progress;
 
 impl<R: Reducer> Device<R> {
     /// Checks the store: the encryption of every value, the hash of every body, and the indexes, lists and queues. Reports

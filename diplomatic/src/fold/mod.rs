@@ -6,6 +6,7 @@ mod compute;
 mod reading;
 #[cfg(feature = "store")]
 mod root;
+mod rooted;
 mod source;
 mod trail;
 mod unread;
@@ -23,6 +24,7 @@ pub(crate) use reading::read_event;
 pub(crate) use reading::{delete_is_event, event_type, read_delete};
 #[cfg(feature = "store")]
 pub(crate) use root::root_of;
+pub(crate) use rooted::fold_root;
 pub(crate) use source::{Events, Item, Kept, Source};
 pub(crate) use unread::UnreadEntry;
 #[cfg(feature = "testing")]

@@ -19,8 +19,8 @@ pub(crate) enum Reading<E> {
     },
     /// A delete that no event stands for: that of a register or singleton, or any if the enum has no such variant.
     SilentDelete,
-    /// A message of the framework's own.
-    OwnKind,
+    /// Nothing to apply: a message of the framework's own, or about another root than the one that is folded.
+    Foreign,
     Unknown {
         type_name: String,
     },
@@ -32,7 +32,7 @@ pub(crate) enum Reading<E> {
 impl<E: DiplomaticEvent> Reading<E> {
     pub(crate) fn of(message: &Message) -> Self {
         if kind(message).is_some() {
-            return Self::OwnKind;
+            return Self::Foreign;
         }
         Self::of_any_kind(message)
     }
@@ -68,7 +68,7 @@ impl<E: DiplomaticEvent> Reading<E> {
         match self {
             Self::Event { event_type, .. } => Some(event_type),
             Self::Delete { .. } => Some(""),
-            Self::SilentDelete | Self::OwnKind | Self::Unknown { .. } | Self::Unfit { .. } => None,
+            Self::SilentDelete | Self::Foreign | Self::Unknown { .. } | Self::Unfit { .. } => None,
         }
     }
 

@@ -6,7 +6,7 @@ use super::{Reading, UnreadEntry, weight};
 use crate::event::DiplomaticEvent;
 use crate::order::Position;
 use crate::reducer::Meta;
-use crate::standard::{EntityId, Message};
+use crate::standard::{Content, EntityId, Message};
 
 /// A message, as an event enum reads it.
 pub(crate) struct Item<E> {
@@ -32,6 +32,14 @@ impl<E: DiplomaticEvent> Item<E> {
         Self { root: root_of(&item.message, &item.reading), ..item }
     }
 
+    /// Reads a message for the fold of one root. One about another root leaves nothing to apply, but it still hides the
+    /// earlier versions of its entity: a register that moved away does not come back.
+    pub(crate) fn within(message: Message, root: &EntityId) -> Self {
+        let item = Self::of(message);
+        let is_within = Content::of(&item.message).root(item.entity()).is_some_and(|its| its == *root);
+        if item.is_event() && !is_within { Self { reading: Reading::Foreign, ..item } } else { item }
+    }
+
     /// Reads a message once more that was [consumed](Self::consume).
     pub(crate) fn again(consumed: Consumed) -> Self {
         let Consumed { message, root } = consumed;
@@ -52,7 +60,7 @@ impl<E> Item<E> {
     /// Returns what the message is instead of something to apply; `None` if it can be.
     pub(crate) fn unread(&self) -> Option<UnreadEntry> {
         match &self.reading {
-            Reading::Event { .. } | Reading::Delete { .. } | Reading::SilentDelete | Reading::OwnKind => None,
+            Reading::Event { .. } | Reading::Delete { .. } | Reading::SilentDelete | Reading::Foreign => None,
             Reading::Unknown { type_name } => Some(UnreadEntry::unknown(self.entity().clone(), type_name.clone())),
             Reading::Unfit { reason } => {
                 Some(UnreadEntry::unfit(self.entity().clone(), self.position.changed, reason.clone()))

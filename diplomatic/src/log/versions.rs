@@ -82,16 +82,23 @@ impl LogReader<'_> {
         }
     }
 
-    /// Returns the registers that are there and whose parent an entity is, and where what counts for each is.
-    pub(crate) fn registers_of(&self, parent: &EntityId) -> Result<Vec<(EntityId, Position)>, LogError> {
+    /// Returns the registers whose parent an entity is or ever was.
+    pub(crate) fn registers_ever_of(&self, parent: &EntityId) -> Result<Vec<EntityId>, LogError> {
         let table = self.transaction.open_table(tables::REGISTERS)?;
-        let parent_key = self.vault.entity_key(parent);
-        let (first, last) = register_keys(&parent_key);
+        let (first, last) = register_keys(&self.vault.entity_key(parent));
         let mut registers = Vec::new();
         for row in table.range::<&[u8; 64]>(&first..=&last)? {
             let (key, sealed) = row?;
             let bytes = self.vault.open("registers-1", key.value(), sealed.value())?;
-            let register = EntityId::decode(&bytes).map_err(|_| LogError::DamagedValue { table: "registers-1" })?;
+            registers.push(EntityId::decode(&bytes).map_err(|_| LogError::DamagedValue { table: "registers-1" })?);
+        }
+        Ok(registers)
+    }
+
+    /// Returns the registers that are there and whose parent an entity is, and where what counts for each is.
+    pub(crate) fn registers_of(&self, parent: &EntityId) -> Result<Vec<(EntityId, Position)>, LogError> {
+        let mut registers = Vec::new();
+        for register in self.registers_ever_of(parent)? {
             let Some(winner) = self.winner(&register)? else { continue };
             let Some(stored) = self.message(&winner.position)? else { continue };
             // Under another parent it may stand if it was deleted in between.

@@ -10,6 +10,8 @@ mod events;
 mod fetch;
 mod fold;
 mod layout;
+mod progress;
+mod project;
 mod salvage;
 mod scan;
 mod search;
@@ -33,12 +35,14 @@ use events::{Walk, Which};
 use fetch::Vaults;
 pub use fold::Folded;
 use layout::Layout;
+pub use progress::Progress;
 use source::Source;
 
 use crate::event::DiplomaticEvent;
 #[cfg(feature = "store")]
 use crate::order::Position;
 use crate::parallel;
+use crate::projecting::{ProjectError, Projection};
 use crate::reducer::Reducer;
 #[cfg(feature = "store")]
 use crate::standard::Message;
@@ -235,6 +239,42 @@ impl<F: Read + Seek> Replay<F> {
     /// [`ReplayError`], also if the body of a live message is damaged.
     pub fn fold<R: Reducer>(&mut self, until: Option<Timestamp>) -> Result<Folded<R>, ReplayError> {
         fold::fold(self, until)
+    }
+
+    /// Brings the rows of a [`Projection`] up to date with this file, and reports the progress to `watch` after every page.
+    /// All rows are made anew, unless they were made of the same messages by the same version of the projection.
+    ///
+    /// To project many files at once, give each [one thread](Self::with_threads) and distribute them over your own.
+    ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # mod titles { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/titles.rs")); }
+    /// # use app::*;
+    /// # use titles::*;
+    /// # use diplomatic::{Backing, Device, Replay, Seed, Timestamp};
+    /// # let rng: rand::rngs::StdRng = rand::make_rng();
+    /// # let seed = Seed::random();
+    /// # let mut device = Device::<Todos>::open(Backing::memory(), &seed, rng)?;
+    /// # let now = Timestamp::from_millis(1_764_000_000_000);
+    /// # let milk = device.emit(now, &TodoEvent::Added { title: "milk".into() })?;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("todos.dpl");
+    /// # device.export(&path, &seed)?;
+    /// let mut titles = Titles::default();
+    /// Replay::open(&path, &seed)?.project(&mut titles, |_| ())?;
+    /// assert_eq!(titles.rows[&milk], "milk");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ProjectError`]. The pages saved before stay, and the next call makes all rows anew.
+    pub fn project<P: Projection>(
+        &mut self,
+        projection: &mut P,
+        watch: impl FnMut(Progress),
+    ) -> Result<(), ProjectError<ReplayError, P::Error>> {
+        project::project(self, projection, watch)
     }
 
     /// Returns the positions of up to `most` messages, starting at a place in the order.

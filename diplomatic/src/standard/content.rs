@@ -12,7 +12,7 @@ pub(crate) enum Content<'a> {
         type_name: &'a str,
         /// One MessagePack value.
         payload: &'a [u8],
-        #[cfg_attr(not(feature = "store"), expect(dead_code, reason = "only a device looks for registers"))]
+        #[cfg_attr(not(feature = "replay"), expect(dead_code, reason = "only folds look for registers"))]
         parent: Option<EntityId>,
     },
     /// A body that follows neither convention; any bytes are a body to the standard.
@@ -43,7 +43,7 @@ impl<'a> Content<'a> {
     /// Returns the root of a message about `entity`, as far as it can be told without the app's types: for a register,
     /// the entity on which it hangs; otherwise the entity. The delete of a register does not say on what it hung:
     /// `None`.
-    #[cfg(feature = "store")]
+    #[cfg(feature = "replay")]
     pub(crate) fn root(&self, entity: &EntityId) -> Option<EntityId> {
         match self {
             Self::Delete if entity.is_derived() => None,

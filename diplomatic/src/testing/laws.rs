@@ -174,7 +174,7 @@ pub(super) fn describe<E: DiplomaticEvent>(message: &Message) -> String {
             format!("`{name}`")
         }
         Reading::SilentDelete => "the tombstone of a register".to_owned(),
-        Reading::OwnKind => "a message of the framework".to_owned(),
+        Reading::Foreign => "a message of the framework".to_owned(),
         Reading::Unknown { type_name } => format!("the unknown `{type_name}`"),
         Reading::Unfit { .. } => "a message that does not read".to_owned(),
     };

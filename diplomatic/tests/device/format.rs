@@ -46,7 +46,7 @@ fn assert_holds_the_shopping(device: &mut Device<Todos>) {
         assert_eq!(todos.notes[&EntityId::new(b"shopping", at(7))], "for Sunday");
         assert_eq!(todos.status, "at home");
     });
-    assert_eq!(device.list(&Query::of_type("todo.added"), None).unwrap().entries.len(), 1);
+    assert_eq!(device.list_latest(&Query::of_type("todo.added"), None).unwrap().entries.len(), 1);
     assert_eq!(device.verify(|_| ()).unwrap().problems, []);
 }
 
@@ -124,7 +124,7 @@ fn a_file_of_format_3_opens_with_all_that_it_held_and_feeds_begin_with_it() {
             assert_eq!(todos.notes[&EntityId::new(b"shopping", at(7))], "for Sunday");
             assert_eq!(todos.status, "at home");
         });
-        assert_eq!(device.list(&Query::of_type("todo.added"), None).unwrap().entries.len(), 2);
+        assert_eq!(device.list_latest(&Query::of_type("todo.added"), None).unwrap().entries.len(), 2);
         let home = device.link_host(&Label::new("home")).unwrap();
         assert_eq!(device.session_log(home).pending().unwrap(), 6);
         assert_eq!(device.verify(|_| ()).unwrap().problems, []);

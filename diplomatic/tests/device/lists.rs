@@ -47,7 +47,7 @@ fn all(device: &mut Device<Nothing>, query: &Query) -> Vec<EntityId> {
     let mut found = Vec::new();
     let mut start: Option<PageStart> = None;
     loop {
-        let page = device.list(query, start.as_ref()).unwrap();
+        let page = device.list_latest(query, start.as_ref()).unwrap();
         found.extend(page.entries.into_iter().map(|entry| entry.meta.entity));
         start = page.next;
         if start.is_none() {
@@ -86,7 +86,7 @@ fn ranges_bound_the_time_that_a_list_is_ordered_by() {
     assert_eq!(all(&mut device, &created), [note(2), note(3), note(4)]);
     let changed = Query::of_type("written").by_change();
     assert_eq!(all(&mut device, &changed).last(), Some(&note(3)));
-    let page = device.list(&changed.within(at(500)..), None).unwrap();
+    let page = device.list_latest(&changed.within(at(500)..), None).unwrap();
     assert_eq!(page.entries.len(), 1);
     assert_eq!(page.entries[0].what, Happened::Event(written(3, "changed")));
     assert!(all(&mut device, &Query::of_type("written").within(at(5)..at(2))).is_empty());

@@ -625,7 +625,7 @@ fn apps_see_nothing_of_witnesses() {
     };
     assert_eq!((full.len(), full.iter().filter(named).count()), (5, 2));
     let query = diplomatic::list::Query::of_type("dip.witness");
-    assert_eq!(raw.list(&query, None).unwrap().entries.len(), 0);
+    assert_eq!(raw.list_latest(&query, None).unwrap().entries.len(), 0);
     assert!(matches!(laptop.undo(at(0)), Err(UndoError::Nothing)));
 }
 

@@ -45,7 +45,7 @@ fn drawn(rng: &mut StdRng, now: u64) -> Message {
 
 /// A follower of both feeds, which keeps its cursors as text.
 #[derive(Default)]
-struct Follower {
+pub(crate) struct Follower {
     rows: Roots,
     changed: Option<String>,
     arrived: Option<String>,
@@ -83,7 +83,7 @@ impl Follower {
 }
 
 /// Lives through a history, and returns what a follower made of it beside the device at the end.
-fn live(number: u64) -> (Follower, Device<Board>) {
+pub(crate) fn live(number: u64) -> (Follower, Device<Board>) {
     let mut rng = StdRng::seed_from_u64(number);
     let folder = tempfile::tempdir().unwrap();
     let backing = Backing::memory();
