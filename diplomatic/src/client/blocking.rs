@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::ops::Deref;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,17 +14,19 @@ use tokio::sync::oneshot;
 use super::{ClientBuilder, OpenError, SyncStatus};
 use crate::aggregate::Aggregate;
 use crate::device::{
-    EmitError, ExportFileError, Exported, HistoryEntry, ImportError, ImportReport, Page, PageStart, Query,
+    Batch, Compacted, EmitError, ExportFileError, Exported, HistoryEntry, HistoryError, ImportError, ImportReport, Keep,
+    Page, PageStart, Query, Restore, RestoreChange, RestoreError, Restored, TransactError, UndoError, Undoable, Undone,
 };
 use crate::log::LogError;
 use crate::reducer::Reducer;
-use crate::standard::EntityId;
+use crate::standard::{Digest, EntityId, Timestamp};
 
 /// A [`Client`](crate::Client) for code that is not async: graphical interfaces, command line tools, other languages.
 ///
-/// It brings its own async runtime, on a thread of its own; [`ClientBuilder::open_blocking`] opens one. Like the other,
-/// it can be cloned, and used from any thread. The methods that are not here are those of the other client: what is
-/// async among them, [`wait`](Self::wait) waits for.
+/// It brings its own async runtime, on a thread of its own; [`ClientBuilder::open_blocking`] opens one. It can be cloned,
+/// and used from any thread, also from one that runs async code, which it blocks. Its methods wait for those of the async
+/// client with the same names. For the rest, [`wait`](Self::wait) waits for anything that [the async
+/// client](Self::as_async) returns.
 ///
 /// ```
 /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
@@ -35,11 +36,11 @@ use crate::standard::EntityId;
 /// let client = Client::<Todos>::builder(Seed::random()).in_memory().open_blocking()?;
 /// let milk = client.emit(TodoEvent::Added { title: "milk".into() })?;
 /// assert_eq!(client.read(|todos| todos.titles[&milk].clone()), "milk");
-/// let horizon = client.wait(client.feed_end())?;
 ///
-/// // A thread that draws the state again whenever it changes, until the client is closed.
+/// // A thread that draws the state whenever it changes, until the client is closed.
 /// let drawing = std::thread::spawn({
-///     let (client, mut changes) = (client.clone(), client.changes());
+///     let client = client.clone();
+///     let mut changes = client.as_async().changes();
 ///     move || {
 ///         while client.wait(changes.next()).is_some() {
 ///             client.read(|todos| println!("{} todos", todos.titles.len()));
@@ -49,7 +50,6 @@ use crate::standard::EntityId;
 /// client.emit(TodoEvent::Added { title: "bread".into() })?;
 /// client.close();
 /// drawing.join().expect("drawing does not panic");
-/// # let _ = horizon;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Client<R: Reducer> {
@@ -59,7 +59,7 @@ pub struct Client<R: Reducer> {
 }
 
 impl<R: Reducer> ClientBuilder<R> {
-    /// Opens a client for code that is not async, and starts sync.
+    /// Opens a [client for code that is not async](crate::blocking::Client), and starts sync.
     ///
     /// # Errors
     ///
@@ -72,107 +72,98 @@ impl<R: Reducer> ClientBuilder<R> {
 }
 
 impl<R: Reducer> Client<R> {
-    /// Waits for anything async.
+    /// Calls `look` with the current state, like [`Client::read`](crate::Client::read).
+    ///
+    /// # Panics
+    ///
+    /// As there.
+    pub fn read<T>(&self, look: impl FnOnce(&R) -> T) -> T {
+        self.client.read(look)
+    }
+
+    /// Returns the sync status.
+    pub fn status(&self) -> SyncStatus {
+        self.client.status()
+    }
+
+    /// Returns the async client.
+    pub const fn as_async(&self) -> &super::Client<R> {
+        &self.client
+    }
+
+    /// Waits for anything async, on this thread.
     pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.wait(future)
     }
+}
 
-    /// Writes one event, like [`Client::emit`](crate::Client::emit).
+/// Makes methods that wait for those of the async client with the same names.
+macro_rules! wait_for {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $output:ty;)*) => {
+        /// These wait for the methods of the async client with the same names, which document them and their errors.
+        impl<R: Reducer> Client<R> {$(
+            #[doc = concat!("Waits for [`Client::", stringify!($name), "`](crate::Client::", stringify!($name), ").")]
+            pub fn $name(&self, $($argument: $type),*) -> $output {
+                self.wait(self.client.$name($($argument),*))
+            }
+        )*}
+    };
+}
+
+wait_for! {
+    emit(event: R::Event) -> Result<EntityId, EmitError>;
+    emit_all(events: Vec<R::Event>) -> Result<Vec<EntityId>, EmitError>;
+    undo() -> Result<Undone, UndoError>;
+    redo() -> Result<Undone, UndoError>;
+    can_undo() -> Result<Option<Undoable<R::Event>>, LogError>;
+    can_redo() -> Result<Option<Undoable<R::Event>>, LogError>;
+    restore(restore: Restore) -> Result<Restored, RestoreError>;
+    restore_preview(restore: Restore) -> Result<Vec<RestoreChange<R::Event>>, HistoryError>;
+    history_of(entity: EntityId) -> Result<Vec<HistoryEntry<R::Event>>, LogError>;
+    state_at(time: Timestamp) -> Result<R, HistoryError>;
+    digest() -> Result<Digest, LogError>;
+    compact(keep: Keep) -> Result<Compacted, LogError>;
+    export(path: impl Into<PathBuf>) -> Result<Exported, ExportFileError>;
+    import(path: impl Into<PathBuf>) -> Result<ImportReport, ImportError>;
+    first_sync() -> Result<(), LogError>;
+    sync() -> Result<SyncStatus, LogError>;
+    wait_until(is: impl Fn(&R) -> bool) -> Result<(), LogError>;
+    close() -> ();
+}
+
+impl<R: Reducer> Client<R> {
+    /// Waits for [`Client::transact`](crate::Client::transact).
     ///
     /// # Errors
     ///
-    /// [`EmitError`]; nothing is stored then.
-    pub fn emit(&self, event: R::Event) -> Result<EntityId, EmitError> {
-        self.wait(self.client.emit(event))
+    /// As there.
+    pub fn transact<T: Send + 'static, E: Send + 'static>(
+        &self,
+        decide: impl FnOnce(&R, &mut Batch<R::Event>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, TransactError<E>> {
+        self.wait(self.client.transact(decide))
     }
 
-    /// Writes events in order, in one transaction, like [`Client::emit_all`](crate::Client::emit_all).
+    /// Waits for [`Client::load`](crate::Client::load).
     ///
     /// # Errors
     ///
-    /// [`EmitError`]; nothing is stored then.
-    pub fn emit_all(&self, events: Vec<R::Event>) -> Result<Vec<EntityId>, EmitError> {
-        self.wait(self.client.emit_all(events))
-    }
-
-    /// Loads an aggregate, like [`Client::load`](crate::Client::load).
-    ///
-    /// # Errors
-    ///
-    /// [`LogError`].
+    /// As there.
     pub fn load<A: Aggregate<Event = R::Event>>(&self, root: &EntityId) -> Result<Option<A>, LogError> {
         self.wait(self.client.load(root))
     }
 
-    /// Loads a page of aggregates, like [`Client::list`](crate::Client::list).
+    /// Waits for [`Client::list`](crate::Client::list).
     ///
     /// # Errors
     ///
-    /// [`LogError`].
+    /// As there.
     pub fn list<A: Aggregate<Event = R::Event>>(
         &self,
         query: Query,
         start: Option<PageStart>,
     ) -> Result<Page<(EntityId, A)>, LogError> {
         self.wait(self.client.list(query, start))
-    }
-
-    /// Returns the history of one entity, like [`Client::history_of`](crate::Client::history_of).
-    ///
-    /// # Errors
-    ///
-    /// [`LogError`].
-    pub fn history_of(&self, entity: EntityId) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
-        self.wait(self.client.history_of(entity))
-    }
-
-    /// Syncs with every host now, like [`Client::sync`](crate::Client::sync).
-    ///
-    /// # Errors
-    ///
-    /// [`LogError::Closed`] if the client is closed first.
-    pub fn sync(&self) -> Result<SyncStatus, LogError> {
-        self.wait(self.client.sync())
-    }
-
-    /// Waits until `is` returns true for the state, like [`Client::wait_until`](crate::Client::wait_until).
-    ///
-    /// # Errors
-    ///
-    /// [`LogError::Closed`] if the client is closed first.
-    pub fn wait_until(&self, is: impl Fn(&R) -> bool) -> Result<(), LogError> {
-        self.wait(self.client.wait_until(is))
-    }
-
-    /// Writes every message to an export file, like [`Client::export`](crate::Client::export).
-    ///
-    /// # Errors
-    ///
-    /// [`ExportFileError`].
-    pub fn export(&self, path: impl Into<PathBuf>) -> Result<Exported, ExportFileError> {
-        self.wait(self.client.export(path))
-    }
-
-    /// Merges an export file, like [`Client::import`](crate::Client::import).
-    ///
-    /// # Errors
-    ///
-    /// [`ImportError`].
-    pub fn import(&self, path: impl Into<PathBuf>) -> Result<ImportReport, ImportError> {
-        self.wait(self.client.import(path))
-    }
-
-    /// Stops sync and closes the log, for all clones, like [`Client::close`](crate::Client::close).
-    pub fn close(&self) {
-        self.wait(self.client.close());
-    }
-}
-
-impl<R: Reducer> Deref for Client<R> {
-    type Target = super::Client<R>;
-
-    fn deref(&self) -> &super::Client<R> {
-        &self.client
     }
 }
 
