@@ -74,7 +74,9 @@ use crate::reducer::Meta;
 /// ```
 ///
 /// `testing::check_aggregate` compares aggregates with the state.
-#[diagnostic::on_unimplemented(message = "`{Self}` is not made of one root's events: implement `diplomatic::Aggregate` for it")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not made of one root's events: implement `diplomatic::Aggregate` for it"
+)]
 pub trait Aggregate: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The events, as those of the app's [`Reducer`](crate::Reducer).
     type Event: DiplomaticEvent;

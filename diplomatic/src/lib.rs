@@ -332,6 +332,18 @@ pub mod history {
 #[cfg(all(feature = "client", feature = "derive"))]
 pub mod undo_and_restore {}
 
+/// Guide: read models
+///
+#[doc = include_str!("../docs/read-models.md")]
+#[cfg(all(feature = "client", feature = "derive", feature = "testing"))]
+pub mod read_models {}
+
+/// Guide: side effects
+///
+#[doc = include_str!("../docs/side-effects.md")]
+#[cfg(all(feature = "client", feature = "derive"))]
+pub mod side_effects {}
+
 /// Lists of entities by type, group or parent, page by page.
 #[cfg(feature = "store")]
 pub mod list {
@@ -422,12 +434,12 @@ pub mod error {
     pub use crate::event::{DecodeEventError, EncodeEventError};
     #[cfg(feature = "replay")]
     pub use crate::following::FeedCursorParseError;
+    #[cfg(feature = "store")]
+    pub use crate::log::{LogError, OpenLogError, StorageError};
     #[cfg(feature = "replay")]
     pub use crate::projecting::{MarkParseError, ProjectError};
     #[cfg(feature = "replay")]
     pub use crate::replay::ReplayError;
-    #[cfg(feature = "store")]
-    pub use crate::log::{LogError, OpenLogError, StorageError};
     #[cfg(feature = "words")]
     pub use crate::words::WordsError;
 }

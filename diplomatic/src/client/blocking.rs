@@ -14,8 +14,9 @@ use tokio::sync::oneshot;
 use super::{ClientBuilder, OpenError, SyncStatus};
 use crate::aggregate::Aggregate;
 use crate::device::{
-    Batch, Compacted, EmitError, ExportFileError, Exported, HistoryEntry, HistoryError, ImportError, ImportReport, Keep,
-    Page, PageStart, Query, Restore, RestoreChange, RestoreError, Restored, TransactError, UndoError, Undoable, Undone,
+    Batch, Compacted, EmitError, ExportFileError, Exported, HistoryEntry, HistoryError, ImportError, ImportReport,
+    Keep, Page, PageStart, Query, Restore, RestoreChange, RestoreError, Restored, TransactError, UndoError, Undoable,
+    Undone,
 };
 use crate::log::LogError;
 use crate::reducer::Reducer;

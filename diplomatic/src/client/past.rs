@@ -3,8 +3,8 @@
 use super::Client;
 use super::files::blocking;
 use crate::device::{
-    Batch, Compacted, EmitError, HistoryEntry, HistoryError, Keep, Past, Restore,
-    RestoreChange, RestoreError, Restored, TransactError, UndoError, Undoable, Undone,
+    Batch, Compacted, EmitError, HistoryEntry, HistoryError, Keep, Past, Restore, RestoreChange, RestoreError,
+    Restored, TransactError, UndoError, Undoable, Undone,
 };
 use crate::log::LogError;
 use crate::order::Position;

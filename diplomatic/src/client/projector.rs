@@ -90,21 +90,13 @@ impl<R: Reducer> Client<R> {
     /// that, and none of the async runtime.
     ///
     /// ```
-    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/titles.rs")); }
     /// # use app::*;
-    /// # use diplomatic::projection::{Mark, Page};
-    /// # use diplomatic::{Client, Projection, Seed};
-    /// # struct Titles;
-    /// # impl Projection for Titles {
-    /// #     type Aggregate = Todo;
-    /// #     type Error = std::convert::Infallible;
-    /// #     fn mark(&mut self) -> Result<Option<Mark>, Self::Error> { Ok(None) }
-    /// #     fn save(&mut self, _: Page<Todo>) -> Result<(), Self::Error> { Ok(()) }
-    /// # }
+    /// # use diplomatic::{Client, Seed};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
-    /// let mut titles = client.projector(Titles);
+    /// let mut titles = client.projector(Titles::default());
     /// titles.catch_up(|progress| println!("{} of {}", progress.done, progress.total)).await?;
     /// let following = tokio::spawn(async move { titles.follow().await });
     /// # client.close().await;

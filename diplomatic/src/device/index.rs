@@ -186,11 +186,7 @@ pub(super) fn aggregates<A: Aggregate>(
 }
 
 /// Returns a page of the latest messages of entities.
-fn latest(
-    reader: &LogReader<'_>,
-    query: &Query,
-    start: Option<&PageStart>,
-) -> Result<Page<StoredMessage>, LogError> {
+fn latest(reader: &LogReader<'_>, query: &Query, start: Option<&PageStart>) -> Result<Page<StoredMessage>, LogError> {
     let Query { bucket, order, from, to, limit } = query;
     if from > to || *limit == 0 {
         return Ok(Page { entries: Vec::new(), next: None });

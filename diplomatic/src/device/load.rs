@@ -1,13 +1,9 @@
 //! Aggregates of a device: folded from the log when they are asked for.
 
-#[cfg(feature = "client")]
-use super::index::{Page, PageStart, Query, aggregates};
 use super::Device;
 use crate::aggregate::Aggregate;
 use crate::event::DiplomaticEvent;
 use crate::fold::{Item, Kept, Source, fold_root};
-#[cfg(feature = "client")]
-use crate::log::LogView;
 use crate::log::{LogError, LogReader};
 use crate::order::Position;
 use crate::reducer::Reducer;
@@ -38,33 +34,6 @@ impl<R: Reducer> Device<R> {
     /// [`LogError`].
     pub fn load<A: Aggregate<Event = R::Event>>(&self, root: &EntityId) -> Result<Option<A>, LogError> {
         self.log.read(|reader| load(reader, root))
-    }
-
-    /// Takes a view of the log as it is now, to load aggregates from on another thread.
-    #[cfg(feature = "client")]
-    pub(crate) fn loader(&self) -> Result<Loader, LogError> {
-        Ok(Loader(self.log.view()?))
-    }
-}
-
-/// A view of a log to load aggregates from.
-#[cfg(feature = "client")]
-#[derive(Debug)]
-pub(crate) struct Loader(LogView);
-
-#[cfg(feature = "client")]
-impl Loader {
-    pub(crate) fn load<A: Aggregate>(&self, root: &EntityId) -> Result<Option<A>, LogError> {
-        self.0.read(|reader| load(reader, root))
-    }
-
-    /// Returns a page like [`Device::list`]. The index has to be there.
-    pub(crate) fn list<A: Aggregate>(
-        &self,
-        query: &Query,
-        start: Option<&PageStart>,
-    ) -> Result<Page<(EntityId, A)>, LogError> {
-        self.0.read(|reader| aggregates(reader, query, start))
     }
 }
 

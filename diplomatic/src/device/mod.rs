@@ -22,6 +22,8 @@ mod index;
 mod keeper;
 mod link;
 mod load;
+#[cfg(feature = "client")]
+mod loader;
 mod mentions;
 mod origin;
 mod peers;

@@ -5,7 +5,7 @@ use super::feed::changed_page;
 use super::load::load;
 use crate::aggregate::Aggregate;
 use crate::log::{LogError, LogView};
-use crate::projecting::{ProjectError, Projection, Mark, Page};
+use crate::projecting::{Mark, Page, ProjectError, Projection};
 use crate::reducer::Reducer;
 use crate::replay::Progress;
 
@@ -18,7 +18,11 @@ impl<R: Reducer> Device<R> {
     /// # Errors
     ///
     /// [`ProjectError`]. The pages saved before stay, and the next call goes on after them.
-    pub fn project<P>(&self, projection: &mut P, watch: impl FnMut(Progress)) -> Result<(), ProjectError<LogError, P::Error>>
+    pub fn project<P>(
+        &self,
+        projection: &mut P,
+        watch: impl FnMut(Progress),
+    ) -> Result<(), ProjectError<LogError, P::Error>>
     where
         P: Projection<Aggregate: Aggregate<Event = R::Event>>,
     {

@@ -143,6 +143,7 @@ impl Log {
     }
 
     /// Returns how many messages have arrived.
+    #[cfg(feature = "client")]
     pub(crate) const fn arrived(&self) -> u64 {
         self.arrived
     }

@@ -247,10 +247,8 @@ impl<F: Read + Seek> Replay<F> {
     /// To project many files at once, give each [one thread](Self::with_threads) and distribute them over your own.
     ///
     /// ```
-    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
-    /// # mod titles { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/titles.rs")); }
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/titles.rs")); }
     /// # use app::*;
-    /// # use titles::*;
     /// # use diplomatic::{Backing, Device, Replay, Seed, Timestamp};
     /// # let rng: rand::rngs::StdRng = rand::make_rng();
     /// # let seed = Seed::random();

@@ -9,7 +9,7 @@ use crate::event::DiplomaticEvent;
 use crate::fold::{Item, Kept, Source, fold_root};
 use crate::following::{FeedCursor, chained};
 use crate::order::Position;
-use crate::projecting::{ProjectError, Projection, Mark, Page};
+use crate::projecting::{Mark, Page, ProjectError, Projection};
 use crate::standard::{Content, EntityId, Message};
 
 use super::events::Which;

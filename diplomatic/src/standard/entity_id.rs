@@ -200,6 +200,7 @@ impl std::str::FromStr for EntityId {
 }
 
 #[cfg(feature = "engine")]
+#[cfg(feature = "derive")]
 pub(crate) use serde_form::ENTITY_ID;
 
 #[cfg(feature = "engine")]

@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use super::laws::{self, Broken, Law};
 use super::model::{self, DAWN};
 use super::quiet::quietly;
+use super::watch::{self, Watch};
 use super::{code, diff};
 use crate::device::{Device, DeviceConfig, EmitError, UndoError, Undone};
 use crate::fold::panic_text;
@@ -164,15 +165,22 @@ impl<R: Reducer + PartialEq + Debug> History<R> {
     where
         R::Event: Debug,
     {
-        if let Err(broken) = self.try_check() {
+        self.check_with(watch::nothing);
+    }
+
+    pub(super) fn check_with<'w>(&self, watch: impl Fn() -> Watch<'w, R>)
+    where
+        R::Event: Debug,
+    {
+        if let Err(broken) = self.try_check(watch()) {
             panic!("{}", self.report(&broken));
         }
     }
 
-    pub(super) fn try_check(&self) -> Result<(), Broken> {
+    pub(super) fn try_check(&self, watch: Watch<'_, R>) -> Result<(), Broken> {
         quietly(|| {
             laws::check::<R>(&self.messages())?;
-            self.happen()
+            self.happen(watch)
         })
         .unwrap_or_else(|panic| Err(Broken { law: Law::Unclear, details: panic_text("the check", &*panic) }))
     }
@@ -186,8 +194,14 @@ impl<R: Reducer + PartialEq + Debug> History<R> {
             Law::Unclear => "does not come to the same state on every device, and no promise of it explains that",
             _ => "does not keep its promise",
         };
+        let check = match law {
+            Law::Aggregate => ".check_aggregate(view);",
+            Law::Projection => ".check_projection(new, rows);",
+            _ => ".check();",
+        };
+        let history = format!("{self:?}").replace(".check();", check);
         format!(
-            "`{}` {what}: {}.\n\n{details}\n\nThis history shows it:\n\n{self:?}",
+            "`{}` {what}: {}.\n\n{details}\n\nThis history shows it:\n\n{history}",
             code::name_of::<R>(),
             law.promise()
         )
@@ -199,8 +213,8 @@ impl<R: Reducer + PartialEq + Debug> History<R> {
     }
 
     /// Replays it on a device that takes snapshots often, and compares.
-    fn happen(&self) -> Result<(), Broken> {
-        let mut subject = Subject::<R>::new();
+    fn happen(&self, watch: Watch<'_, R>) -> Result<(), Broken> {
+        let mut subject = Subject::new(watch);
         for step in &self.steps {
             match step {
                 Step::Batch => subject.receive()?,
@@ -263,21 +277,22 @@ where
 }
 
 /// A device under test and the messages it was given.
-struct Subject<R: Reducer> {
+struct Subject<'w, R: Reducer> {
     backing: Backing,
     /// `None` while it restarts.
     device: Option<Device<R>>,
     link: u32,
     arriving: Vec<Message>,
     stored: Vec<Message>,
+    watch: Watch<'w, R>,
 }
 
-impl<R: Reducer + PartialEq + Debug> Subject<R> {
-    fn new() -> Self {
+impl<'w, R: Reducer + PartialEq + Debug> Subject<'w, R> {
+    fn new(watch: Watch<'w, R>) -> Self {
         let backing = Backing::memory();
         let mut device = open::<R>(&backing);
         let link = device.link_host(&Label::new("a host")).expect("memory does not fail");
-        Self { backing, device: Some(device), link, arriving: Vec::new(), stored: Vec::new() }
+        Self { backing, device: Some(device), link, arriving: Vec::new(), stored: Vec::new(), watch }
     }
 
     fn device(&mut self) -> &mut Device<R> {
@@ -391,7 +406,7 @@ impl<R: Reducer + PartialEq + Debug> Subject<R> {
         if kept != stored {
             return broken(format!("{when}, the device has {} messages of {}", kept.len(), stored.len()));
         }
-        Ok(())
+        (self.watch)(device).map_err(|broken| Broken { details: format!("{when}, {}", broken.details), ..broken })
     }
 }
 

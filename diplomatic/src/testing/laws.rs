@@ -22,6 +22,8 @@ pub(super) enum Law {
     Deletes,
     Roots,
     Undo,
+    Aggregate,
+    Projection,
     /// No promise above is broken, but the state is wrong.
     Unclear,
 }
@@ -55,6 +57,11 @@ impl Law {
                  the same state in either order, and a root whose events are applied again after its delete is as it was"
             }
             Self::Undo => "undo gives back what was there before, and redo what was undone",
+            Self::Aggregate => "an aggregate is what the whole state says of its root",
+            Self::Projection => {
+                "rows that follow a log are those that a rebuild gives: `save` writes the rows of a page, removes those \
+                 that are `None`, and removes all before if the page is anew"
+            }
             Self::Unclear => "the state is the fold of the live messages, sorted",
         }
     }

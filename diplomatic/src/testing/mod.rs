@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | What is the state after these events? | [`Scenario`] |
 //! | Does my [`Reducer`](crate::Reducer) keep its promises in every order of events? | [`check_reducer`] |
+//! | Does my [`Aggregate`](crate::Aggregate) say the same as the state? | [`check_aggregate`] |
+//! | Does my [`Projection`](crate::Projection) keep its rows right? | [`check_projection`] |
 //! | Do devices converge over a bad network? | [`Devices`] |
 //! | Can this build read what earlier builds wrote? | [`check_schema`] |
 //!
@@ -15,6 +17,7 @@ mod code;
 mod devices;
 mod dice;
 mod diff;
+mod followers;
 mod history;
 mod integers;
 mod laws;
@@ -24,10 +27,12 @@ mod panics;
 mod quiet;
 mod scenario;
 mod schema;
+mod watch;
 
 pub use check::{ReducerCheck, check_reducer, check_reducer_on};
 pub use devices::Devices;
 pub use dice::Dice;
+pub use followers::{check_aggregate, check_projection};
 pub use history::History;
 pub use model::entity;
 pub use scenario::Scenario;
