@@ -118,13 +118,13 @@ fn only_the_rows_that_changed_are_saved_again() {
 fn a_projection_goes_on_after_its_database_failed() {
     let (mut device, ids) = device_with(2_000);
     let mut table = <Table>::default();
-    for room in 0.. {
+    for (room, id) in ids.iter().enumerate() {
         table.room = Some(room % 3);
         match device.project(&mut table, |_| ()) {
             Ok(()) => break,
             Err(error) => assert!(matches!(error, ProjectError::Projection(DiskFull))),
         }
-        device.emit(at(2), &renamed(&ids[room], "meanwhile")).unwrap();
+        device.emit(at(2), &renamed(id, "meanwhile")).unwrap();
     }
     assert!(table.pages > 3, "it took several runs");
     assert_eq!(table.rows, roots(&device));
