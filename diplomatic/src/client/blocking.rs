@@ -121,6 +121,7 @@ wait_for! {
     restore(restore: Restore) -> Result<Restored, RestoreError>;
     restore_preview(restore: Restore) -> Result<Vec<RestoreChange<R::Event>>, HistoryError>;
     history_of(entity: EntityId) -> Result<Vec<HistoryEntry<R::Event>>, LogError>;
+    history_of_root(root: EntityId) -> Result<Vec<HistoryEntry<R::Event>>, LogError>;
     state_at(time: Timestamp) -> Result<R, HistoryError>;
     digest() -> Result<Digest, LogError>;
     compact(keep: Keep) -> Result<Compacted, LogError>;

@@ -226,6 +226,31 @@ impl<R: Reducer> Client<R> {
         self.shared.with_device(move |device| device.history_of(&entity)).await?
     }
 
+    /// Returns the history of a root, an entity with its registers, in the total order. Registers that hung on it once,
+    /// and hang elsewhere now, are part of it.
+    ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = Client::<Todos>::builder(Seed::random()).in_memory().open().await?;
+    /// let milk = client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+    /// client.emit(TodoEvent::Renamed { todo: milk.clone(), title: "oat milk".into() }).await?;
+    /// assert_eq!(client.history_of(milk.clone()).await?.len(), 1);
+    /// assert_eq!(client.history_of_root(milk).await?.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub async fn history_of_root(&self, root: EntityId) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
+        self.shared.with_device(move |device| device.history_of_root(&root)).await?
+    }
+
     /// Returns up to `limit` entries of the history after `after`, in the total order.
     ///
     /// # Errors

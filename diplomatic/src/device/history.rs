@@ -111,6 +111,25 @@ impl<R: Reducer> Device<R> {
         self.log.read(|reader| self.entries(reader, reader.messages_of(entity)?))
     }
 
+    /// Returns the history of a root, an entity with its registers, in the total order. Registers that hung on it once,
+    /// and hang elsewhere now, are part of it.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn history_of_root(&self, root: &EntityId) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
+        self.log.read(|reader| {
+            let mut messages = reader.messages_of(root)?;
+            if !root.is_derived() {
+                for register in reader.registers_ever_of(root)? {
+                    messages.extend(reader.messages_of(&register)?);
+                }
+            }
+            messages.sort_unstable_by_key(|stored| stored.position);
+            self.entries(reader, messages)
+        })
+    }
+
     /// Returns up to `limit` entries of the history after `after`, in the total order.
     ///
     /// # Errors
