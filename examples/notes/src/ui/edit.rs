@@ -11,7 +11,7 @@ use crate::event::{Event, NoteEvent, NoteId};
 use crate::note::split;
 
 /// How long a pause is after which the note is saved.
-const PAUSE: Duration = Duration::from_millis(600);
+const PAUSE: Duration = Duration::from_millis(400);
 
 /// A note that is being written; its first line is the title.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! A terminal of its own for a program, and what the program shows on it.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, reason = "each binary uses its part")]
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -17,7 +17,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program on a terminal.
-pub struct Terminal {
+pub(crate) struct Terminal {
     program: Child,
     keys: File,
     screen: Arc<Mutex<vt100::Parser>>,
@@ -25,7 +25,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// Starts `notes` on a terminal of this size.
-    pub fn start(rows: u16, columns: u16, prepare: impl FnOnce(&mut Command)) -> Self {
+    pub(crate) fn start(rows: u16, columns: u16, prepare: impl FnOnce(&mut Command)) -> Self {
         let pty = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&pty).unwrap();
         unlockpt(&pty).unwrap();
@@ -55,22 +55,22 @@ impl Terminal {
     }
 
     /// Presses keys.
-    pub fn press(&mut self, keys: &str) {
+    pub(crate) fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Presses a letter with Ctrl.
-    pub fn control(&mut self, letter: char) {
+    pub(crate) fn control(&mut self, letter: char) {
         self.keys.write_all(&[letter as u8 & 0x1f]).unwrap();
     }
 
     /// Returns what is on the screen.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.screen.lock().unwrap().screen().contents()
     }
 
     /// Waits until the screen shows what is wanted, and returns how long that took.
-    pub fn wait(&self, what: &str, is_there: impl Fn(&str) -> bool) -> Duration {
+    pub(crate) fn wait(&self, what: &str, is_there: impl Fn(&str) -> bool) -> Duration {
         let started = Instant::now();
         loop {
             let text = self.text();
@@ -82,16 +82,12 @@ impl Terminal {
         }
     }
 
-    pub fn wait_for(&self, what: &str) -> Duration {
+    pub(crate) fn wait_for(&self, what: &str) -> Duration {
         self.wait(what, |text| text.contains(what))
     }
 
-    pub fn wait_until_gone(&self, what: &str) -> Duration {
-        self.wait(&format!("anything but {what}"), |text| !text.contains(what))
-    }
-
     /// Leaves the program.
-    pub fn quit(mut self) -> ExitStatus {
+    pub(crate) fn quit(mut self) -> ExitStatus {
         self.control('q');
         let started = Instant::now();
         loop {
@@ -103,7 +99,14 @@ impl Terminal {
         }
     }
 
-    pub fn kill(&mut self) {
+    /// Returns how much memory the program has, in MB, where the system tells.
+    pub(crate) fn memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.program.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? / 1_024)
+    }
+
+    pub(crate) fn kill(&mut self) {
         self.program.kill().unwrap();
         self.program.wait().unwrap();
     }
@@ -117,14 +120,14 @@ impl Drop for Terminal {
 }
 
 /// Returns the command, which knows nothing of the environment of the tests.
-pub fn notes() -> Command {
+pub(crate) fn notes() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_notes"));
     command.env_remove("DIP_SEED").env_remove("DIP_HOST");
     command
 }
 
 /// Starts `notes` on a data directory.
-pub fn open(data: &Path, host: Option<&str>) -> Terminal {
+pub(crate) fn open(data: &Path, host: Option<&str>) -> Terminal {
     Terminal::start(30, 120, |command| {
         command.arg("--data").arg(data);
         if let Some(host) = host {
