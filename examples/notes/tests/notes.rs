@@ -17,7 +17,8 @@ use notes::markdown::{self, File};
 
 fn any_event(entities: &[EntityId], dice: &mut Dice) -> Event {
     let note = dice.pick(entities).clone().into();
-    let folder = folder_named(*dice.pick(&["Home", "Work"]));
+    let name: &&str = dice.pick(&["Home", "Work"]);
+    let folder = folder_named(name);
     let tag = (*dice.pick(&["red", "blue"])).to_owned();
     match dice.below(9) {
         0 | 1 => NoteEvent::Added { title: dice.word(), text: dice.word() }.into(),
