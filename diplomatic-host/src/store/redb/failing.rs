@@ -274,7 +274,7 @@ fn those_who_watch_hear_that_anything_may_have_changed_when_the_file_is_opened_a
 #[cfg_attr(debug_assertions, ignore = "redb reads every page when it opens a file in a debug build")]
 fn a_page_that_cannot_be_read_fails_no_other_user() {
     let disk = Disk::default();
-    let (struck, other) = (Account::new(1), Account::new(2));
+    let (struck, other) = last_and_other();
     let bags = struck.verified(300, 1000);
     {
         let store = disk.open();
@@ -325,7 +325,7 @@ fn a_start_after_a_crash_does_not_read_the_whole_file() {
 #[cfg_attr(debug_assertions, ignore = "redb reads every page when it opens a file in a debug build")]
 fn a_damaged_page_of_one_user_fails_no_other_user() {
     let disk = Disk::default();
-    let (struck, other) = (Account::new(1), Account::new(2));
+    let (struck, other) = last_and_other();
     let bags = struck.verified(300, 1000);
     {
         let store = disk.open();
@@ -344,6 +344,24 @@ fn a_damaged_page_of_one_user_fails_no_other_user() {
     assert!(matches!(struck_push, Err(StoreError::Corrupted(_))), "{struck_push:?}");
     assert_eq!(other_push.unwrap(), [Placed::New(Seq::new(301).unwrap())]);
     assert_eq!(push(&store, &other, 1).unwrap(), [Placed::New(Seq::new(302).unwrap())]);
+    let read = |store: &RedbStore, account: &Account, seq| {
+        wait(store.bodies(account.key(), vec![Seq::new(seq).unwrap()], usize::MAX))
+    };
+    for _ in 0..2 {
+        assert!(matches!(read(&store, &struck, 300), Err(StoreError::Corrupted(_))));
+        assert!(push(&store, &struck, 1).is_err());
+        assert!(read(&store, &other, 302).unwrap()[0].is_some());
+    }
+    assert_eq!(read(&store, &struck, 1).unwrap()[0].as_ref(), Some(&bags[0].as_bag().body));
+    drop(store);
+    assert!(read(&disk.open(), &other, 302).unwrap()[0].is_some());
+}
+
+/// Returns two accounts, of which the first is the last in the file: its next bag lies beside its last one, and not
+/// beside the first one of the other.
+fn last_and_other() -> (Account, Account) {
+    let (one, two) = (Account::new(1), Account::new(2));
+    if one.key().as_bytes() > two.key().as_bytes() { (one, two) } else { (two, one) }
 }
 
 /// Returns where the pages start that have these bytes in them.

@@ -1,5 +1,6 @@
 //! The store on disk: one redb file, one thread that writes, a few that read in bounded transactions of their own.
 
+mod damage;
 mod lasts;
 mod migrate;
 mod open;
@@ -29,6 +30,7 @@ use diplomatic::standard::{PublicKey, SealedBody, Seq, Signature, VerifiedBag};
 
 pub use self::open::RedbOptions;
 
+use self::damage::contain;
 use self::lasts::Lasts;
 use self::open::{Medium, Opened};
 use self::queue::Job;
@@ -75,7 +77,7 @@ struct Shared {
     /// Whether anything was committed since those who watch heard that anything may have changed.
     fresh: AtomicBool,
     lasts: Lasts,
-    /// Set once a thread of this store panicked.
+    /// Set once a thread of this store panicked, except where a damaged page made it.
     dead: watch::Sender<bool>,
 }
 
@@ -132,9 +134,8 @@ impl RedbStore {
         Ok(Self { shared, readers, tasks: Some(tasks), writer: Some(writer) })
     }
 
-    /// Waits until a thread of the store panicked, which redb does where a file is damaged in a way that it does not
-    /// expect. The store is of no use any more then, and may answer nothing: a program does best to abort and start
-    /// again.
+    /// Waits until the store is of no use any more, and may answer nothing, because a thread panicked within a commit or
+    /// redb did not get over a panic: a program does best to abort and start again.
     pub fn died(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut dead = self.shared.dead.subscribe();
         async move {
@@ -166,9 +167,14 @@ impl RedbStore {
     ) -> StoreFuture<'_, Result<T, StoreError>> {
         let (done, outcome) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
-        self.readers.submit(move || match catch_unwind(AssertUnwindSafe(|| shared.read(read))) {
-            Ok(outcome) => drop(done.send(outcome)),
-            Err(panic) => shared.die(&*panic),
+        self.readers.submit(move || {
+            let outcome = contain(|| shared.read(read));
+            if matches!(outcome, Err(StoreError::Corrupted(_)))
+                && let Err(panic) = catch_unwind(AssertUnwindSafe(|| shared.read(reads::probe)))
+            {
+                return shared.die(&*panic);
+            }
+            drop(done.send(outcome));
         });
         Box::pin(async move {
             let outcome = outcome.await.unwrap_or(Err(StoreError::Stopped));
@@ -200,7 +206,7 @@ impl Shared {
 
     /// Reports a panic in a thread of the store.
     fn die(&self, panic: &(dyn Any + Send)) {
-        tracing::error!(panic = writer::message(panic), "the store is out of order");
+        tracing::error!(panic = damage::message(panic), "the store is out of order");
         self.dead.send_replace(true);
     }
 

@@ -8,8 +8,16 @@ use diplomatic::standard::calls::PeekItem;
 use diplomatic::standard::{BagHead, Decode, PublicKey, SealedBody, Seq, Signature};
 
 use super::reading;
-use super::tables::{Account, BODIES, HEADS, NOTES, SEQS, USERS, bag_key, seq_from, seq_of_key, signature_key};
+use super::tables::{
+    Account, BODIES, FORMAT_KEY, HEADS, META, NOTES, SEQS, USERS, bag_key, seq_from, seq_of_key, signature_key,
+};
 use crate::store::{StoreError, Usage};
+
+/// Reads something that is always there.
+pub(super) fn probe(txn: &ReadTransaction) -> Result<(), StoreError> {
+    let meta = txn.open_table(META).map_err(reading)?;
+    meta.get(FORMAT_KEY).map_err(reading).map(drop)
+}
 
 pub(super) fn last(txn: &ReadTransaction, user: &PublicKey) -> Result<Option<Seq>, StoreError> {
     Ok(account(txn, user)?.map(|account| account.last))

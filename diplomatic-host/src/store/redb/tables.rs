@@ -90,6 +90,15 @@ pub(super) fn signature_key(user: &PublicKey, signature: &Signature) -> [u8; 48]
     key
 }
 
+/// Returns the first and the last key that a user can have in [`SEQS`].
+pub(super) fn signature_keys(user: &PublicKey) -> [[u8; 48]; 2] {
+    [0, 0xff].map(|rest| {
+        let mut key = [rest; 48];
+        key[..32].copy_from_slice(user.as_bytes());
+        key
+    })
+}
+
 /// Reads a seq from the end of a key or from a value.
 pub(super) fn seq_from(bytes: [u8; 8]) -> Seq {
     // A larger number was never written; should the file hold one, the last seq is the harmless reading.
@@ -210,9 +219,7 @@ impl<'txn> Tables<'txn> {
         let (first, last) = (bag_key(user, Seq::ZERO), bag_key(user, END));
         self.heads.retain_in::<&[u8; 40], _>(&first..=&last, |_, _| false).map_err(writing)?;
         self.bodies.retain_in::<&[u8; 40], _>(&first..=&last, |_, _| false).map_err(writing)?;
-        let (mut first, mut last) = ([0; 48], [0xff; 48]);
-        first[..32].copy_from_slice(user.as_bytes());
-        last[..32].copy_from_slice(user.as_bytes());
+        let [first, last] = signature_keys(user);
         self.seqs.retain_in::<&[u8; 48], _>(&first..=&last, |_, _| false).map_err(writing)?;
         let known = self.users.remove(user.as_bytes()).map_err(writing)?.is_some();
         self.changed |= known;

@@ -1,6 +1,5 @@
 //! The one writer: takes what waits, commits it together, answers all.
 
-use std::any::Any;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -12,7 +11,7 @@ use tokio::sync::oneshot::Sender;
 use super::open::Medium;
 use super::queue::{Job, Queue};
 use super::tables::Tables;
-use super::{Shared, writing};
+use super::{Shared, damage, writing};
 use crate::store::{Appended, Change, Placed, StoreError};
 
 /// Something for the writer to do.
@@ -144,7 +143,9 @@ fn reopen(shared: &Shared) {
 
 fn commit(shared: &Shared, batch: &[Job]) -> Result<Vec<Outcome>, StoreError> {
     let database = shared.database();
-    let mut txn = database.as_ref().ok_or(StoreError::Stopped)?.begin_write().map_err(writing)?;
+    let database = database.as_ref().ok_or(StoreError::Stopped)?;
+    damage::look_ahead(database, batch)?;
+    let mut txn = database.begin_write().map_err(writing)?;
     // Two phases: what a failed sync leaves behind is then never taken for stored. And no crash makes the next start
     // read the whole file.
     txn.set_quick_repair(true);
@@ -223,10 +224,4 @@ impl Job {
             Self::Delete { done, .. } | Self::SwapNote { done, .. } => drop(done.send(Err(error.clone()))),
         }
     }
-}
-
-/// Returns what a panic said.
-pub(super) fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
