@@ -92,8 +92,8 @@ impl<S: BagStore + ?Sized> Host<S> {
     /// [`Refusal`].
     pub async fn admit(&self, now: Timestamp, token: &str) -> Result<(PublicKey, Seq), Refusal> {
         let token = AuthToken::parse(token).ok_or(Refusal::NoToken)?;
-        let caller = Caller::admit(&self.store, now, token.auth()).await?;
-        Ok((caller.key, caller.registered()?))
+        let caller = Caller::admit(now, token.auth())?;
+        Ok((caller.key, caller.last(&self.store).await?))
     }
 
     async fn call(
@@ -104,13 +104,13 @@ impl<S: BagStore + ?Sized> Host<S> {
         around: &dyn Surroundings,
     ) -> Result<Items, Refusal> {
         let mut request = Input::new(body);
-        let caller = Caller::read(&self.store, received, &mut request).await?;
+        let caller = Caller::read(received, &mut request).await?;
         around.let_in(caller.key, call).await?;
         match call {
             Call::User => calls::user(&self.store, &caller, request.short(SHORT).await?, around).await,
             Call::Push => calls::push(&self.store, &caller, &mut request, around).await,
-            Call::Peek => calls::peek(&caller, request.short(SHORT).await?),
-            Call::Pull => calls::pull(&caller, &mut request).await,
+            Call::Peek => calls::peek(&self.store, &caller, request.short(SHORT).await?).await,
+            Call::Pull => calls::pull(&self.store, &caller, &mut request).await,
         }
     }
 }

@@ -10,39 +10,29 @@ use crate::{BagStore, Refusal};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller {
     pub(crate) key: PublicKey,
-    /// The last seq of the caller's bags; `None` if the caller is not registered.
-    last: Option<Seq>,
 }
 
 impl Caller {
     /// Takes the auth timestamp from the front of a request, before the rest has arrived, and checks it.
-    pub(crate) async fn read<S: BagStore + ?Sized>(
-        store: &S,
-        now: Timestamp,
-        request: &mut Input<'_>,
-    ) -> Result<Self, Refusal> {
-        let auth = request.auth().await?;
-        let caller = Self::admit(store, now, &auth).await?;
+    pub(crate) async fn read(now: Timestamp, request: &mut Input<'_>) -> Result<Self, Refusal> {
+        let caller = Self::admit(now, &request.auth().await?)?;
         request.admit(&caller.key);
         Ok(caller)
     }
 
     /// Checks an auth timestamp.
-    pub(crate) async fn admit<S: BagStore + ?Sized>(
-        store: &S,
-        now: Timestamp,
-        auth: &AuthTimestamp,
-    ) -> Result<Self, Refusal> {
+    pub(crate) fn admit(now: Timestamp, auth: &AuthTimestamp) -> Result<Self, Refusal> {
         auth.verify(now)?;
-        Ok(Self { key: auth.key, last: store.last(auth.key).await? })
+        Ok(Self { key: auth.key })
     }
 
-    pub(crate) const fn is_registered(&self) -> bool {
-        self.last.is_some()
+    /// Refuses a caller who is not registered.
+    pub(crate) async fn registered<S: BagStore + ?Sized>(&self, store: &S) -> Result<(), Refusal> {
+        store.is_registered(self.key).await?.then_some(()).ok_or(Refusal::NotRegistered)
     }
 
     /// Returns the caller's last seq, or refuses a caller who is not registered.
-    pub(crate) fn registered(&self) -> Result<Seq, Refusal> {
-        self.last.ok_or(Refusal::NotRegistered)
+    pub(crate) async fn last<S: BagStore + ?Sized>(&self, store: &S) -> Result<Seq, Refusal> {
+        store.last(self.key).await?.ok_or(Refusal::NotRegistered)
     }
 }

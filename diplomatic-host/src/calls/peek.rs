@@ -5,10 +5,10 @@ use diplomatic::standard::calls::PeekRequest;
 
 use super::cursor::HeadCursor;
 use super::{Caller, Items};
-use crate::Refusal;
+use crate::{BagStore, Refusal};
 
-pub(crate) fn peek(caller: &Caller, request: &[u8]) -> Result<Items, Refusal> {
-    let last = caller.registered()?;
+pub(crate) async fn peek<S: BagStore + ?Sized>(store: &S, caller: &Caller, request: &[u8]) -> Result<Items, Refusal> {
+    let last = caller.last(store).await?;
     let PeekRequest { after } = PeekRequest::decode(request)?;
     let heads = HeadCursor { user: caller.key, after, last };
     Ok(Items::heads(heads))

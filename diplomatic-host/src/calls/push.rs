@@ -19,7 +19,7 @@ pub(crate) async fn push<S: BagStore + ?Sized>(
     input: &mut Input<'_>,
     around: &dyn Surroundings,
 ) -> Result<Items, Refusal> {
-    caller.registered()?;
+    caller.registered(store).await?;
     let mut push = Push { store, user: caller.key, around, items: Vec::new(), count: 0, stored: 0, cut: None };
     let mut piece = input.piece(around.largest_bag()).await?;
     if piece.last {

@@ -13,7 +13,7 @@ pub(crate) async fn user<S: BagStore + ?Sized>(
     around: &dyn Surroundings,
 ) -> Result<Items, Refusal> {
     UserRequest::decode(request)?;
-    if !caller.is_registered() {
+    if store.last(caller.key).await?.is_none() {
         around.admit(caller.key).await?;
         store.register(caller.key).await?;
     }

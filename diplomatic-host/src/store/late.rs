@@ -74,6 +74,10 @@ impl BagStore for LateStore {
         self.ask(|store| store.last(user))
     }
 
+    fn is_registered(&self, user: PublicKey) -> StoreFuture<'_, Result<bool, StoreError>> {
+        self.ask(|store| store.is_registered(user))
+    }
+
     fn lasts(&self, users: Vec<PublicKey>) -> StoreFuture<'_, Result<Vec<Option<Seq>>, StoreError>> {
         self.ask(|store| store.lasts(users))
     }

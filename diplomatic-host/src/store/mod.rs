@@ -54,6 +54,12 @@ pub trait BagStore: fmt::Debug + Send + Sync + 'static {
     /// Returns the user's last seq, or `None` for a user who is not registered.
     fn last(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Seq>, StoreError>>;
 
+    /// Tells whether a user is registered. What another process has deleted a moment ago may still count; an append
+    /// stores nothing for it then.
+    fn is_registered(&self, user: PublicKey) -> StoreFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move { Ok(self.last(user).await?.is_some()) })
+    }
+
     /// Returns the last seqs of many users, as [`last`](Self::last) does.
     fn lasts(&self, users: Vec<PublicKey>) -> StoreFuture<'_, Result<Vec<Option<Seq>>, StoreError>> {
         Box::pin(async move {
@@ -219,6 +225,10 @@ impl<S: BagStore + ?Sized> BagStore for Arc<S> {
 
     fn last(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Seq>, StoreError>> {
         (**self).last(user)
+    }
+
+    fn is_registered(&self, user: PublicKey) -> StoreFuture<'_, Result<bool, StoreError>> {
+        (**self).is_registered(user)
     }
 
     fn lasts(&self, users: Vec<PublicKey>) -> StoreFuture<'_, Result<Vec<Option<Seq>>, StoreError>> {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use diplomatic::standard::calls::PeekItem;
 use diplomatic::standard::{PublicKey, SealedBody, Seq, Signature, VerifiedBag};
 
-use super::{Appended, BagStore, Changes, PostgresOptions, PostgresStore, StoreError, StoreFuture, Usage};
+use super::{Appended, BagStore, Changes, Placed, PostgresOptions, PostgresStore, StoreError, StoreFuture, Usage};
+use crate::account::Account;
 use crate::database;
 
 #[derive(Debug)]
@@ -103,4 +104,23 @@ impl BagStore for Handles {
     fn changes(&self) -> Changes {
         self.next().changes()
     }
+}
+
+#[tokio::test]
+async fn an_account_that_another_process_deleted_does_not_come_back_by_a_push() {
+    let Some((handles, ())) = connect::<2>().await else { return };
+    let [here, there] = &handles.stores[..] else { panic!("there are two") };
+    let account = Account::new(1);
+    here.register(account.key()).await.unwrap();
+    assert!(here.is_registered(account.key()).await.unwrap());
+    here.append(account.key(), account.verified(2, 100)).await.into_whole().unwrap();
+    assert!(there.delete(account.key()).await.unwrap());
+    here.append(account.key(), account.verified(2, 100)).await.into_whole().unwrap_err();
+    assert_eq!(here.last(account.key()).await.unwrap(), None);
+    assert!(!here.is_registered(account.key()).await.unwrap());
+    // It may register again, and begins with the first seq.
+    there.register(account.key()).await.unwrap();
+    assert!(here.is_registered(account.key()).await.unwrap());
+    let placed = here.append(account.key(), account.verified(1, 100)).await.into_whole().unwrap();
+    assert_eq!(placed, [Placed::New(Seq::new(1).unwrap())]);
 }

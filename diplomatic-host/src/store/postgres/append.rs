@@ -1,6 +1,6 @@
 //! Storing bags: one statement, and so one round trip and one transaction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use deadpool_postgres::Client;
@@ -9,6 +9,21 @@ use diplomatic::standard::{Bag, Encode, PublicKey, Seq, VerifiedBag};
 use super::fault::Fault;
 use super::reads::seq_of;
 use crate::store::Placed;
+
+/// Stores bags none of which is there yet, as nearly always, for an account that is. It does nothing where there is no
+/// account, and where a bag is known the index of signatures refuses the whole statement.
+///
+/// Nothing in it depends on how many partitions there are: bags are only put in. `$6` is how many there are, and `$7` how
+/// much they take.
+const APPEND_NEW: &str = "
+WITH account AS (
+    UPDATE accounts SET last = last + $6::INT8, bytes = bytes + $7::INT8 WHERE account = $1::BYTEA RETURNING last
+)
+INSERT INTO bags (account, seq, signature, kdm, head, body)
+SELECT $1, account.last - $6 + given.place, given.signature, given.kdm, given.head, given.body
+FROM account, unnest($2::BYTEA[], $3::BYTEA[], $4::BYTEA[], $5::BYTEA[]) WITH ORDINALITY
+    AS given (signature, kdm, head, body, place)
+RETURNING seq";
 
 /// Numbers the bags that are not there yet from the account's row, which stays locked until they are stored.
 ///
@@ -112,19 +127,37 @@ impl Batch {
     }
 }
 
+/// Stores a batch that is new for an account that is there, or nothing of it: `None` then.
+pub(super) async fn append_new(client: &mut Client, batch: Arc<Batch>) -> Result<Option<Vec<Placed>>, Fault> {
+    let columns = Columns::of(&batch);
+    let Columns { user, signatures, kdms, heads, bodies, sizes } = &columns;
+    let (count, size) = (i64::try_from(sizes.len()).unwrap_or(i64::MAX), sizes.iter().sum::<i64>());
+    let statement = client.prepare_cached(APPEND_NEW).await?;
+    let rows = match client.query(&statement, &[user, signatures, kdms, heads, bodies, &count, &size]).await {
+        Ok(rows) => rows,
+        Err(error) => {
+            let fault = Fault::from(error);
+            return if fault.is_known() { Ok(None) } else { Err(fault) };
+        }
+    };
+    let seqs: Result<BTreeSet<Seq>, Fault> = rows.iter().map(|row| seq_of(row.try_get(0)?)).collect();
+    let seqs = seqs?;
+    match seqs.len() {
+        0 => Ok(None),
+        // They are given in the order of the bags.
+        stored if stored == sizes.len() => Ok(Some(seqs.into_iter().map(Placed::New).collect())),
+        _ => Err(UNANSWERED),
+    }
+}
+
 /// Stores what is new of a batch, and returns what became of each of its signatures. Where a bag is known but differs,
 /// it is still to be healed.
 pub(super) async fn append(client: &mut Client, batch: Arc<Batch>) -> Result<Vec<Placed>, Fault> {
-    let bags: Vec<&Bag> = batch.bags.iter().map(VerifiedBag::as_bag).collect();
-    let signatures: Vec<&[u8]> = bags.iter().map(|bag| bag.head.signature.as_bytes().as_slice()).collect();
-    let kdms: Vec<&[u8]> = bags.iter().map(|bag| bag.head.kdm.as_bytes().as_slice()).collect();
-    let heads: Vec<&[u8]> = bags.iter().map(|bag| bag.head.head.as_bytes()).collect();
-    let bodies: Vec<&[u8]> = bags.iter().map(|bag| bag.body.as_bytes()).collect();
-    let sizes: Vec<i64> = bags.iter().map(|bag| size(bag)).collect();
-    let user = batch.user.as_bytes().as_slice();
+    let columns = Columns::of(&batch);
+    let Columns { user, signatures, kdms, heads, bodies, sizes } = &columns;
     let statement = client.prepare_cached(APPEND).await?;
-    let rows = client.query(&statement, &[&user, &signatures, &kdms, &heads, &bodies, &sizes]).await?;
-    let mut placed = vec![None; bags.len()];
+    let rows = client.query(&statement, &[user, signatures, kdms, heads, bodies, sizes]).await?;
+    let mut placed = vec![None; sizes.len()];
     for row in rows {
         let (place, seq, same): (i64, i64, Option<bool>) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let seq = seq_of(seq)?;
@@ -137,6 +170,30 @@ pub(super) async fn append(client: &mut Client, batch: Arc<Batch>) -> Result<Vec
         *index.and_then(|index| placed.get_mut(index)).ok_or(UNANSWERED)? = Some(found);
     }
     placed.into_iter().collect::<Option<_>>().ok_or(UNANSWERED)
+}
+
+/// A batch as the database takes it.
+struct Columns<'batch> {
+    user: &'batch [u8],
+    signatures: Vec<&'batch [u8]>,
+    kdms: Vec<&'batch [u8]>,
+    heads: Vec<&'batch [u8]>,
+    bodies: Vec<&'batch [u8]>,
+    sizes: Vec<i64>,
+}
+
+impl<'batch> Columns<'batch> {
+    fn of(batch: &'batch Batch) -> Self {
+        let bags: Vec<&Bag> = batch.bags.iter().map(VerifiedBag::as_bag).collect();
+        Self {
+            user: batch.user.as_bytes(),
+            signatures: bags.iter().map(|bag| bag.head.signature.as_bytes().as_slice()).collect(),
+            kdms: bags.iter().map(|bag| bag.head.kdm.as_bytes().as_slice()).collect(),
+            heads: bags.iter().map(|bag| bag.head.head.as_bytes()).collect(),
+            bodies: bags.iter().map(|bag| bag.body.as_bytes()).collect(),
+            sizes: bags.iter().map(|bag| size(bag)).collect(),
+        }
+    }
 }
 
 const UNANSWERED: Fault = Fault::Strange("an answer for other bags than were sent");

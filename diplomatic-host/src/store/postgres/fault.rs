@@ -23,6 +23,8 @@ pub(super) enum Fault {
     Strange(&'static str),
     #[error("the account has used up every seq")]
     NoSeqLeft,
+    #[error("the account was deleted a moment ago")]
+    Deleted,
 }
 
 /// What is worth another try.
@@ -65,7 +67,9 @@ impl Fault {
             Self::NoConnection(PoolError::Backend(error)) if error.code().map_or(is_lost(error), is_passing) => {
                 Remedy::Reconnect
             }
-            Self::NoConnection(_) | Self::TooLong | Self::Strange(_) | Self::NoSeqLeft => Remedy::Nothing,
+            Self::NoConnection(_) | Self::TooLong | Self::Strange(_) | Self::NoSeqLeft | Self::Deleted => {
+                Remedy::Nothing
+            }
         }
     }
 
@@ -76,6 +80,11 @@ impl Fault {
             Self::NoConnection(PoolError::Timeout(_)) | Self::TooLong => true,
             _ => self.remedy() == Remedy::Reconnect,
         }
+    }
+
+    /// Tells whether something is there already that was to be new.
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
     }
 
     pub(super) fn reading(self) -> StoreError {

@@ -7,10 +7,12 @@ mod hints;
 mod locks;
 mod options;
 mod reads;
+mod registered;
 mod schema;
 mod tls;
 mod writes;
 
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,6 +27,7 @@ use self::connect::Database;
 use self::fault::Fault;
 use self::hints::{Hint, Hints};
 use self::locks::Locks;
+use self::registered::Registered;
 use super::{Appended, BagStore, Changes, OpenStoreError, Placed, Readiness, StoreError, StoreFuture, Usage};
 
 /// A store on Postgres, or on a cluster that speaks its language. Any number of processes may share it.
@@ -50,6 +53,7 @@ pub struct PostgresStore {
     database: Database,
     hints: Arc<Hints>,
     locks: Locks,
+    registered: Registered,
     /// Whether the last thing that was asked of the database failed.
     failing: Arc<AtomicBool>,
     listening: AbortHandle,
@@ -71,7 +75,14 @@ impl PostgresStore {
             async move { hints::exchange(&database, &hints, &failing).await }
         });
         hints.until_listening().await;
-        Ok(Self { database, hints, locks: Locks::default(), failing, listening: listening.abort_handle() })
+        Ok(Self {
+            database,
+            hints,
+            locks: Locks::default(),
+            registered: Registered::default(),
+            failing,
+            listening: listening.abort_handle(),
+        })
     }
 
     /// Notes whether the database served.
@@ -94,11 +105,28 @@ impl PostgresStore {
         Box::pin(async move { self.note(write.await).map_err(Fault::writing) })
     }
 
+    /// Stores what is new of a batch. An account that was let in because it was there when it was last asked for, and was
+    /// deleted since, does not come back by this.
+    async fn place(&self, user: PublicKey, batch: &Arc<Batch>) -> Result<Vec<Placed>, Fault> {
+        let new = self.database.write(|client| Box::pin(append::append_new(client, Arc::clone(batch)))).await?;
+        if let Some(placed) = new {
+            return Ok(placed);
+        }
+        if self.registered.contains(&user) {
+            let last = self.database.read(move |client| Box::pin(reads::last(client, user))).await?;
+            if last.is_none() {
+                self.registered.remove(&user);
+                return Err(Fault::Deleted);
+            }
+        }
+        self.database.write(|client| Box::pin(append::append(client, Arc::clone(batch)))).await
+    }
+
     async fn append_now(&self, user: PublicKey, bags: Vec<VerifiedBag>) -> Result<Vec<Placed>, Fault> {
         let batch = Arc::new(Batch::new(user, bags));
         // One append of an account at a time takes a connection: the database would let the others wait on theirs.
         let _turn = self.locks.lock(user).await;
-        let placed = self.database.write(|client| Box::pin(append::append(client, Arc::clone(&batch)))).await?;
+        let placed = self.place(user, &batch).await?;
         let new = placed.iter().filter(|placed| placed.is_new());
         if let Some(last) = new.map(|placed| placed.seq()).max() {
             self.hints.tell(user, Hint::Last(last));
@@ -137,6 +165,19 @@ impl BagStore for PostgresStore {
 
     fn last(&self, user: PublicKey) -> StoreFuture<'_, Result<Option<Seq>, StoreError>> {
         self.read(self.database.read(move |client| Box::pin(reads::last(client, user))))
+    }
+
+    fn is_registered(&self, user: PublicKey) -> StoreFuture<'_, Result<bool, StoreError>> {
+        if self.registered.contains(&user) {
+            return Box::pin(ready(Ok(true)));
+        }
+        self.read(async move {
+            let last = self.database.read(move |client| Box::pin(reads::last(client, user))).await?;
+            if last.is_some() {
+                self.registered.insert(user);
+            }
+            Ok(last.is_some())
+        })
     }
 
     fn lasts(&self, users: Vec<PublicKey>) -> StoreFuture<'_, Result<Vec<Option<Seq>>, StoreError>> {
@@ -180,6 +221,7 @@ impl BagStore for PostgresStore {
     fn delete(&self, user: PublicKey) -> StoreFuture<'_, Result<bool, StoreError>> {
         self.write(async move {
             let deleted = self.database.write(move |client| Box::pin(writes::delete(client, user))).await?;
+            self.registered.remove(&user);
             self.hints.tell(user, Hint::Deleted);
             Ok(deleted)
         })
