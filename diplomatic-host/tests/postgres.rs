@@ -8,7 +8,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -327,4 +327,43 @@ async fn what_waiting_does_not_mend_is_said_at_once_and_what_it_does_is_waited_f
     postgres.restart();
     let store = timeout(Duration::from_secs(60), waiting).await.unwrap().unwrap();
     assert_eq!(store.readiness(), Readiness::Ready);
+}
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name)
+}
+
+async fn connect(url: &str, authorities: &str) -> Result<PostgresStore, String> {
+    let mut options = PostgresOptions::default();
+    options.authorities = Some(fixture(authorities));
+    PostgresStore::connect(url, options).await.map_err(|error| error.to_string())
+}
+
+#[tokio::test]
+async fn a_database_is_trusted_only_with_a_certificate_of_its_name_by_somebody_who_may_vouch_for_it() {
+    let Some(server) = Postgres::start_on_network().await else { return };
+    let url = server.network_url("localhost");
+    let required = format!("{url}?sslmode=require");
+    // It offers no TLS yet.
+    assert!(connect(&required, "authority.pem").await.unwrap_err().contains("TLS"));
+    let [certificate, key] = ["database.pem", "database.key"].map(|name| std::fs::read(fixture(name)).unwrap());
+    server.encrypt(&certificate, &key).await;
+    for mode in ["require", "verify-ca", "verify-full", "prefer"] {
+        let store = connect(&format!("{url}?sslmode={mode}"), "authority.pem").await.unwrap();
+        let encrypted = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                         WHERE application_name = 'diplomatic-host' AND ssl";
+        let row = server.client().await.unwrap().query_one(encrypted, &[]).await.unwrap();
+        assert!(row.get::<_, i64>(0) >= 2, "calls and hints are encrypted with {mode}");
+        assert_eq!(store.last(Account::new(1).key()).await.unwrap(), None);
+    }
+    for (url, authorities) in [
+        // Nobody who is trusted vouches for it, whether TLS was asked for or not.
+        (&required, "two.pem"),
+        (&url, "two.pem"),
+        // It is somebody else's.
+        (&format!("{}?sslmode=require", server.network_url("127.0.0.1")), "authority.pem"),
+    ] {
+        let complaint = soon(connect(url, authorities)).await.unwrap_err();
+        assert!(complaint.contains("certificate"), "{complaint}");
+    }
 }

@@ -2,83 +2,101 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use diplomatic::standard::calls::{Notification, PushItem, PushOutcome, ResponseHead};
-use diplomatic::standard::{Bag, Decode, Encode, Reader, Status};
+use diplomatic::standard::{Bag, Decode, Encode, Reader, Signature, Status};
 use futures_util::{StreamExt, stream};
 use hyper::Request;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::Options;
 use crate::account::{Account, lock};
+use crate::place::{Place, Stream};
 use crate::report::{Latencies, Report};
 
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
+type Socket = WebSocketStream<Box<dyn Stream>>;
+
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the answer to an upload may take.
+const LONG: Duration = Duration::from_secs(1800);
 
 /// Connections to each host, which calls take turns on.
 pub(crate) struct Pool {
-    hosts: Vec<Place>,
+    hosts: Vec<Host>,
     seats: Semaphore,
 }
 
-struct Place {
-    address: SocketAddr,
-    name: String,
+struct Host {
+    place: Place,
     idle: Mutex<Vec<SendRequest<Body>>>,
 }
 
 impl Pool {
     pub(crate) fn new(options: &Options) -> Result<Self, Failure> {
-        use std::net::ToSocketAddrs;
-        let place = |url: &String| -> Result<Place, Failure> {
-            let name = url.strip_prefix("http://").ok_or("an address begins with http://")?.trim_end_matches('/');
-            let address = name.to_socket_addrs()?.next().ok_or("the host has no address")?;
-            Ok(Place { address, name: name.to_owned(), idle: Mutex::default() })
+        let host = |url: &String| -> Result<Host, Failure> {
+            Ok(Host { place: Place::new(url, options.authorities.as_deref())?, idle: Mutex::default() })
         };
-        let hosts = options.urls.iter().map(place).collect::<Result<_, _>>()?;
+        let hosts = options.urls.iter().map(host).collect::<Result<_, _>>()?;
         Ok(Self { hosts, seats: Semaphore::new(options.connections) })
     }
 
     /// Posts to one of the hosts, and returns the status and the items.
     pub(crate) async fn post(&self, turn: usize, path: &str, body: Body) -> Result<(Status, Bytes), Failure> {
+        self.post_within(PATIENCE, turn, path, body).await
+    }
+
+    async fn post_within(
+        &self,
+        patience: Duration,
+        turn: usize,
+        path: &str,
+        body: Body,
+    ) -> Result<(Status, Bytes), Failure> {
         let _seat = self.seats.acquire().await?;
-        let place = &self.hosts[turn % self.hosts.len()];
-        let idle = lock(&place.idle).pop().filter(|sender| !sender.is_closed());
-        let mut sender = match idle {
+        let Host { place, idle } = &self.hosts[turn % self.hosts.len()];
+        let kept = lock(idle).pop().filter(|sender| !sender.is_closed());
+        let mut sender = match kept {
             Some(sender) => sender,
             None => {
-                let stream = TcpStream::connect(place.address).await?;
-                stream.set_nodelay(true)?;
-                let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+                let (sender, connection) = handshake(TokioIo::new(place.connect().await?)).await?;
                 tokio::spawn(connection);
                 sender
             }
         };
-        let request = Request::post(path).header("host", &place.name).body(body)?;
+        let request = Request::post(format!("{}{path}", place.path)).header("host", &place.authority).body(body)?;
         sender.ready().await?;
-        let response = timeout(PATIENCE, sender.send_request(request)).await??;
+        let response = timeout(patience, sender.send_request(request)).await??;
         if response.status() != 200 {
             return Err(format!("the host answered {}", response.status()).into());
         }
         let body = timeout(PATIENCE, to_bytes(Body::new(response.into_body()), usize::MAX)).await??;
-        lock(&place.idle).push(sender);
+        lock(idle).push(sender);
         let mut reader = Reader::new(&body);
         let status = ResponseHead::read(&mut reader)?.status;
         let items = body.slice_ref(reader.rest());
         Ok((status, items))
+    }
+}
+
+impl Pool {
+    async fn open_socket(&self, turn: usize, account: &Account) -> Result<Socket, Failure> {
+        let place = &self.hosts[turn % self.hosts.len()].place;
+        let token: String = account.auth().iter().map(|byte| format!("{byte:02x}")).collect();
+        // The stream is encrypted already where it has to be.
+        let url = format!("ws://{}{}/?t={token}", place.authority, place.path);
+        let (socket, _) = timeout(PATIENCE, client_async(url, place.connect().await?)).await??;
+        Ok(socket)
     }
 }
 
@@ -113,19 +131,22 @@ async fn attempt(pool: &Pool, turn: usize, account: &Account, bags: Vec<Bag>, re
     let mut request = account.auth();
     bags.iter().for_each(|bag| bag.encode(&mut request));
     match pool.post(turn, "/push", request.into()).await {
-        Ok((Status::SUCCESS, items)) => acknowledge(account, &bags, &items, report),
+        Ok((Status::SUCCESS, items)) => {
+            let signatures: Vec<_> = bags.iter().map(|bag| bag.head.signature).collect();
+            acknowledge(account, &signatures, &items, report)
+        }
         Ok((status, _)) => report.fail(status.to_string()),
         Err(failure) => report.fail(failure.to_string()),
     }
 }
 
-fn acknowledge(account: &Account, bags: &[Bag], items: &[u8], report: &Report) -> bool {
+fn acknowledge(account: &Account, signatures: &[Signature], items: &[u8], report: &Report) -> bool {
     let mut reader = Reader::new(items);
     let mut all = true;
-    for bag in bags {
+    for signature in signatures {
         match PushItem::read(&mut reader).map(|item| item.outcome) {
             Ok(PushOutcome::Stored(seq)) => {
-                if !account.acknowledge(seq.number(), bag.head.signature) {
+                if !account.acknowledge(seq.number(), *signature) {
                     all = report.fail(format!("seq {seq} was given twice"));
                 }
             }
@@ -137,31 +158,46 @@ fn acknowledge(account: &Account, bags: &[Bag], items: &[u8], report: &Report) -
 }
 
 /// Pushes so many MiB in one request, sealed as they are sent.
-pub(crate) async fn upload(pool: &Pool, size: usize, report: &Report) {
-    let account = Account::random();
+pub(crate) async fn upload(pool: &Pool, account: Arc<Account>, size: usize, report: &Report) {
     if let Err(failure) = register(pool, &account).await {
         report.fail(failure.to_string());
         return;
     }
     let begun = Instant::now();
     let auth = Bytes::from(account.auth());
-    let seal = move |_| account.bags(1, 1 << 20).iter().fold(Vec::new(), |_, bag| bag.to_bytes()).into();
+    let (sealed, signatures) = std::sync::mpsc::channel();
+    let seal = {
+        let account = Arc::clone(&account);
+        move |_| {
+            let mut bytes = Vec::new();
+            for bag in account.bags(1, 1 << 20) {
+                bag.encode(&mut bytes);
+                // Nobody hears it once the answer has come.
+                let _ = sealed.send(bag.head.signature);
+            }
+            bytes.into()
+        }
+    };
     let body = std::iter::once(auth).chain((0..size).map(seal)).map(Ok::<Bytes, Infallible>);
-    match pool.post(0, "/push", Body::from_stream(stream::iter(body))).await {
-        Ok((Status::SUCCESS, _)) => report.upload(size, begun.elapsed()),
+    let answer = pool.post_within(LONG, 0, "/push", Body::from_stream(stream::iter(body))).await;
+    let signatures: Vec<_> = signatures.try_iter().collect();
+    match answer {
+        Ok((Status::SUCCESS, items)) => {
+            if acknowledge(&account, &signatures, &items, report) {
+                report.upload(size, begun.elapsed());
+            }
+        }
         Ok((status, _)) => drop(report.fail(status.to_string())),
         Err(failure) => drop(report.fail(failure.to_string())),
     }
 }
 
 /// Listens for an account until it is told to stop, and notes how long after the answer to a push it hears of it.
-pub(crate) async fn follow(url: &str, account: &Account, report: &Report) {
-    let token: String = account.auth().iter().map(|byte| format!("{byte:02x}")).collect();
-    let url = format!("{}/?t={token}", url.replacen("http", "ws", 1).trim_end_matches('/'));
-    let mut socket = match connect_async(url).await {
-        Ok((socket, _)) => socket,
-        Err(error) => {
-            report.fail(error.to_string());
+pub(crate) async fn follow(pool: &Pool, turn: usize, account: &Account, report: &Report) {
+    let mut socket = match pool.open_socket(turn, account).await {
+        Ok(socket) => socket,
+        Err(failure) => {
+            report.fail(failure.to_string());
             report.listens();
             return;
         }

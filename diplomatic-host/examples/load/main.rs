@@ -12,12 +12,14 @@
 
 mod account;
 mod client;
+mod place;
 mod plan;
 mod report;
 mod verify;
 
 use std::error::Error;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,10 +68,16 @@ pub(crate) struct Options {
     /// How many MiB one further account pushes in one request meanwhile.
     #[arg(long, default_value_t = 0)]
     upload: usize,
+    /// A file with the certificates in PEM of those who may vouch for the host, instead of those that the system trusts.
+    #[arg(long)]
+    authorities: Option<PathBuf>,
     /// How many connections there are at most.
     #[arg(long, default_value_t = 512)]
     connections: usize,
 }
+
+/// How many bodies of an upload are fetched in a request, each of 1 MiB.
+const UPLOADED: usize = 16;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -89,15 +97,17 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         .iter()
         .flat_map(|account| (1..options.devices).map(move |device| (Arc::clone(account), device)))
         .map(|(account, device)| {
-            let (url, report) = (options.urls[device as usize % options.urls.len()].clone(), Arc::clone(&report));
-            tokio::spawn(async move { follow(&url, &account, &report).await })
+            let (pool, report) = (Arc::clone(&pool), Arc::clone(&report));
+            tokio::spawn(async move { follow(&pool, device as usize, &account, &report).await })
         })
         .collect();
     report.until_listening(listening.len()).await;
 
+    let uploading = Arc::new(Account::random());
     let upload = (options.upload > 0).then(|| {
-        let (pool, report, size) = (Arc::clone(&pool), Arc::clone(&report), options.upload);
-        tokio::spawn(async move { client::upload(&pool, size, &report).await })
+        let (pool, account, report) = (Arc::clone(&pool), Arc::clone(&uploading), Arc::clone(&report));
+        let size = options.upload;
+        tokio::spawn(async move { client::upload(&pool, account, size, &report).await })
     });
     say(&format!("pushing for {} s\n", options.seconds));
     let begun = Instant::now();
@@ -112,7 +122,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
                 let (pool, account, report) = (Arc::clone(&pool), Arc::clone(account), Arc::clone(&report));
                 first_syncs.spawn(async move {
                     let begun = Instant::now();
-                    let fetched = verify::fetch(&pool, &account).await;
+                    let fetched = verify::fetch(&pool, &account, verify::BODIES).await;
                     report.first_syncs.note(begun.elapsed(), fetched.is_ok());
                 });
             }
@@ -131,7 +141,10 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     listening.iter().for_each(tokio::task::JoinHandle::abort);
     say("checking what was acknowledged\n");
     accounts.iter().zip(before).for_each(|(account, before)| account.remember(before));
-    let lost = verify::lost(&pool, &accounts).await?;
+    let mut lost = verify::lost(&pool, &accounts).await?;
+    if options.upload > 0 {
+        lost.extend(verify::check(&pool, &uploading, UPLOADED).await?);
+    }
     say(&report.text(took, &lost));
     if lost.is_empty() { Ok(()) } else { Err("the host has lost what it acknowledged".into()) }
 }

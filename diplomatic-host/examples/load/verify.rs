@@ -10,19 +10,19 @@ use crate::account::Account;
 use crate::client::{Failure, Pool};
 
 /// How many bodies are fetched in a request.
-const BODIES: usize = 500;
+pub(crate) const BODIES: usize = 500;
 
-/// Fetches everything of an account, as a new device does.
-pub(crate) async fn fetch(pool: &Pool, account: &Account) -> Result<Vec<PeekItem>, Failure> {
+/// Fetches everything of an account, as a new device does, so many bodies in a request.
+pub(crate) async fn fetch(pool: &Pool, account: &Account, bodies: usize) -> Result<Vec<PeekItem>, Failure> {
     let mut request = account.auth();
     PeekRequest { after: Seq::ZERO }.encode(&mut request);
     let heads: Vec<PeekItem> = items(pool.post(0, "/peek", request.into()).await?)?;
-    for heads in heads.chunks(BODIES) {
+    for heads in heads.chunks(bodies) {
         let mut request = account.auth();
         PullRequest { seqs: heads.iter().map(|item| item.seq).collect() }.encode(&mut request);
-        let bodies: Vec<PullItem> = items(pool.post(0, "/pull", request.into()).await?)?;
-        if bodies.len() != heads.len() {
-            return Err(format!("{} of {} bodies came", bodies.len(), heads.len()).into());
+        let pulled: Vec<PullItem> = items(pool.post(0, "/pull", request.into()).await?)?;
+        if pulled.len() != heads.len() {
+            return Err(format!("{} of {} bodies came", pulled.len(), heads.len()).into());
         }
     }
     Ok(heads)
@@ -46,7 +46,7 @@ pub(crate) async fn lost(pool: &Arc<Pool>, accounts: &[Arc<Account>]) -> Result<
     let mut checking = JoinSet::new();
     for account in accounts {
         let (pool, account) = (Arc::clone(pool), Arc::clone(account));
-        checking.spawn(async move { check(&pool, &account).await });
+        checking.spawn(async move { check(&pool, &account, BODIES).await });
         if checking.len() >= 32
             && let Some(checked) = checking.join_next().await
         {
@@ -59,8 +59,9 @@ pub(crate) async fn lost(pool: &Arc<Pool>, accounts: &[Arc<Account>]) -> Result<
     Ok(lost)
 }
 
-async fn check(pool: &Pool, account: &Account) -> Result<Option<String>, Failure> {
-    let there = fetch(pool, account).await?;
+/// Returns what is wrong with an account.
+pub(crate) async fn check(pool: &Pool, account: &Account, bodies: usize) -> Result<Option<String>, Failure> {
+    let there = fetch(pool, account, bodies).await?;
     let in_a_row = there.iter().map(|item| item.seq.number()).eq(1..=there.len() as u64);
     let acknowledged = account.acknowledged();
     let missing = acknowledged.iter().filter(|(seq, (_, signature))| {

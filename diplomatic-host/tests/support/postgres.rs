@@ -22,9 +22,9 @@ const NOBODY: u32 = 65534;
 /// Starts the server anew when it is told to, and ends it when the test's process does, whose end of the pipe is closed
 /// then. The folder goes with it, if nobody asked for it to stay.
 const KEEPER: &str = r#"
-bin=$1 data=$2
+bin=$1 data=$2 port=$3 addresses=$4
 start() {
-    "$bin/postgres" -D "$data/db" -k "$data" -c listen_addresses= -c max_connections=200 >>"$data/log" 2>&1 &
+    "$bin/postgres" -D "$data/db" -k "$data" -p "$port" -c listen_addresses="$addresses" -c max_connections=200 >>"$data/log" 2>&1 &
     server=$!
     echo "$server"
 }
@@ -47,6 +47,7 @@ rm -rf "$data"
 /// A server on a Unix socket in a folder of its own.
 pub(crate) struct Postgres {
     folder: PathBuf,
+    port: u16,
     stdin: ChildStdin,
     answers: BufReader<std::process::ChildStdout>,
     keeper: Child,
@@ -80,6 +81,16 @@ fn unprivileged(command: &mut Command, folder: &Path) {
 impl Postgres {
     /// Starts a server, unless there is none on this machine.
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_at(5432, "").await
+    }
+
+    /// Starts a server that listens on a port of `localhost` as well.
+    pub(crate) async fn start_on_network() -> Option<Self> {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start_at(free, "127.0.0.1").await
+    }
+
+    async fn start_at(port: u16, addresses: &str) -> Option<Self> {
         let programs = programs()?;
         let folder = tempfile::Builder::new().prefix("postgres-").tempdir().unwrap().keep();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
@@ -94,13 +105,13 @@ impl Postgres {
         let output = tokio::process::Command::from(initdb).output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let mut keeper = Command::new("sh");
-        keeper.args(["-c", KEEPER, "keeper"]).arg(&programs).arg(&folder);
+        keeper.args(["-c", KEEPER, "keeper"]).arg(&programs).arg(&folder).arg(port.to_string()).arg(addresses);
         unprivileged(&mut keeper, &folder);
         // A signal to the tests' group is not meant for it.
         keeper.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut keeper = keeper.spawn().unwrap();
         let (stdin, stdout) = (keeper.stdin.take().unwrap(), keeper.stdout.take().unwrap());
-        let mut server = Self { folder, stdin, answers: BufReader::new(stdout), keeper };
+        let mut server = Self { folder, port, stdin, answers: BufReader::new(stdout), keeper };
         server.answer();
         server.until_it_serves().await;
         Some(server)
@@ -109,7 +120,36 @@ impl Postgres {
     /// Returns the address of the database.
     pub(crate) fn url(&self) -> String {
         let host = self.folder.to_str().unwrap().replace('/', "%2F");
-        format!("postgres://host@{host}/postgres")
+        format!("postgres://host@{host}:{}/postgres", self.port)
+    }
+
+    /// Returns its address in the network, by a name.
+    pub(crate) fn network_url(&self, name: &str) -> String {
+        format!("postgres://host@{name}:{}/postgres", self.port)
+    }
+
+    /// Turns TLS on, with a certificate and its key.
+    pub(crate) async fn encrypt(&self, certificate: &[u8], key: &[u8]) {
+        for (name, bytes) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.folder.join("db").join(name);
+            fs::write(&path, bytes).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            if fs::metadata(&self.folder).unwrap().uid() == NOBODY {
+                chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        let client = self.client().await.unwrap();
+        client.execute("ALTER SYSTEM SET ssl = on", &[]).await.unwrap();
+        client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
+        // A connection that is new tells; those that are old need not know yet.
+        for _ in 0..1200 {
+            let row = self.client().await.unwrap().query_one("SHOW ssl", &[]).await.unwrap();
+            if row.get::<_, String>(0) == "on" {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        panic!("Postgres does not turn TLS on: {}", fs::read_to_string(self.folder.join("log")).unwrap_or_default());
     }
 
     /// Returns the address of a place in the database where nothing is yet.

@@ -47,7 +47,8 @@ pub(super) struct Database {
 
 /// Connects, and returns the channel for hints as well.
 pub(super) async fn open(url: &str, options: &PostgresOptions) -> Result<(Database, String), OpenStoreError> {
-    let mut config: Config = url.parse().map_err(|error| OpenStoreError::NoDatabaseUrl { source: Arc::new(error) })?;
+    let mut config: Config =
+        known_modes(url).parse().map_err(|error| OpenStoreError::NoDatabaseUrl { source: Arc::new(error) })?;
     config.application_name("diplomatic-host");
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(CONNECT);
@@ -70,6 +71,11 @@ pub(super) async fn open(url: &str, options: &PostgresOptions) -> Result<(Databa
     let database = Database { pool, reading, config, tls };
     let channel = database.prepare(options.patience).await?;
     Ok((database, channel))
+}
+
+/// Certificates are checked in any case, so that the modes of `sslmode` that ask for it are those that this library knows.
+fn known_modes(url: &str) -> String {
+    url.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require")
 }
 
 impl Database {
