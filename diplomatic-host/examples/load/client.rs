@@ -157,7 +157,7 @@ fn acknowledge(account: &Account, signatures: &[Signature], items: &[u8], report
     all
 }
 
-/// Pushes so many MiB in one request, sealed as they are sent.
+/// Pushes so many MB in one request, a bag of each, sealed as they are sent.
 pub(crate) async fn upload(pool: &Pool, account: Arc<Account>, size: usize, report: &Report) {
     if let Err(failure) = register(pool, &account).await {
         report.fail(failure.to_string());
@@ -170,7 +170,7 @@ pub(crate) async fn upload(pool: &Pool, account: Arc<Account>, size: usize, repo
         let account = Arc::clone(&account);
         move |_| {
             let mut bytes = Vec::new();
-            for bag in account.bags(1, 1 << 20) {
+            for bag in account.bags(1, 1_000_000) {
                 bag.encode(&mut bytes);
                 // Nobody hears it once the answer has come.
                 let _ = sealed.send(bag.head.signature);

@@ -65,7 +65,7 @@ pub(crate) struct Options {
     /// How many new devices fetch everything of an account at once, in the middle.
     #[arg(long, default_value_t = 0)]
     first_syncs: u32,
-    /// How many MiB one further account pushes in one request meanwhile.
+    /// How many MB one further account pushes in one request meanwhile.
     #[arg(long, default_value_t = 0)]
     upload: usize,
     /// A file with the certificates in PEM of those who may vouch for the host, instead of those that the system trusts.
@@ -76,7 +76,7 @@ pub(crate) struct Options {
     connections: usize,
 }
 
-/// How many bodies of an upload are fetched in a request, each of 1 MiB.
+/// How many bodies of an upload are fetched in a request, each of 1 MB.
 const UPLOADED: usize = 16;
 
 #[tokio::main]

@@ -120,7 +120,7 @@ impl Report {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{rate:.0} pushes a second");
         if let Some((size, took)) = *lock(&self.upload) {
-            let _ = writeln!(text, "{size} MiB in one request took {:.1} s", took.as_secs_f64());
+            let _ = writeln!(text, "{size} MB in one request took {:.1} s", took.as_secs_f64());
         }
         let silent = self.silent.load(Ordering::Relaxed);
         if silent > 0 {
