@@ -338,6 +338,18 @@ pub mod undo_and_restore {}
 #[cfg(all(feature = "client", feature = "derive", feature = "testing"))]
 pub mod read_models {}
 
+/// Guide: other people's schemas, and your own in ten years
+///
+#[doc = include_str!("../docs/schemas.md")]
+#[cfg(all(feature = "client", feature = "derive", feature = "testing"))]
+pub mod schemas {}
+
+/// Guide: what last-write-wins cannot do, and what to do instead
+///
+#[doc = include_str!("../docs/last-write-wins.md")]
+#[cfg(all(feature = "client", feature = "derive", feature = "testing"))]
+pub mod last_write_wins {}
+
 /// Guide: side effects
 ///
 #[doc = include_str!("../docs/side-effects.md")]
