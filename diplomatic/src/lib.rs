@@ -109,7 +109,6 @@
 //! # Where to start
 //!
 //! - [`Client`]: emit, read, wait for changes, history, backups.
-//! - [Undo and restore](undo_and_restore): a chapter.
 //! - [`Device`]: the same without network and async, for tools and simulations.
 //! - [`Replay`]: the state at any time, from an export file alone.
 //! - [`raw`]: any account of any app, without its types.
@@ -118,6 +117,9 @@
 //! - [`inspect`]: checks of a store, and of what a host has, for tools.
 //! - [`sync`]: the sync engine without I/O, for other transports.
 //! - [`standard`]: the wire format as pure functions.
+//!
+//! Guides, in the order in which an app grows: [undo and restore](undo_and_restore), [read models](read_models),
+//! [side effects](side_effects), [how schemas live on](schemas), and [what last-write-wins cannot do](last_write_wins).
 //!
 //! # Features
 //!
