@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Fields, Generics, Index, LitStr, Member};
 
 use crate::attr::{EnumAttrs, Mistakes, VariantAttrs, refuse_on_field, serde_items};
+use crate::byte_field::holds_bytes;
 
 /// The enum.
 pub(crate) struct Input<'a> {
@@ -37,6 +38,8 @@ pub(crate) struct Field<'a> {
     pub(crate) name: String,
     /// Its type, which has the enum's name where the source says `Self`.
     pub(crate) ty: TokenStream,
+    /// Whether it holds bytes, and no attribute says how it is serialized.
+    pub(crate) is_bytes: bool,
     /// What it is called in a pattern.
     pub(crate) binding: Ident,
     /// The function that borrows it from the event.
@@ -103,6 +106,7 @@ impl<'a> Variant<'a> {
                     name: field.ident.as_ref().map_or_else(|| index.to_string(), |ident| ident.unraw().to_string()),
                     member,
                     ty: replace_self(field.ty.to_token_stream(), &input.ident),
+                    is_bytes: holds_bytes(&field.ty) && !says_how_to_serialize(&field.attrs),
                     binding: format_ident!("__field{index}"),
                     getter: format_ident!("__field{index}_of{place}"),
                     attrs: &field.attrs,
@@ -137,6 +141,13 @@ impl<'a> Variant<'a> {
         }
         found
     }
+}
+
+/// Tells whether serde's attributes decide how a field is serialized.
+fn says_how_to_serialize(attrs: &[Attribute]) -> bool {
+    ["with", "serialize_with", "skip", "skip_serializing", "flatten"]
+        .into_iter()
+        .any(|name| !serde_items(attrs, name).is_empty())
 }
 
 /// Makes `rename_all` of `rename_all_fields`: the same, but said of one variant.

@@ -431,7 +431,11 @@ impl Expansion<'_> {
         let write = write_helper(variant);
         let write_fields = fields(event, &payload, |field| {
             let getter = text(&field.getter);
-            quote!(#[serde(getter = #getter)])
+            let bytes = field.is_bytes.then(|| {
+                let serializer = text(&quote!(#private::serialize_bytes));
+                quote!(, serialize_with = #serializer)
+            });
+            quote!(#[serde(getter = #getter #bytes)])
         });
         let read = read_helper(variant);
         let read_fields = fields(event, &payload, |_| TokenStream::new());

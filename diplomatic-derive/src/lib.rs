@@ -2,6 +2,7 @@
 
 mod ast;
 mod attr;
+mod byte_field;
 mod expand;
 mod valid;
 
@@ -65,6 +66,12 @@ use syn::{DeriveInput, parse_macro_input};
 /// fields' `#[serde(...)]` attributes (`default`, `alias`, `rename`, `with`, `skip`, ...) apply to the payload, as do
 /// `rename_all` on a variant and `rename_all_fields` on the enum. Other serde attributes on the enum and its variants
 /// affect its own serde form, but not the payload.
+///
+/// Bytes are written as MessagePack `bin`: a field of the type `Vec<u8>`, `[u8; N]`, `Box<[u8]>`, `Arc<[u8]>` or
+/// `Cow<'static, [u8]>`, also in an `Option`, `Vec` or `Box`, or as the value of a `BTreeMap` or `HashMap`. The macro knows
+/// them by these names. Bytes inside other types, or behind an alias, are arrays of numbers, which take up to twice the space,
+/// unless the type or the field says `#[serde(with = "serde_bytes")]`. Both forms are read, and a register's key has the
+/// same form, and so the same entity ID, either way.
 ///
 /// # Evolution
 ///

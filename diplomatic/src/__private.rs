@@ -1,5 +1,6 @@
 //! What the code of the derive macro names.
 
+mod bytes;
 mod field;
 mod key_parent;
 mod parts;
@@ -8,6 +9,7 @@ mod upcast;
 
 pub use serde;
 
+pub use self::bytes::{ByteField, serialize_bytes};
 pub use self::field::{EntityField, GroupField, ParentField, ParentId};
 pub use self::key_parent::{key_parent, key_parent_by};
 pub use self::parts::{count_types, join_types, names_differ};

@@ -163,13 +163,49 @@ pub enum Stored<'a> {
 }
 
 /// Why an event could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("the fields of `{type_name}` do not serialize: {reason}")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the fields of `{type_name}` do not serialize: {fault}")]
 pub struct EncodeEventError {
     /// The event type's name.
     pub type_name: &'static str,
-    /// The serializer's message.
-    pub reason: String,
+    /// What is wrong with the fields.
+    pub fault: PayloadFault,
+}
+
+/// What is wrong with the fields of an event, or with the bytes that should be them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PayloadFault {
+    /// The bytes end before the value does.
+    #[error("it is cut short")]
+    CutShort,
+    /// There are bytes after the value.
+    #[error("it goes on after the end of the value")]
+    Trailing,
+    /// Arrays and maps are nested too deep.
+    #[error("it is nested more than {most} levels deep")]
+    TooDeep {
+        /// How deep they may be.
+        most: usize,
+    },
+    /// The bytes are not MessagePack.
+    #[error("it is not MessagePack")]
+    NotMessagePack,
+    /// A register's key holds a float.
+    #[error("a register's key holds a float: 1.0 and 1 would be different keys")]
+    FloatInKey,
+    /// A field does not serialize, or the payload does not fit the fields. This is what serde says, in its words.
+    #[error("{0}")]
+    Serde(Box<str>),
+    /// An upcast made an event of another variant.
+    #[error("`{function}` made an event of another variant")]
+    OtherVariant {
+        /// The function.
+        function: &'static str,
+    },
+    /// The app's code that reads the event panicked, with this message.
+    #[error("reading it panicked: {0}")]
+    Panicked(Box<str>),
 }
 
 /// Why a stored message is not an event of an enum.
@@ -180,11 +216,11 @@ pub enum DecodeEventError {
     #[error("this build does not know the event type")]
     UnknownType,
     /// The payload does not match the variant.
-    #[error("the payload does not match `{type_name}`: {reason}")]
+    #[error("the payload does not match `{type_name}`: {fault}")]
     Payload {
         /// The event type's name.
         type_name: &'static str,
-        /// The deserializer's message.
-        reason: String,
+        /// What does not match.
+        fault: PayloadFault,
     },
 }

@@ -118,7 +118,7 @@
 //! - [`sync`]: the sync engine without I/O, for other transports.
 //! - [`standard`]: the wire format as pure functions.
 //!
-//! Guides, in the order in which an app grows: [undo and restore](undo_and_restore), [read models](read_models),
+//! Guides, in the order in which an app grows: [undo and restore](undo_and_restore), [read models](read_models), [large states](large_states),
 //! [side effects](side_effects), [how schemas live on](schemas), and [what last-write-wins cannot do](last_write_wins).
 //!
 //! # Features
@@ -133,6 +133,7 @@
 //! | `client` (default) | [`Client`] and its transports |
 //! | `testing` | tools for an app's tests: scenarios, a checker of reducers, simulated devices, a lock on the schema |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
+//! | `jiff` | a [`Timestamp`] converts to and from jiff's |
 //! | `words` | a [`Seed`] as 24 words to write down, and its fingerprint of four words to compare devices |
 
 // The derive macro's code names the crate, also in the crate's own tests.
@@ -151,6 +152,8 @@ pub mod event;
 mod fold;
 #[cfg(feature = "replay")]
 mod following;
+#[cfg(feature = "jiff")]
+mod jiff_time;
 #[cfg(feature = "store")]
 mod log;
 #[cfg(feature = "engine")]
@@ -328,6 +331,12 @@ pub mod history {
     pub use crate::fold::{Quarantined, Unread};
 }
 
+/// Guide: large states
+///
+#[doc = include_str!("../docs/large-states.md")]
+#[cfg(all(feature = "client", feature = "derive"))]
+pub mod large_states {}
+
 /// Guide: undo and restore
 ///
 #[doc = include_str!("../docs/undo-and-restore.md")]
@@ -419,6 +428,12 @@ pub mod backup {
     pub use crate::replay::Progress;
 }
 
+/// HTTP clients that an app brings along.
+#[cfg(feature = "client")]
+pub mod http {
+    pub use crate::client::{HttpClient, HttpRequest, HttpResponse};
+}
+
 /// Settings and results of compaction, which drops overwritten and deleted messages.
 #[cfg(feature = "store")]
 pub mod compact {
@@ -440,12 +455,12 @@ pub mod inspect {
 #[cfg(feature = "engine")]
 pub mod error {
     #[cfg(feature = "client")]
-    pub use crate::client::{AddressError, OpenError, SeedFileError, TlsError};
+    pub use crate::client::{AddressError, NetworkConfigError, OpenError, SeedFileError, TlsError};
     #[cfg(feature = "store")]
     pub use crate::device::{
         EmitError, ExportFileError, HistoryError, ImportError, RestoreError, TransactError, UndoError,
     };
-    pub use crate::event::{DecodeEventError, EncodeEventError};
+    pub use crate::event::{DecodeEventError, EncodeEventError, PayloadFault};
     #[cfg(feature = "replay")]
     pub use crate::following::FeedCursorParseError;
     #[cfg(feature = "store")]

@@ -1,12 +1,15 @@
 //! The total order of messages, and the clock that makes it follow cause and effect.
 
+use std::fmt;
 use std::time::Duration;
 
+use crate::standard::serde_forms::text_or_bytes;
 use crate::standard::{Head, HeadHash, MAX_SAFE, Timestamp};
 
 /// A message's place in the total order: (changed-at, counter, head hash).
 ///
 /// Of two changes to one entity, the one with the larger position wins on every device, in every order of arrival.
+/// In JSON it is text, as it displays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// When the change was made.
@@ -55,6 +58,27 @@ impl Position {
         Tick { changed: self.changed, counter: self.counter }
     }
 }
+
+impl From<Position> for [u8; Position::LEN] {
+    fn from(position: Position) -> Self {
+        position.to_bytes()
+    }
+}
+
+impl From<[u8; Self::LEN]> for Position {
+    fn from(bytes: [u8; Self::LEN]) -> Self {
+        Self::from_bytes(&bytes)
+    }
+}
+
+/// Shows the hex digits of the position's bytes. Such texts sort like positions.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}{:016x}{}", self.changed.as_millis(), self.counter, self.hash)
+    }
+}
+
+text_or_bytes!(Position, Position::LEN, "96 hex digits of a position");
 
 /// A tick of the hybrid logical clock: the changed-at and counter of a new message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

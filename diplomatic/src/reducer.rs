@@ -1,5 +1,7 @@
 //! Reducers: how an app turns events into a state.
 
+mod views;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -23,6 +25,46 @@ use crate::standard::{EntityId, HeadHash, Timestamp};
 ///
 /// `diplomatic::testing::check_reducer` tests these promises. If `apply` panics, `emit` refuses the event. An event from
 /// another device is quarantined instead, and the state is as if it had not arrived.
+///
+/// # Several views over one log
+///
+/// A tuple of two to four reducers of the same events is a reducer, too, so that `Client<(Todos, Statistics)>` keeps both
+/// states up to date. Its events have to be `Clone`, because each reducer gets one of its own. All of them change
+/// together: a reader never sees one with an event that another has not got yet, and an event over which one panics counts
+/// in none. If the version of one changes, all are folded again once.
+///
+/// ```
+/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+/// # use app::*;
+/// # use std::collections::BTreeMap;
+/// # use diplomatic::{Backing, Device, EntityId, Meta, Reducer, Seed, Timestamp};
+/// # use serde::{Deserialize, Serialize};
+/// /// When each todo was added.
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Calendar(BTreeMap<EntityId, Timestamp>);
+///
+/// impl Reducer for Calendar {
+///     type Event = TodoEvent;
+///
+///     fn apply(&mut self, event: TodoEvent, at: &Meta) {
+///         match event {
+///             TodoEvent::Added { .. } => drop(self.0.insert(at.entity.clone(), at.changed)),
+///             TodoEvent::Removed { todo } => drop(self.0.remove(&todo)),
+///             TodoEvent::Renamed { .. } => {}
+///         }
+///     }
+/// }
+///
+/// let rng: rand::rngs::StdRng = rand::make_rng();
+/// let mut device = Device::<(Todos, Calendar)>::open(Backing::memory(), &Seed::random(), rng)?;
+/// let today = Timestamp::from_millis(1_764_000_000_000);
+/// let milk = device.emit(today, &TodoEvent::Added { title: "milk".into() })?;
+/// device.read(|(todos, calendar)| {
+///     assert_eq!(todos.titles[&milk], "milk");
+///     assert_eq!(calendar.0[&milk], today);
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -79,8 +121,68 @@ pub trait Reducer: Default + Serialize + DeserializeOwned + Send + Sync + 'stati
     #[doc(hidden)]
     const IS_EMPTY: bool = false;
 
+    /// Names the versions of what the state is made of, for the identity of snapshots.
+    #[doc(hidden)]
+    fn versions(add: &mut dyn FnMut(u32)) {
+        add(Self::VERSION);
+    }
+
     /// Applies one event to the state. The event was read for this call, and can be taken apart.
     fn apply(&mut self, event: Self::Event, at: &Meta);
+
+    /// Rebuilds what the serialized form leaves out, such as an index in a field with `#[serde(skip)]`. It is called once
+    /// for each state that was read from a snapshot, before any event is applied to it, and must not depend on anything but
+    /// the state. A state that begins as the default is not read, so it need not be rebuilt.
+    ///
+    /// `apply` keeps the index up to date from then on. `diplomatic::testing::check_reducer` tests that a state which was
+    /// written, read and rebuilt equals the one that was not, in the fields that its `PartialEq` compares.
+    ///
+    /// ```
+    /// use std::collections::{BTreeMap, BTreeSet};
+    ///
+    /// use diplomatic::{DiplomaticEvent, EntityId, Meta, Reducer};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(DiplomaticEvent)]
+    /// #[diplomatic(prefix = "note")]
+    /// enum NoteEvent {
+    ///     #[diplomatic(entity = "note")]
+    ///     Tagged { note: EntityId, tag: String },
+    /// }
+    ///
+    /// #[derive(Default, Serialize, Deserialize)]
+    /// struct Notes {
+    ///     tags: BTreeMap<EntityId, String>,
+    ///     /// The notes of each tag.
+    ///     #[serde(skip)]
+    ///     by_tag: BTreeMap<String, BTreeSet<EntityId>>,
+    /// }
+    ///
+    /// impl Notes {
+    ///     fn put(&mut self, note: EntityId, tag: String) {
+    ///         if let Some(old) = self.tags.insert(note.clone(), tag.clone()) {
+    ///             self.by_tag.entry(old).or_default().remove(&note);
+    ///         }
+    ///         self.by_tag.entry(tag).or_default().insert(note);
+    ///     }
+    /// }
+    ///
+    /// impl Reducer for Notes {
+    ///     type Event = NoteEvent;
+    ///
+    ///     fn apply(&mut self, event: NoteEvent, _: &Meta) {
+    ///         let NoteEvent::Tagged { note, tag } = event;
+    ///         self.put(note, tag);
+    ///     }
+    ///
+    ///     fn loaded(&mut self) {
+    ///         for (note, tag) in std::mem::take(&mut self.tags) {
+    ///             self.put(note, tag);
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    fn loaded(&mut self) {}
 }
 
 /// Metadata of an event: what every device knows of it.
@@ -102,7 +204,7 @@ pub trait Reducer: Default + Serialize + DeserializeOwned + Send + Sync + 'stati
 /// assert_eq!(todos.titles[&milk], "milk");
 /// assert_eq!(at.created(), today);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Meta {
     /// The event's entity: a fact's own ID, the ID in the entity field, or the derived ID of a register or singleton.

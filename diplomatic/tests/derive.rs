@@ -1,6 +1,9 @@
 //! What `#[derive(DiplomaticEvent)]` writes and reads.
 #![cfg(feature = "derive")]
 
+#[path = "derive/bytes.rs"]
+mod bytes;
+
 use std::fmt::Debug;
 
 use diplomatic::DiplomaticEvent;
@@ -103,7 +106,7 @@ fn read_json<E: DiplomaticEvent>(type_name: &str, payload: &Value) -> Result<E, 
 
 fn reason<E: Debug>(result: Result<E, DecodeEventError>) -> String {
     match result {
-        Err(DecodeEventError::Payload { reason, .. }) => reason,
+        Err(DecodeEventError::Payload { fault, .. }) => fault.to_string(),
         other => panic!("not a payload that does not fit: {other:?}"),
     }
 }
@@ -548,7 +551,7 @@ fn what_could_not_be_read_back_is_not_written() {
     let deep = |levels| Grown::Tree((0..levels).fold(Tree::Leaf, |tree, _| Tree::Branch(Box::new(tree))));
     assert_round_trip(&deep(128));
     let error = deep(129).to_draft().expect_err("too deep");
-    assert_eq!(error.reason, "it is nested more than 128 levels deep");
+    assert_eq!(error.fault.to_string(), "it is nested more than 128 levels deep");
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Entry {
         let what = match what {
             Happened::Event(event) => What::of(event),
             Happened::Deleted => What::Deleted,
-            Happened::Unreadable { reason } => What::Unreadable { reason },
+            Happened::Unreadable { error } => What::Unreadable { reason: error.to_string() },
             _ => What::Unreadable { reason: "it is of a kind that this program does not know".to_owned() },
         };
         Self { position, meta, what, origin: Some(origin), device, counts: overwritten_by.is_none() }

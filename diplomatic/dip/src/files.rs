@@ -35,16 +35,17 @@ pub(crate) struct ImportArgs {
 pub(crate) async fn export(place: &Place, arguments: &ExportArgs) -> Result<(), Failure> {
     let ExportArgs { file, force } = arguments;
     let seed = place.seed()?;
-    let Exported { messages, bytes, .. } = write(place, &seed, file, *force).await?;
+    let exported = write(place, &seed, file, *force).await?;
     #[derive(Serialize)]
     struct Report<'a> {
         file: &'a Path,
-        messages: u64,
-        bytes: u64,
+        #[serde(flatten)]
+        exported: Exported,
     }
+    let Exported { messages, bytes, .. } = exported;
     let name = file.display().to_string();
     let text = format!("{}: {}, {}", Shown(&name), Count(messages, "message"), Bytes(bytes));
-    place.output.result(&Report { file, messages, bytes }, text)
+    place.output.result(&Report { file, exported }, text)
 }
 
 /// Writes an export file of the existing store, and shows the progress.

@@ -46,7 +46,7 @@ pub(crate) fn run(place: &Place, arguments: &RestoreArgs) -> Result<(), Failure>
     let restored = device.restore(now(), &restore)?.entities;
     #[derive(Serialize)]
     struct Report {
-        restored: Vec<String>,
+        restored: Vec<EntityId>,
     }
     if !restored.is_empty() && !place.hosts()?.is_empty() {
         place.output.tell("It is queued: `dip sync` sends it to the other devices.");
@@ -55,7 +55,7 @@ pub(crate) fn run(place: &Place, arguments: &RestoreArgs) -> Result<(), Failure>
         0 => "nothing has changed since then".to_owned(),
         count => format!("{} restored", Count(count, "message")),
     };
-    place.output.result(&Report { restored: restored.iter().map(EntityId::to_string).collect() }, text)
+    place.output.result(&Report { restored }, text)
 }
 
 fn wish(device: &Device<Raw>, arguments: &RestoreArgs) -> Result<Restore, Failure> {
@@ -90,11 +90,11 @@ fn print(change: RestoreChange<RawEvent>, out: &mut Lines, output: Output) -> Re
     if output.is_json {
         #[derive(Serialize)]
         struct Change<'a> {
-            entity: String,
+            entity: EntityId,
             now: &'a Entry,
             then: Option<&'a Entry>,
         }
-        return out.json(&Change { entity: entity.to_string(), now: &now, then: then.as_ref() });
+        return out.json(&Change { entity, now: &now, then: then.as_ref() });
     }
     out.text(format_args!("- {}", now.line()))?;
     match then {

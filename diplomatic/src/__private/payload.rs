@@ -10,11 +10,13 @@ use rmp_serde::{Serializer, decode, encode};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::event::{DecodeEventError, EncodeEventError, Target};
+use crate::event::{DecodeEventError, EncodeEventError, PayloadFault, Target};
 use crate::standard::message_pack::Cursor;
 
 /// Arrays and maps within one another that a payload may have.
 const MAX_NESTING: usize = 128;
+
+const TOO_DEEP: PayloadFault = PayloadFault::TooDeep { most: MAX_NESTING };
 
 type PayloadSerializer = Serializer<Vec<u8>, StructMapConfig<DefaultConfig>>;
 
@@ -28,10 +30,10 @@ pub fn write_payload(
     write: impl FnOnce(&mut PayloadSerializer) -> Result<(), encode::Error>,
 ) -> Result<Vec<u8>, EncodeEventError> {
     let mut serializer = Serializer::new(Vec::with_capacity(64)).with_struct_map();
-    let unwritable = |reason| EncodeEventError { type_name, reason };
-    write(&mut serializer).map_err(|error| unwritable(error.to_string()))?;
+    let unwritable = |fault| EncodeEventError { type_name, fault };
+    write(&mut serializer).map_err(|error| unwritable(PayloadFault::Serde(error.to_string().into())))?;
     let payload = serializer.into_inner();
-    check_one_value(&payload).map_err(|error| unwritable(error.to_string()))?;
+    check_one_value(&payload).map_err(unwritable)?;
     Ok(payload)
 }
 
@@ -57,8 +59,7 @@ pub fn register_target(
     let mut values = Cursor::new(&key);
     while let Ok(part) = values.part() {
         if matches!(part[0], 0xca | 0xcb) {
-            let reason = "a register's key holds a float: 1.0 and 1 would be different keys".to_owned();
-            return Err(EncodeEventError { type_name, reason });
+            return Err(EncodeEventError { type_name, fault: PayloadFault::FloatInKey });
         }
     }
     Ok(Target::Register { key })
@@ -73,15 +74,15 @@ pub fn register_target(
 ///
 /// [`DecodeEventError::Payload`], when the payload is not one MessagePack value that fits `T`.
 pub fn read_value<T: DeserializeOwned>(type_name: &'static str, payload: &[u8]) -> Result<T, DecodeEventError> {
-    let unreadable = |reason| DecodeEventError::Payload { type_name, reason };
-    check_one_value(payload).map_err(|error| unreadable(error.to_string()))?;
+    let unreadable = |fault| DecodeEventError::Payload { type_name, fault };
+    check_one_value(payload).map_err(unreadable)?;
     let read = |payload: &[u8]| T::deserialize(&mut decode::Deserializer::from_read_ref(payload));
     read(payload)
         .or_else(|error| match with_integers(payload) {
             Some(payload) => read(&payload),
             None => Err(error),
         })
-        .map_err(|error| unreadable(error.to_string()))
+        .map_err(|error| unreadable(PayloadFault::Serde(error.to_string().into())))
 }
 
 /// Returns a payload with its whole floats as integers, as far as those reach; `None` if there are none.
@@ -169,21 +170,8 @@ impl<'de> Deserialize<'de> for Nothing {
     }
 }
 
-/// Bytes that are not one MessagePack value which is safe to deserialize.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum NotOneValue {
-    #[error("it is cut short")]
-    CutShort,
-    #[error("it goes on after the end of the value")]
-    Trailing,
-    #[error("it is nested more than {MAX_NESTING} levels deep")]
-    TooDeep,
-    #[error("it is not MessagePack")]
-    Reserved,
-}
-
 /// Checks that the bytes are exactly one MessagePack value, nested at most [`MAX_NESTING`] deep.
-fn check_one_value(mut bytes: &[u8]) -> Result<(), NotOneValue> {
+fn check_one_value(mut bytes: &[u8]) -> Result<(), PayloadFault> {
     // How many values are still to come, in each array and map around the place.
     let mut open: Vec<u64> = vec![1];
     while let Some(left) = open.last_mut() {
@@ -216,37 +204,37 @@ fn check_one_value(mut bytes: &[u8]) -> Result<(), NotOneValue> {
             Marker::FixMap(len) => 2 * u64::from(len),
             Marker::Map16 => 2 * take_len(&mut bytes, 2)?,
             Marker::Map32 => 2 * take_len(&mut bytes, 4)?,
-            Marker::Reserved => return Err(NotOneValue::Reserved),
+            Marker::Reserved => return Err(PayloadFault::NotMessagePack),
         };
         if inner > 0 {
             if open.len() > MAX_NESTING {
-                return Err(NotOneValue::TooDeep);
+                return Err(TOO_DEEP);
             }
             open.push(inner);
         }
     }
-    if bytes.is_empty() { Ok(()) } else { Err(NotOneValue::Trailing) }
+    if bytes.is_empty() { Ok(()) } else { Err(PayloadFault::Trailing) }
 }
 
 /// Passes `len` bytes that hold no other value: zero values are in there.
-fn skip(bytes: &mut &[u8], len: u64) -> Result<u64, NotOneValue> {
+fn skip(bytes: &mut &[u8], len: u64) -> Result<u64, PayloadFault> {
     take(bytes, len).map(|_| 0)
 }
 
 /// Passes what has its length in front, in `width` bytes, and `extra` bytes more.
-fn skip_sized(bytes: &mut &[u8], width: u64, extra: u64) -> Result<u64, NotOneValue> {
+fn skip_sized(bytes: &mut &[u8], width: u64, extra: u64) -> Result<u64, PayloadFault> {
     let len = take_len(bytes, width)?;
     skip(bytes, len + extra)
 }
 
 /// Takes a big-endian length of `width` bytes, at most four.
-fn take_len(bytes: &mut &[u8], width: u64) -> Result<u64, NotOneValue> {
+fn take_len(bytes: &mut &[u8], width: u64) -> Result<u64, PayloadFault> {
     Ok(take(bytes, width)?.iter().fold(0, |len, byte| len << 8 | u64::from(*byte)))
 }
 
-fn take<'a>(bytes: &mut &'a [u8], len: u64) -> Result<&'a [u8], NotOneValue> {
-    let len = usize::try_from(len).map_err(|_| NotOneValue::CutShort)?;
-    let (taken, rest) = bytes.split_at_checked(len).ok_or(NotOneValue::CutShort)?;
+fn take<'a>(bytes: &mut &'a [u8], len: u64) -> Result<&'a [u8], PayloadFault> {
+    let len = usize::try_from(len).map_err(|_| PayloadFault::CutShort)?;
+    let (taken, rest) = bytes.split_at_checked(len).ok_or(PayloadFault::CutShort)?;
     *bytes = rest;
     Ok(taken)
 }
@@ -266,17 +254,17 @@ mod tests {
     #[test]
     fn nesting_is_bounded() {
         assert_eq!(check_one_value(&nested(MAX_NESTING)), Ok(()));
-        assert_eq!(check_one_value(&nested(MAX_NESTING + 1)), Err(NotOneValue::TooDeep));
-        assert_eq!(check_one_value(&nested(1 << 20)), Err(NotOneValue::TooDeep));
+        assert_eq!(check_one_value(&nested(MAX_NESTING + 1)), Err(TOO_DEEP));
+        assert_eq!(check_one_value(&nested(1 << 20)), Err(TOO_DEEP));
     }
 
     #[test]
     fn only_one_whole_value_passes() {
-        assert_eq!(check_one_value(&[]), Err(NotOneValue::CutShort));
-        assert_eq!(check_one_value(&[0xa3, b'a', b'b']), Err(NotOneValue::CutShort));
-        assert_eq!(check_one_value(&[0xdf, 0xff, 0xff, 0xff, 0xff]), Err(NotOneValue::CutShort));
-        assert_eq!(check_one_value(&[0xc0, 0xc0]), Err(NotOneValue::Trailing));
-        assert_eq!(check_one_value(&[0xc1]), Err(NotOneValue::Reserved));
+        assert_eq!(check_one_value(&[]), Err(PayloadFault::CutShort));
+        assert_eq!(check_one_value(&[0xa3, b'a', b'b']), Err(PayloadFault::CutShort));
+        assert_eq!(check_one_value(&[0xdf, 0xff, 0xff, 0xff, 0xff]), Err(PayloadFault::CutShort));
+        assert_eq!(check_one_value(&[0xc0, 0xc0]), Err(PayloadFault::Trailing));
+        assert_eq!(check_one_value(&[0xc1]), Err(PayloadFault::NotMessagePack));
         assert_eq!(check_one_value(&[0x82, 0x01, 0x90, 0x02, 0x80]), Ok(()));
     }
 

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use super::payload::{read_fields, read_value};
-use crate::event::DecodeEventError;
+use crate::event::{DecodeEventError, PayloadFault};
 use crate::standard::EntityId;
 
 /// A function from an old payload to an event.
@@ -53,6 +53,6 @@ pub fn upcast<E, Arguments, F: Upcast<E, Arguments>>(
 }
 
 /// The error of an upcast that made another variant than the one that names it.
-pub fn other_variant(type_name: &'static str, function: &str) -> DecodeEventError {
-    DecodeEventError::Payload { type_name, reason: format!("`{function}` made an event of another variant") }
+pub fn other_variant(type_name: &'static str, function: &'static str) -> DecodeEventError {
+    DecodeEventError::Payload { type_name, fault: PayloadFault::OtherVariant { function } }
 }

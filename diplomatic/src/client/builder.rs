@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 
 use super::address::{Address, AddressError, without_credentials};
 use super::driver::Driver;
-use super::network::{Network, TlsError};
+use super::network::{HttpClient, Network, NetworkConfig, NetworkConfigError, ProxyChoice, TlsConfig, TlsError};
 use super::shared::Shared;
 use super::wall_clock::WallClock;
 use super::{Client, wake};
 use crate::device::{Device, DeviceConfig};
-use crate::log::{Backing, LogError, OpenLogError};
+use crate::log::{Backing, LogError, OpenLogError, io_is_retryable};
 use crate::reducer::Reducer;
 use crate::standard::{HostKeys, Label, Seed, Timestamp};
 use crate::sync::{Session, SessionConfig};
@@ -48,6 +48,7 @@ pub struct ClientBuilder<R> {
     hosts: Vec<(Label, String)>,
     device: DeviceConfig,
     session: SessionConfig,
+    network: NetworkConfig,
     clock: WallClock,
     reducer: PhantomData<fn() -> R>,
 }
@@ -83,9 +84,30 @@ pub enum OpenError {
     /// The log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// A setting of the network cannot be used.
+    #[error(transparent)]
+    Network(#[from] NetworkConfigError),
     /// Encrypted connections cannot be set up on this machine.
     #[error(transparent)]
     Tls(#[from] TlsError),
+}
+
+impl OpenError {
+    /// Returns whether opening may work later as it is: once another process has closed the file, or the disk works or has
+    /// room again. Otherwise something has to be changed, as the error says.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::OpenLog(error) => error.is_retryable(),
+            Self::Log(error) => error.is_retryable(),
+            Self::Runtime(error) => io_is_retryable(error),
+            Self::NoStore
+            | Self::NoRuntime
+            | Self::SameLabel { .. }
+            | Self::Address(_)
+            | Self::Network(_)
+            | Self::Tls(_) => false,
+        }
+    }
 }
 
 impl<R: Reducer> ClientBuilder<R> {
@@ -96,6 +118,7 @@ impl<R: Reducer> ClientBuilder<R> {
             hosts: Vec::new(),
             device: DeviceConfig::default(),
             session: SessionConfig::default(),
+            network: NetworkConfig::default(),
             clock: Arc::new(Timestamp::now),
             reducer: PhantomData,
         }
@@ -150,6 +173,67 @@ impl<R: Reducer> ClientBuilder<R> {
         self
     }
 
+    /// Sends a header with every call and with the upgrade to the live channel, such as for a gateway in front of the hosts.
+    /// Call it again for another header. It is checked when the client is opened; its value is kept out of logs.
+    ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Seed};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = Client::<Todos>::builder(Seed::random()).in_memory().host("http://localhost:9");
+    /// let client = builder.header("x-api-key", "secret").no_proxy().open().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.network.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Trusts the hosts that these root certificates vouch for, beside those that the machine trusts: one or several in
+    /// PEM, such as the contents of a file of your own authority. On Android, they belong in the app's network security
+    /// configuration instead.
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.network.certificates.push(pem.into());
+        self
+    }
+
+    /// Uses this configuration for encrypted connections, with the certificates, versions and ciphers that it allows; those of
+    /// the machine do not count then. Protocols for ALPN are left out of it, since calls use HTTP/1.1.
+    #[must_use]
+    pub fn tls_config(mut self, config: impl Into<Arc<TlsConfig>>) -> Self {
+        self.network.tls = Some(config.into());
+        self
+    }
+
+    /// Reaches all hosts through the proxy at this `http` or `https` address, which may hold a name and a password. What the
+    /// environment says does not count then.
+    #[must_use]
+    pub fn proxy(mut self, address: impl Into<String>) -> Self {
+        self.network.proxy = ProxyChoice::At(address.into());
+        self
+    }
+
+    /// Uses no proxy. By default, it is that in `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` in the environment, but not for
+    /// addresses in `NO_PROXY`.
+    #[must_use]
+    pub fn no_proxy(mut self) -> Self {
+        self.network.proxy = ProxyChoice::None;
+        self
+    }
+
+    /// Sends the calls with the app's own HTTP client. There is no live channel then, and hosts are polled; see
+    /// [`HttpClient`].
+    #[must_use]
+    pub fn http_client(mut self, client: impl HttpClient) -> Self {
+        self.network.client = Some(Arc::new(client));
+        self
+    }
+
     /// Switches off that this device tells the others what it has emitted (see [`peers`](crate::peers)), or sets after how
     /// long a pause it does. By default it does after five seconds.
     #[must_use]
@@ -195,9 +279,10 @@ impl<R: Reducer> ClientBuilder<R> {
     /// Panics in a tokio runtime without time and I/O.
     pub async fn open(self) -> Result<Client<R>, OpenError> {
         Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
-        let Self { seed, backing, hosts, device: config, session, clock, reducer: _ } = self;
+        let Self { seed, backing, hosts, device: config, session, network, clock, reducer: _ } = self;
         let backing = backing.ok_or(OpenError::NoStore)?;
         let hosts = check_hosts(hosts)?;
+        let settings = network.check()?;
         let labels: Vec<Label> = hosts.iter().map(|(label, _)| label.clone()).collect();
         let device_seed = seed.clone();
         let opening = tokio::task::spawn_blocking(move || {
@@ -210,8 +295,9 @@ impl<R: Reducer> ClientBuilder<R> {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
 
-        let networks =
-            hosts.iter().map(|(_, address)| Network::new(address.clone(), clock.clone(), session.request_timeout));
+        let networks = hosts
+            .iter()
+            .map(|(_, address)| Network::new(address.clone(), &settings, clock.clone(), session.request_timeout));
         let networks = networks.collect::<Result<Vec<_>, _>>()?;
         let shared = Arc::new(Shared::new(device, clock, &hosts, &links));
         let mut drivers = JoinSet::new();
@@ -240,13 +326,14 @@ fn check_hosts(hosts: Vec<(Label, String)>) -> Result<Vec<(Label, Address)>, Ope
 
 impl<R> fmt::Debug for ClientBuilder<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed: _, backing, hosts, device, session, clock: _, reducer: _ } = self;
+        let Self { seed: _, backing, hosts, device, session, network, clock: _, reducer: _ } = self;
         let hosts: Vec<_> = hosts.iter().map(|(label, address)| (label, without_credentials(address))).collect();
         f.debug_struct("ClientBuilder")
             .field("backing", backing)
             .field("hosts", &hosts)
             .field("device", device)
             .field("session", session)
+            .field("network", network)
             .finish_non_exhaustive()
     }
 }

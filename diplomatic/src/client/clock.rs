@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::device::{Ahead, InWords};
 use crate::standard::ClockOffset;
 use crate::sync::{BlockCause, HostStatus, Phase};
@@ -13,7 +15,8 @@ const TOLERATED: Duration = Duration::from_secs(60);
 /// A problem with a clock, this device's or another's.
 ///
 /// The `Display` form is a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClockTrouble {
     /// This device's clock differs from that of every reachable host by more than a minute.

@@ -32,7 +32,7 @@ pub use changes::{Changes, StatusChanges};
 pub use clock::ClockTrouble;
 pub use feed::Feed;
 pub use inspect::{Damage, DamagedBag, Gap, HostAccount, HostAudit, HostInspector, InspectError};
-pub use network::TlsError;
+pub use network::{HttpClient, HttpRequest, HttpResponse, NetworkConfigError, TlsError};
 pub use projector::Projector;
 pub use seed_file::SeedFileError;
 use shared::Shared;
@@ -106,6 +106,9 @@ impl<R: Reducer> Client<R> {
 
     /// Calls `look` with the current state. Changes wait until it returns, so it should be quick. Nested calls are
     /// allowed.
+    ///
+    /// It waits neither for the disk nor for a long batch of events, so a user interface can call it at any time:
+    /// [large states](crate::large_states) says what it waits for, and what it shows while events come.
     ///
     /// # Panics
     ///

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::log::sync_folder;
+use crate::log::{io_is_retryable, sync_folder};
 use crate::standard::{Seed, SeedParseError};
 
 /// Why a seed could not be read from a file, or written to one.
@@ -42,6 +42,13 @@ pub enum SeedFileError {
         /// The system's error.
         source: io::Error,
     },
+}
+
+impl SeedFileError {
+    /// Returns whether the same call may work later: once the disk works or has room again.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if io_is_retryable(source))
+    }
 }
 
 impl Seed {

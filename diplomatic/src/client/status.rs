@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+
 use super::address::Address;
 use super::clock::ClockTrouble;
 use crate::device::{Ahead, Peers};
@@ -25,7 +28,9 @@ use crate::sync::{HostStatus, RefusedMessage};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// In JSON, it also says whether everything `is_caught_up`, and how many messages are `pending`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct SyncStatus {
     hosts: Vec<HostReport>,
     ahead: Option<Ahead>,
@@ -124,7 +129,8 @@ impl SyncStatus {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Form", from = "Form")]
 #[non_exhaustive]
 pub struct HostReport {
     /// The user's name for the host.
@@ -203,6 +209,46 @@ impl HostReport {
     /// now.
     pub(super) const fn has_relayed(&self, told: u64) -> bool {
         self.relayed >= told
+    }
+}
+
+impl Serialize for SyncStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { hosts, ahead, peers } = self;
+        let mut form = serializer.serialize_struct("SyncStatus", 5)?;
+        form.serialize_field("is_caught_up", &self.is_caught_up())?;
+        form.serialize_field("pending", &self.pending())?;
+        form.serialize_field("hosts", hosts)?;
+        form.serialize_field("ahead", ahead)?;
+        form.serialize_field("peers", peers)?;
+        form.end()
+    }
+}
+
+/// What others learn of a report, without what the client's drivers use it for.
+#[derive(Serialize, Deserialize)]
+struct Form {
+    label: Label,
+    address: String,
+    is_first_synced: bool,
+    is_caught_up: bool,
+    status: HostStatus,
+}
+
+impl From<HostReport> for Form {
+    fn from(report: HostReport) -> Self {
+        let is_caught_up = report.is_caught_up();
+        let HostReport { label, address, is_first_synced, status, .. } = report;
+        Self { label, address, is_first_synced, is_caught_up, status }
+    }
+}
+
+impl From<Form> for HostReport {
+    fn from(form: Form) -> Self {
+        let Form { label, address, is_first_synced, is_caught_up, status } = form;
+        // Something to be sent that the status does not include keeps a report from being caught up.
+        let (told, heard) = (u64::from(!is_caught_up), 0);
+        Self { label, address, is_first_synced, status, number: 0, answered: 0, told, heard, relayed: 0 }
     }
 }
 

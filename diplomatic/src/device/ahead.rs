@@ -3,17 +3,20 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Device;
 use super::origin::Origin;
 use crate::log::{Extent, LogError};
 use crate::reducer::Reducer;
 use crate::standard::Timestamp;
+use crate::standard::serde_forms::millis;
 
 /// Messages dated further in the future than this device's [`Clock`](crate::order::Clock) follows.
 ///
 /// They count like any others. But until their time comes, they win against changes by devices that have not seen them, so
 /// the clock that dated them should be set. The `Display` form is a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ahead {
     /// The number of messages.
@@ -21,6 +24,7 @@ pub struct Ahead {
     /// The time of the worst one: the latest from elsewhere, or the latest of all if there is none.
     pub worst: Timestamp,
     /// How far the worst one is ahead of this device's time.
+    #[serde(with = "millis")]
     pub offset: Duration,
     /// Where the worst one came from.
     pub origin: Origin,

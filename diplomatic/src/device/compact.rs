@@ -1,5 +1,7 @@
 //! Compaction: dropping overwritten and deleted messages.
 
+use serde::{Deserialize, Serialize};
+
 use super::Device;
 use crate::fold::Reading;
 use crate::log::{LogError, LogReader};
@@ -22,7 +24,8 @@ const BATCH: usize = 4_096;
 /// let keep = Keep::Since(a_year_ago.into());
 /// # let _ = keep;
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Keep {
     /// Every message; this only frees unused space.
@@ -34,7 +37,7 @@ pub enum Keep {
 }
 
 /// The result of a compaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Compacted {
     /// The number of dropped messages.

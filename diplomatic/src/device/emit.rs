@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::batch::Pushed;
 use super::mentions::entity_ids;
-use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Shape, Target};
+use crate::event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, Shape, Target};
 use crate::fold::event_type;
 use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE, Winner};
 use crate::order::{Clock, Position, Tick, after};
@@ -22,11 +22,8 @@ pub enum EmitError {
     #[error(transparent)]
     Head(#[from] HeadError),
     /// The event cannot be read back from its serialized form.
-    #[error("the event cannot be read back: {reason}")]
-    Unreadable {
-        /// The deserializer's message.
-        reason: String,
-    },
+    #[error("the event cannot be read back: {0}")]
+    Unreadable(DecodeEventError),
     /// The reducer panicked on the event.
     #[error("{reason}")]
     Panicked {
@@ -64,6 +61,24 @@ pub enum EmitError {
     /// The log failed.
     #[error(transparent)]
     Log(#[from] LogError),
+}
+
+impl EmitError {
+    /// Returns whether the same event can be written later: once the disk works or has room again, or once the time has come
+    /// that the event would have to follow ([`TooFarAhead`](Self::TooFarAhead)). Otherwise the event, or the program, has
+    /// to be changed.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Log(error) => error.is_retryable(),
+            Self::TooFarAhead { .. } => true,
+            Self::Encode(_)
+            | Self::Head(_)
+            | Self::Unreadable(_)
+            | Self::Panicked { .. }
+            | Self::DerivedEntity { .. }
+            | Self::ReservedType { .. } => false,
+        }
+    }
 }
 
 impl LogFailure for EmitError {

@@ -5,8 +5,10 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::Device;
-use crate::log::{LogError, LogView, StoredMessage, sync_folder};
+use crate::log::{LogError, LogView, StoredMessage, io_is_retryable, sync_folder};
 use crate::parallel;
 use crate::reducer::Reducer;
 use crate::replay::Progress;
@@ -14,7 +16,7 @@ use crate::standard::export::{Frame, IndexWriter, usual_label};
 use crate::standard::{Label, Message, Seed, VarintTooLarge};
 
 /// The result of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Exported {
     /// The number of messages in the file.
@@ -44,6 +46,18 @@ pub enum ExportFileError {
         /// The system's error.
         source: io::Error,
     },
+}
+
+impl ExportFileError {
+    /// Returns whether the same export may work later: once the disk works or has room again. Otherwise another path, seed or
+    /// label is needed, or permission.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Log(error) => error.is_retryable(),
+            Self::Io { source, .. } => io_is_retryable(source),
+            Self::WrongSeed | Self::TooLarge(_) => false,
+        }
+    }
 }
 
 impl<R: Reducer> Device<R> {

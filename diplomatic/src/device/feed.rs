@@ -1,5 +1,7 @@
 //! Feeds: which entities changed, and what arrived, from a cursor on.
 
+use serde::{Deserialize, Serialize};
+
 use super::Device;
 use super::history::{Happened, HistoryEntry};
 use crate::following::FeedCursor;
@@ -8,7 +10,7 @@ use crate::reducer::Reducer;
 use crate::standard::EntityId;
 
 /// A page of a feed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FeedPage<T> {
     /// The rows, in order; none if the follower has read everything.
@@ -23,7 +25,7 @@ pub struct FeedPage<T> {
 }
 
 /// A message that arrived at this device.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Arrived<E> {
     /// The message: what happened, where it came from, and what has overwritten or deleted it by now.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::anew::Anew;
 use super::keeper::{Keeper, KeptBy, SMALL, cut};
 use super::plan::{Known, NewVersion, Plan, plan, write_unread};
-use super::shown::Shown;
+use super::shown::{ChangeGuard, Shown};
 use super::source::LogSource;
 use crate::event::DiplomaticEvent;
 use crate::fold::{Cadence, Computed, Item, Reading, Taken, Unread, apply, compute};
@@ -187,14 +187,20 @@ impl<R: Reducer> Fold<R> {
         }
         let positions: Vec<Position> =
             new.iter().filter(|_| undo.is_some()).map(|version| version.item.position).collect();
+        if positions.len() > LONGEST_CHANGE && positions.len() as u64 * BYTES_AN_EVENT >= self.keeper.len {
+            self.stale = self.stale.into_iter().chain(positions.iter().min().copied()).min();
+        }
         let state = self.state.clone();
         // Readers wait while the state is wrong, which is only after a panic of the reducer.
         let mut broken = None;
         let mut refused = None;
         if self.stale.is_none() {
             let mut shown = state.change();
-            let applied = apply_on_top(&mut *shown, new);
-            match applied.and_then(|()| make_anew(&mut *shown, anew.unwrap_or_default(), anew_from.unwrap_or(FIRST))) {
+            // What came from elsewhere is one event after the other. What this device writes together is shown together.
+            let is_together = undo.is_some();
+            let applied = apply_on_top(&mut shown, new, is_together);
+            let (anew, first) = (anew.unwrap_or_default(), anew_from.unwrap_or(FIRST));
+            match applied.and_then(|()| make_anew(&mut shown, anew, first, is_together)) {
                 Ok(()) => {
                     self.applied = self.applied.max(last);
                     self.since_snapshot = (self.since_snapshot.0 + messages, self.since_snapshot.1 + bytes);
@@ -223,8 +229,7 @@ impl<R: Reducer> Fold<R> {
                         refused = positions.iter().find_map(|position| self.unread.panic_at(position)).map(Into::into);
                     }
                     if refused.is_none() {
-                        let shown = broken.take();
-                        *shown.unwrap_or_else(|| state.change()) = folded;
+                        show(folded, broken.take().unwrap_or_else(|| state.change()));
                         self.stale = None;
                     }
                 }
@@ -306,7 +311,7 @@ impl<R: Reducer> Fold<R> {
     /// was one.
     fn refold(&mut self, log: &Log, from: Option<&Position>, later: Later) -> Result<bool, LogError> {
         let (folded, has_resumed) = self.fold_again(log, from, later)?;
-        *self.state.change() = folded;
+        show(folded, self.state.change());
         Ok(has_resumed)
     }
 
@@ -421,6 +426,14 @@ const PART_OF_STATE: u64 = 8;
 /// In a burst, it is made when they have so many bytes more than the last one.
 const LARGE: u64 = 64 << 20;
 
+/// What a device writes together is shown together. More events than this are folded beside the state that is shown, and
+/// nobody waits for them, unless reading a snapshot would take much longer than writing them did: then these are applied in
+/// place.
+const LONGEST_CHANGE: usize = 256;
+
+/// So many bytes of a snapshot are read about as fast as an event is written.
+const BYTES_AN_EVENT: u64 = 1_024;
+
 /// Whether it is known which of the messages after the start of a fold cannot be applied.
 #[derive(Debug, Clone, Copy)]
 enum Later {
@@ -429,21 +442,44 @@ enum Later {
     Unknown,
 }
 
-/// Applies new messages; the error is where the state is wrong from, and what the reducer said.
-fn apply_on_top<R: Reducer>(state: &mut R, new: Vec<NewVersion<R::Event>>) -> Result<(), (Position, String)> {
+/// Shows another state. The old one may be large, and nobody has to wait until it is gone.
+fn show<R>(state: R, mut shown: ChangeGuard<'_, R>) {
+    let old = std::mem::replace(&mut *shown, state);
+    drop(shown);
+    drop(old);
+}
+
+/// Applies new messages; the error is where the state is wrong from, and what the reducer said. In between, the state is that
+/// of some of them, which readers may see unless the messages belong together.
+fn apply_on_top<R: Reducer>(
+    shown: &mut ChangeGuard<'_, R>,
+    new: Vec<NewVersion<R::Event>>,
+    is_together: bool,
+) -> Result<(), (Position, String)> {
     for NewVersion { item, from } in new {
         if let Some((event, meta)) = item.into_event() {
-            apply(state, event, &meta).map_err(|reason| (from, reason))?;
+            apply(&mut **shown, event, &meta).map_err(|reason| (from, reason))?;
+            if !is_together {
+                shown.let_readers_in();
+            }
         }
     }
     Ok(())
 }
 
-/// Makes roots anew; the error is as [`apply_on_top`] returns it.
-fn make_anew<R: Reducer>(state: &mut R, roots: Vec<Anew<R::Event>>, from: Position) -> Result<(), (Position, String)> {
+/// Makes roots anew; the error is as [`apply_on_top`] returns it. Nobody sees a part of a root.
+fn make_anew<R: Reducer>(
+    shown: &mut ChangeGuard<'_, R>,
+    roots: Vec<Anew<R::Event>>,
+    from: Position,
+    is_together: bool,
+) -> Result<(), (Position, String)> {
     for Anew { delete, items } in roots {
         for (event, meta) in delete.into_iter().chain(items.into_iter().filter_map(Item::into_event)) {
-            apply(state, event, &meta).map_err(|reason| (from, reason))?;
+            apply(&mut **shown, event, &meta).map_err(|reason| (from, reason))?;
+        }
+        if !is_together {
+            shown.let_readers_in();
         }
     }
     Ok(())
@@ -466,7 +502,7 @@ fn fingerprint<R: Reducer>() -> [u8; 32] {
     hasher.update(b"3");
     hasher.update(&[u8::from(R::INDEPENDENT_ROOTS)]);
     hasher.update(std::any::type_name::<R>().as_bytes());
-    hasher.update(&R::VERSION.to_be_bytes());
+    R::versions(&mut |version| _ = hasher.update(&version.to_be_bytes()));
     for event_type in R::Event::TYPES {
         hasher.update(format!("{event_type:?}").as_bytes());
     }

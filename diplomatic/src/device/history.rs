@@ -3,10 +3,13 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::Device;
 use super::authors::Authors;
 use super::origin::Origin;
 use super::source::LogSource;
+use crate::event::DecodeEventError;
 use crate::fold::{Cadence, Reading, Unread, compute};
 use crate::log::{LogError, LogReader, LogView, StoredMessage};
 use crate::order::Position;
@@ -29,8 +32,15 @@ pub enum HistoryError {
     Log(#[from] LogError),
 }
 
+impl HistoryError {
+    /// Returns whether it may work later, as [`LogError::is_retryable`] says. What compaction dropped does not come back.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Log(error) if error.is_retryable())
+    }
+}
+
 /// One entry of the history: a message in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct HistoryEntry<E> {
     /// The message's place in the total order.
@@ -49,7 +59,8 @@ pub struct HistoryEntry<E> {
 }
 
 /// The content of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Happened<E> {
     /// An event of this build.
@@ -63,9 +74,14 @@ pub enum Happened<E> {
     },
     /// An event whose payload does not match its variant.
     Unreadable {
-        /// Why it does not match.
-        reason: String,
+        /// Why it does not match; in JSON, its text.
+        #[serde(serialize_with = "in_words")]
+        error: DecodeEventError,
     },
+}
+
+fn in_words<S: Serializer>(error: &DecodeEventError, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(error)
 }
 
 /// The difference between two states; for [`Device::diff`].
@@ -175,7 +191,7 @@ impl<R: Reducer> Device<R> {
             Reading::Delete { mut events } if events.len() == 1 => (Happened::Event(events.remove(0)), ""),
             Reading::Delete { .. } | Reading::SilentDelete | Reading::Foreign => (Happened::Deleted, ""),
             Reading::Unknown { type_name } => (Happened::Unknown { type_name }, ""),
-            Reading::Unfit { reason } => (Happened::Unreadable { reason }, ""),
+            Reading::Unfit { error } => (Happened::Unreadable { error }, ""),
         };
         let entity = message.head().entity();
         let winner = reader.winner(entity)?.map(|winner| winner.position);

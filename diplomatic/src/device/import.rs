@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::Device;
-use crate::log::{A_FILE, Log, LogError};
+use crate::log::{A_FILE, Log, LogError, io_is_retryable};
 use crate::parallel;
 use crate::reducer::Reducer;
 use crate::replay::{Damage, DamageReport, Progress, Replay, ReplayError, SealedMessages};
@@ -15,7 +17,7 @@ use crate::standard::{Message, Seed};
 const BATCH: usize = 1_000;
 
 /// The result of an import.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ImportReport {
     /// The number of messages that were new.
@@ -36,6 +38,18 @@ pub enum ImportError {
     /// The log cannot be written.
     #[error(transparent)]
     Log(#[from] LogError),
+}
+
+impl ImportError {
+    /// Returns whether the same import may work later: once the disks work or have room again. It then goes on where it
+    /// stopped.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Replay(ReplayError::Io(error)) => io_is_retryable(error),
+            Self::Replay(_) => false,
+            Self::Log(error) => error.is_retryable(),
+        }
+    }
 }
 
 impl<R: Reducer> Device<R> {

@@ -1,6 +1,9 @@
 //! Lists of entities, page by page: what their messages come to, or their latest messages.
 
+use std::fmt;
 use std::ops::{Bound, RangeBounds};
+
+use serde::{Deserialize, Serialize};
 
 use super::Device;
 use super::history::HistoryEntry;
@@ -8,6 +11,7 @@ use super::load::load;
 use crate::aggregate::Aggregate;
 use crate::log::{Bucket, LogError, LogReader, Order, Place, StoredMessage};
 use crate::reducer::Reducer;
+use crate::standard::serde_forms::text_or_bytes;
 use crate::standard::{Content, EntityId, Timestamp};
 
 /// The entities in a list, and their order.
@@ -109,7 +113,7 @@ impl Query {
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Page<T> {
     /// The entries, in order.
@@ -118,9 +122,30 @@ pub struct Page<T> {
     pub next: Option<PageStart>,
 }
 
-/// The start of a page. It stays valid when entities are added or deleted.
+/// The start of a page. It stays valid when entities are added or deleted, and can be kept by serde.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageStart(Place);
+
+impl From<PageStart> for [u8; Place::LEN] {
+    fn from(start: PageStart) -> Self {
+        start.0.into_bytes()
+    }
+}
+
+impl From<[u8; Place::LEN]> for PageStart {
+    fn from(bytes: [u8; Place::LEN]) -> Self {
+        Self(Place::from_bytes(bytes))
+    }
+}
+
+/// Shows hex digits, which mean nothing to anybody else.
+impl fmt::Display for PageStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        <[u8; Place::LEN]>::from(*self).iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+text_or_bytes!(PageStart, Place::LEN, "114 hex digits of the start of a page");
 
 impl<R: Reducer> Device<R> {
     /// Returns a page of the entities that match a query, each with its [aggregate](Aggregate): the first page, or the one

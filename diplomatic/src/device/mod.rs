@@ -186,6 +186,14 @@ pub enum TransactError<E> {
     Emit(#[from] EmitError),
 }
 
+impl<E> TransactError<E> {
+    /// Returns whether the same transaction may work later, as [`EmitError::is_retryable`] says. It does not know about the
+    /// errors of the decision.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Emit(error) if error.is_retryable())
+    }
+}
+
 impl<R: Reducer> Drop for Device<R> {
     fn drop(&mut self) {
         self.fold.close(&mut self.log);
@@ -306,8 +314,8 @@ impl<R: Reducer> Device<R> {
         let written = log.write_undoably(|writer| {
             let changes = write(writer, *clock)?;
             let plan = fold.plan(writer, changes)?;
-            if let Some(reason) = plan.unfit.as_ref().filter(|_| are_events) {
-                return Err(EmitError::Unreadable { reason: reason.clone() });
+            if let Some(error) = plan.unfit.as_ref().filter(|_| are_events) {
+                return Err(EmitError::Unreadable(error.clone()));
             }
             fold.go_on(writer, &plan)?;
             Ok(plan)

@@ -3,17 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::log::{A_FILE, Link, THIS_DEVICE};
 use crate::standard::Label;
 
 /// Where this device got an event from. It differs between devices.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Origin {
     /// This device emitted it.
     ThisDevice,
     /// The host with this label delivered it.
-    Host(Arc<Label>),
+    Host(#[serde(with = "shared_label")] Arc<Label>),
     /// It was imported from an export file.
     File,
 }
@@ -26,6 +29,18 @@ impl Origin {
             Some(link) if number != THIS_DEVICE => Self::Host(link.label.clone()),
             _ => Self::ThisDevice,
         }
+    }
+}
+
+mod shared_label {
+    use super::{Arc, Deserialize, Label, Serialize};
+
+    pub(super) fn serialize<S: serde::Serializer>(label: &Arc<Label>, serializer: S) -> Result<S::Ok, S::Error> {
+        (**label).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Arc<Label>, D::Error> {
+        Label::deserialize(deserializer).map(Arc::new)
     }
 }
 

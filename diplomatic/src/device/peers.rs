@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::Device;
 use crate::log::{Absent, LogError, PeerRecord};
 use crate::order::Position;
@@ -13,7 +15,7 @@ use crate::witness::DeviceId;
 /// What is known of the account's devices from what they say of themselves and of each other.
 ///
 /// The `Display` form is part of a sentence for people, about what is missing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Peers {
     /// This device's own ID; `None` before it has told others anything.
@@ -27,7 +29,7 @@ pub struct Peers {
 }
 
 /// Another device.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Peer {
     /// Its ID.
@@ -48,7 +50,7 @@ pub struct Peer {
 
 /// A contradiction in what a device says of itself: there are two devices with its ID, since a store was copied; or some of
 /// its messages were withheld from it or from this device, and it started anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Fork {
     /// After how many messages the contradiction is found.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::anew::{Anew, Extent, Roots, collect};
-use crate::event::{DiplomaticEvent, Draft, Shape, Target};
+use crate::event::{DecodeEventError, DiplomaticEvent, Draft, Shape, Target};
 use crate::fold::{Item, Reading, Unread, UnreadEntry, delete_is_event, event_type, root_of, weight};
 use crate::log::{Change, LogError, LogWriter, Winner};
 use crate::order::Position;
@@ -39,7 +39,7 @@ pub(super) struct Plan<E> {
     /// About how many bytes they have.
     pub(super) bytes: u64,
     /// Why one of them does not fit its variant.
-    pub(super) unfit: Option<String>,
+    pub(super) unfit: Option<DecodeEventError>,
 }
 
 /// A new message that counts for its entity.
@@ -270,8 +270,8 @@ impl<E: DiplomaticEvent> Plan<E> {
             .is_some_and(|new| versions.iter().any(|version| *version > new && unread.has_panicked(version)));
         let stand_in = if is_retried { old } else { new_position.or(old) };
         for item in &items[latest.map_or(0, |latest| latest + 1)..] {
-            if let Reading::Unfit { reason } = &item.reading {
-                self.unfit = Some(reason.clone());
+            if let Reading::Unfit { error } = &item.reading {
+                self.unfit = Some(error.clone());
             }
             let entry = item.unread().map(|entry| entry.with_stand_in(stand_in));
             self.unread.push((item.position, entry));

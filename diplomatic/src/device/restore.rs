@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Device;
 use super::emit::EmitError;
 use super::history::{HistoryEntry, HistoryError};
@@ -69,7 +71,7 @@ impl Restore {
 }
 
 /// A change that a restore makes: what counts for an entity now, and what will.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RestoreChange<E> {
     /// The entity, or one of its registers.
@@ -81,7 +83,7 @@ pub struct RestoreChange<E> {
 }
 
 /// What a restore did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Restored {
     /// The entities and registers that were written again or deleted; none if all was as it had been.
@@ -98,6 +100,16 @@ pub enum RestoreError {
     /// It could not be written.
     #[error(transparent)]
     Emit(#[from] EmitError),
+}
+
+impl RestoreError {
+    /// Returns whether it may work later, as [`EmitError::is_retryable`] and [`HistoryError::is_retryable`] say.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::History(error) => error.is_retryable(),
+            Self::Emit(error) => error.is_retryable(),
+        }
+    }
 }
 
 impl From<LogError> for RestoreError {

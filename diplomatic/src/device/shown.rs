@@ -3,18 +3,38 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
 
 /// A state with many readers and one writer. A nested read on the same thread succeeds even while a writer is waiting; with
 /// the standard library's lock, it would deadlock.
+///
+/// Readers and writers take turns: whoever begins to read lets a waiting writer go first, and a writer first lets those
+/// read who waited for the last change. During a long change, it [lets them](ChangeGuard::let_readers_in) wherever the
+/// state is one that may be seen.
 ///
 /// Everything else that could only deadlock panics at once: a read inside a change, such as in a reducer, and a change
 /// inside a read.
 pub(crate) struct Shown<R> {
     state: RwLock<R>,
-    /// How many want to change the state: whoever begins to read lets them go first.
-    waiting: Mutex<usize>,
+    turns: Mutex<Turns>,
     turn: Condvar,
+    /// As many readers wait, to be looked at during a change.
+    waiting: AtomicUsize,
+}
+
+/// Who waits.
+#[derive(Debug, Default)]
+struct Turns {
+    /// How many want to change the state.
+    changing: usize,
+    /// How many want to read it.
+    reading: usize,
+    /// The number of the next reader that has to wait.
+    next: u64,
+    /// Those with smaller numbers read before the next change, and so many of them are still waiting.
+    before: u64,
+    first: usize,
 }
 
 /// A state that is being read.
@@ -42,7 +62,12 @@ thread_local! {
 
 impl<R> Shown<R> {
     pub(crate) fn new(state: R) -> Self {
-        Self { state: RwLock::new(state), waiting: Mutex::new(0), turn: Condvar::new() }
+        Self {
+            state: RwLock::new(state),
+            turns: Mutex::new(Turns::default()),
+            turn: Condvar::new(),
+            waiting: AtomicUsize::new(0),
+        }
     }
 
     /// Reads the state.
@@ -53,19 +78,31 @@ impl<R> Shown<R> {
     pub(crate) fn read(&self) -> ReadGuard<'_, R> {
         assert!(!self.is_here(Act::Changing), "the state cannot be read while an event is applied to it: use `self`");
         let is_nested = self.is_here(Act::Reading);
-        let mut waiting = self.waiting();
-        // No lock call blocks while `waiting` is held, and nobody queues up in the lock itself.
+        let mut turns = self.turns();
+        let mut number = None;
+        // No lock call blocks while `turns` is held, and nobody queues up in the lock itself.
         let guard = loop {
-            if is_nested || *waiting == 0 {
+            if is_nested || turns.changing == 0 || number.is_some_and(|number| number < turns.before) {
                 match self.state.try_read() {
                     Ok(guard) => break guard,
-                    Err(std::sync::TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
-                    Err(std::sync::TryLockError::WouldBlock) => {}
+                    Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                    Err(TryLockError::WouldBlock) => {}
                 }
             }
-            waiting = self.turn.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            if number.is_none() {
+                number = Some(turns.next);
+                turns.next += 1;
+                turns.reading += 1;
+                self.waiting.store(turns.reading, Ordering::Relaxed);
+            }
+            turns = self.turn.wait(turns).unwrap_or_else(PoisonError::into_inner);
         };
-        drop(waiting);
+        if let Some(number) = number {
+            turns.reading -= 1;
+            turns.first -= usize::from(number < turns.before);
+            self.waiting.store(turns.reading, Ordering::Relaxed);
+        }
+        drop(turns);
         self.enter(Act::Reading);
         ReadGuard { shown: self, guard: Some(guard) }
     }
@@ -78,20 +115,36 @@ impl<R> Shown<R> {
     pub(crate) fn change(&self) -> ChangeGuard<'_, R> {
         self.assert_not_read_here();
         assert!(!self.is_here(Act::Changing), "the state is being changed by this thread already");
-        let mut waiting = self.waiting();
-        *waiting += 1;
-        let guard = loop {
-            match self.state.try_write() {
-                Ok(guard) => break guard,
-                Err(std::sync::TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
-                Err(std::sync::TryLockError::WouldBlock) => {}
-            }
-            waiting = self.turn.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        };
-        *waiting -= 1;
-        drop(waiting);
+        let guard = self.lock(self.turns());
         self.enter(Act::Changing);
         ChangeGuard { shown: self, guard: Some(guard) }
+    }
+
+    /// Waits until those have read whose turn it is, and nobody reads.
+    fn lock<'a>(&'a self, mut turns: MutexGuard<'a, Turns>) -> RwLockWriteGuard<'a, R> {
+        turns.changing += 1;
+        loop {
+            if turns.first == 0 {
+                let guard = match self.state.try_write() {
+                    Ok(guard) => Some(guard),
+                    Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                    Err(TryLockError::WouldBlock) => None,
+                };
+                if let Some(guard) = guard {
+                    turns.changing -= 1;
+                    return guard;
+                }
+            }
+            turns = self.turn.wait(turns).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Gives those their turn who wait to read, after the lock is free.
+    fn invite(&self) -> MutexGuard<'_, Turns> {
+        let mut turns = self.turns();
+        (turns.before, turns.first) = (turns.next, turns.reading);
+        self.turn.notify_all();
+        turns
     }
 
     /// Panics if this thread is reading the state, for what might have to wait until it is not.
@@ -102,8 +155,8 @@ impl<R> Shown<R> {
         );
     }
 
-    fn waiting(&self) -> MutexGuard<'_, usize> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn address(&self) -> usize {
@@ -118,16 +171,22 @@ impl<R> Shown<R> {
         ACTS.with_borrow_mut(|acts| acts.push((self.address(), act)));
     }
 
-    /// Lets others have their turn, after the lock is free.
     fn leave(&self, act: Act) {
         ACTS.with_borrow_mut(|acts| {
             if let Some(place) = acts.iter().rposition(|entry| *entry == (self.address(), act)) {
                 acts.swap_remove(place);
             }
         });
-        let waiting = self.waiting();
-        self.turn.notify_all();
-        drop(waiting);
+    }
+}
+
+impl<R> ChangeGuard<'_, R> {
+    /// Lets those read who are waiting for it, before the change goes on.
+    pub(crate) fn let_readers_in(&mut self) {
+        if self.shown.waiting.load(Ordering::Relaxed) > 0 {
+            drop(self.guard.take());
+            self.guard = Some(self.shown.lock(self.shown.invite()));
+        }
     }
 }
 
@@ -135,6 +194,9 @@ impl<R> Drop for ReadGuard<'_, R> {
     fn drop(&mut self) {
         drop(self.guard.take());
         self.shown.leave(Act::Reading);
+        let turns = self.shown.turns();
+        self.shown.turn.notify_all();
+        drop(turns);
     }
 }
 
@@ -142,6 +204,7 @@ impl<R> Drop for ChangeGuard<'_, R> {
     fn drop(&mut self) {
         drop(self.guard.take());
         self.shown.leave(Act::Changing);
+        drop(self.shown.invite());
     }
 }
 
@@ -189,7 +252,7 @@ mod tests {
             let shown = shown.clone();
             move || *shown.change() += 1
         });
-        while *shown.waiting() == 0 {
+        while shown.turns().changing == 0 {
             thread::yield_now();
         }
         assert_eq!(*shown.read(), 1);
@@ -210,6 +273,58 @@ mod tests {
             }
         });
         assert_eq!(*shown.read(), 100);
+    }
+
+    #[test]
+    fn a_reader_waits_for_one_step_of_a_long_change() {
+        const STEPS: u32 = 1_000;
+        let shown = Shown::new(0);
+        thread::scope(|scope| {
+            let mut changing = shown.change();
+            let reading = scope.spawn(|| *shown.read());
+            for step in 1..=STEPS {
+                *changing += 1;
+                while step == STEPS / 2 && shown.turns().reading == 0 {
+                    thread::yield_now();
+                }
+                changing.let_readers_in();
+            }
+            drop(changing);
+            let seen = reading.join().unwrap();
+            assert!(seen <= STEPS / 2, "{seen}");
+        });
+        assert_eq!(*shown.read(), STEPS);
+    }
+
+    #[test]
+    fn whoever_waits_to_read_gets_a_turn_between_changes_without_pause() {
+        let shown = Shown::new(0_u64);
+        thread::scope(|scope| {
+            let reading = scope.spawn(|| {
+                for _ in 0..100 {
+                    drop(shown.read());
+                }
+            });
+            while !reading.is_finished() {
+                *shown.change() += 1;
+            }
+        });
+    }
+
+    #[test]
+    fn a_steady_stream_of_readers_does_not_hold_up_a_long_change() {
+        let shown = Shown::new(0);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| while *shown.read() < 10_000 {});
+            }
+            let mut changing = shown.change();
+            for _ in 0..10_000 {
+                *changing += 1;
+                changing.let_readers_in();
+            }
+        });
+        assert_eq!(*shown.read(), 10_000);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::Device;
 use super::emit::EmitError;
 use super::history::HistoryEntry;
@@ -36,7 +38,7 @@ use crate::standard::{EntityId, Timestamp};
 /// assert_eq!(undoable.to_string(), "todo.renamed");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Undoable<E> {
     /// What the device wrote together, in the total order, but for the deletes of registers that went with their entity.
@@ -56,7 +58,7 @@ impl<E> fmt::Display for Undoable<E> {
 }
 
 /// What was undone or redone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Undone {
     /// The entities that are as they were.
@@ -82,6 +84,13 @@ pub enum UndoError {
     /// What was there before could not be written again.
     #[error(transparent)]
     Emit(#[from] EmitError),
+}
+
+impl UndoError {
+    /// Returns whether it may work later, as [`EmitError::is_retryable`] says.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Emit(error) if error.is_retryable())
+    }
 }
 
 impl From<LogError> for UndoError {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use super::source::{Item, Kept, Source};
 use super::trail::{Checkpoint, Trail, Verdict};
 use super::unread::window;
-use super::{Unread, UnreadEntry, apply};
+use super::{Unread, UnreadEntry, apply, read_state};
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::EntityId;
@@ -152,7 +152,7 @@ fn kept_before<R: Reducer, S: Source<R::Event>>(
     let mut before = before.copied();
     while let Some(Kept { at, state, is_tidy, folded }) = source.kept_before(before.as_ref())? {
         if unread.is_sound(&at)
-            && let Ok(read) = rmp_serde::from_slice(&state)
+            && let Some(read) = read_state(&state)
         {
             return Ok(Some((Checkpoint { at, state: state.into(), is_tidy, folded }, read)));
         }
@@ -444,7 +444,7 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
 
     /// Begins a way.
     fn begin(&mut self, start: Option<Checkpoint>) {
-        let state = start.as_ref().and_then(|start| rmp_serde::from_slice(&start.state).ok());
+        let state = start.as_ref().and_then(|start| read_state(&start.state));
         // What reads once does so again; if not, the fold from nothing is right as well.
         let start = start.filter(|_| state.is_some());
         self.at = start.as_ref().map(|start| start.at);

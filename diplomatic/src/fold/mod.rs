@@ -40,7 +40,17 @@ pub(crate) fn apply<R: Reducer>(state: &mut R, events: Events<R::Event>, meta: &
         Events::One(event) => state.apply(event, meta),
         Events::Deletes(events) => events.into_iter().for_each(|event| state.apply(event, meta)),
     }))
-    .map_err(|panic| panic_text("the reducer", &*panic))
+    .map_err(|panic| format!("the reducer panicked: {}", panic_message(&*panic)))
+}
+
+/// Reads a state that was serialized, and has it rebuild what that leaves out; `None` if either fails.
+pub(crate) fn read_state<R: Reducer>(bytes: &[u8]) -> Option<R> {
+    catch_unwind(|| {
+        let mut state: R = rmp_serde::from_slice(bytes).ok()?;
+        state.loaded();
+        Some(state)
+    })
+    .unwrap_or_default()
 }
 
 /// Returns about how many bytes a message takes when it is read.
@@ -49,7 +59,8 @@ pub(crate) fn weight(message: &Message) -> usize {
     FIXED + message.body().map_or(0, <[u8]>::len)
 }
 
-pub(crate) fn panic_text(who: &str, panic: &(dyn Any + Send)) -> String {
+/// Returns the message of a panic.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    format!("{who} panicked: {}", text.unwrap_or("without a message"))
+    text.unwrap_or("without a message")
 }

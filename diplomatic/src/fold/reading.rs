@@ -2,8 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::panic_text;
-use crate::event::{DecodeEventError, DiplomaticEvent, EventType, Shape, Stored};
+use super::panic_message;
+use crate::event::{DecodeEventError, DiplomaticEvent, EventType, PayloadFault, Shape, Stored};
 use crate::standard::{Content, EntityId, Message};
 use crate::witness::kind;
 
@@ -25,7 +25,7 @@ pub(crate) enum Reading<E> {
         type_name: String,
     },
     Unfit {
-        reason: String,
+        error: DecodeEventError,
     },
 }
 
@@ -47,7 +47,7 @@ impl<E: DiplomaticEvent> Reading<E> {
             Content::Delete if !delete_is_event::<E>(entity) => Self::SilentDelete,
             Content::Delete => match read_delete(entity) {
                 Ok(events) => Self::Delete { events },
-                Err(reason) => Self::Unfit { reason },
+                Err(error) => Self::Unfit { error },
             },
             Content::Typed { type_name, payload, .. } => {
                 let stored = Stored::Content { type_name, entity, payload };
@@ -56,7 +56,7 @@ impl<E: DiplomaticEvent> Reading<E> {
                     (Ok(_), None) | (Err(DecodeEventError::UnknownType), _) => {
                         Self::Unknown { type_name: type_name.to_owned() }
                     }
-                    (Err(error), _) => Self::Unfit { reason: error.to_string() },
+                    (Err(error), _) => Self::Unfit { error },
                 }
             }
             Content::Opaque => Self::Unknown { type_name: String::new() },
@@ -77,7 +77,7 @@ impl<E: DiplomaticEvent> Reading<E> {
         match read_event(Stored::Message(message)) {
             Ok(event) if message.head().is_delete() => Self::Delete { events: vec![event] },
             Ok(event) => Self::Event { event, event_type: "" },
-            Err(error) => Self::Unfit { reason: error.to_string() },
+            Err(error) => Self::Unfit { error },
         }
     }
 }
@@ -89,13 +89,17 @@ pub(crate) fn read_event<E: DiplomaticEvent>(stored: Stored<'_>) -> Result<E, De
             Stored::Content { type_name, .. } => event_type::<E>(type_name).map_or("", |known| known.name),
             Stored::Message(_) => "",
         };
-        Err(DecodeEventError::Payload { type_name, reason: panic_text("reading it", &*panic) })
+        Err(DecodeEventError::Payload { type_name, fault: PayloadFault::Panicked(panic_message(&*panic).into()) })
     })
 }
 
 /// Reads a delete; the error is what the app's code said when it panicked.
-pub(crate) fn read_delete<E: DiplomaticEvent>(entity: &EntityId) -> Result<Vec<E>, String> {
-    catch_unwind(AssertUnwindSafe(|| E::from_delete(entity))).map_err(|panic| panic_text("reading it", &*panic))
+pub(crate) fn read_delete<E: DiplomaticEvent>(entity: &EntityId) -> Result<Vec<E>, DecodeEventError> {
+    catch_unwind(AssertUnwindSafe(|| E::from_delete(entity))).map_err(|panic| {
+        let fault = PayloadFault::Panicked(panic_message(&*panic).into());
+        let known = E::TYPES.iter().find(|known| known.shape == Shape::Delete);
+        DecodeEventError::Payload { type_name: known.map_or("", |known| known.name), fault }
+    })
 }
 
 pub(crate) fn event_type<E: DiplomaticEvent>(type_name: &str) -> Option<&'static EventType> {

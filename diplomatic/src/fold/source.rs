@@ -62,8 +62,8 @@ impl<E> Item<E> {
         match &self.reading {
             Reading::Event { .. } | Reading::Delete { .. } | Reading::SilentDelete | Reading::Foreign => None,
             Reading::Unknown { type_name } => Some(UnreadEntry::unknown(self.entity().clone(), type_name.clone())),
-            Reading::Unfit { reason } => {
-                Some(UnreadEntry::unfit(self.entity().clone(), self.position.changed, reason.clone()))
+            Reading::Unfit { error } => {
+                Some(UnreadEntry::unfit(self.entity().clone(), self.position.changed, error.to_string()))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::source::{Consumed, Item};
-use super::{apply, weight};
+use super::{apply, read_state, weight};
 use crate::order::Position;
 use crate::reducer::Reducer;
 
@@ -140,7 +140,7 @@ impl<R: Reducer> Trail<R> {
     /// Returns the state as it is without what the reducer panicked over.
     fn clean(&self) -> Option<R> {
         let mut state = match &self.base {
-            Some(base) => rmp_serde::from_slice(base).ok()?,
+            Some(base) => read_state(base)?,
             None => R::default(),
         };
         for tried in self.items.iter().filter(|tried| !self.panics.contains(&tried.position())) {
@@ -161,6 +161,8 @@ impl<R: Reducer> Trail<R> {
         if let (Some(clean), Ok(found)) = (self.clean(), rmp_serde::to_vec_named(&self.state))
             && rmp_serde::to_vec_named(&clean).is_ok_and(|clean| clean == found)
         {
+            // What the serialized form leaves out may differ.
+            self.state = clean;
             self.base = Some(found.into());
             self.clear();
             return Verdict::Sound;
@@ -168,7 +170,7 @@ impl<R: Reducer> Trail<R> {
         self.is_wary = true;
         self.panics.retain(|position| !doubtful.contains(position));
         let base = match &self.base {
-            Some(base) => rmp_serde::from_slice(base).ok(),
+            Some(base) => read_state(base),
             None => Some(R::default()),
         };
         let Some(base) = base else { return Verdict::Lost(doubtful) };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::order::Position;
 use crate::standard::{EntityId, Timestamp};
@@ -80,6 +80,19 @@ impl Unread {
         let mut latest: Vec<_> = self.entries.values().rev().filter(|entry| seen.insert(entry.entity())).collect();
         latest.reverse();
         latest
+    }
+}
+
+/// The numbers of unknown messages by their types, and the messages of known types.
+impl Serialize for Unread {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename = "Unread")]
+        struct Form<'a> {
+            unknown: BTreeMap<&'a str, u64>,
+            quarantined: Vec<&'a Quarantined>,
+        }
+        Form { unknown: self.unknown().collect(), quarantined: self.quarantined().collect() }.serialize(serializer)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Errors of opening, reading and writing a log.
 
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 /// Why a log could not be opened.
@@ -98,6 +99,53 @@ pub enum LogError {
     /// The log was closed.
     #[error("the log is closed")]
     Closed,
+}
+
+impl OpenLogError {
+    /// Returns whether opening may work later as it is: once the other process has closed the file, or the disk works or has
+    /// room again. Otherwise something has to be changed first, as the error says.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::InUse { .. } | Self::RepairCancelled { .. } => true,
+            Self::Io { source, .. } => io_is_retryable(source),
+            Self::Storage { source, .. } => source.is_retryable(),
+            Self::NotALog { .. } | Self::NewerFormat { .. } | Self::WrongSeed { .. } | Self::Damaged { .. } => false,
+        }
+    }
+}
+
+impl LogError {
+    /// Returns whether the same call may work later: once the disk works or has room again. A damaged file, or a log that is
+    /// closed or read-only, stays so.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Storage(error) => error.is_retryable(),
+            Self::Damaged | Self::DamagedValue { .. } | Self::ReadOnly | Self::Closed => false,
+        }
+    }
+}
+
+impl StorageError {
+    /// Returns whether the disk failed, or the file is in use, and not the database.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self.0, redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::DatabaseAlreadyOpen)
+    }
+}
+
+/// Returns whether what the system refused may work later as it is: not if the path or its permissions have to be changed.
+pub(crate) fn io_is_retryable(error: &io::Error) -> bool {
+    !matches!(
+        error.kind(),
+        ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::AlreadyExists
+            | ErrorKind::InvalidInput
+            | ErrorKind::InvalidFilename
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::Unsupported
+    )
 }
 
 /// An error of the log's database.

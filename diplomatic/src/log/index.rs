@@ -37,6 +37,19 @@ pub(super) type Row = [u8; 57];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place(Row);
 
+impl Place {
+    pub(crate) const LEN: usize = 57;
+
+    pub(crate) const fn into_bytes(self) -> [u8; Self::LEN] {
+        self.0
+    }
+
+    /// Takes any bytes: what is not a place in a list comes before or after all of it.
+    pub(crate) const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl Bucket {
     fn start(&self, vault: &Vault, order: Order) -> [u8; 17] {
         let (kind, name) = match self {

@@ -52,6 +52,7 @@ use backing::survive_damage;
 pub(crate) use backing::sync_folder;
 pub(crate) use database::{Access, AccessKind};
 use database::{Handle, begin_write};
+pub(crate) use error::io_is_retryable;
 pub use error::{LogError, OpenLogError, StorageError};
 use rand_core::CryptoRng;
 use redb::{CompactionError, Savepoint, WriteTransaction};

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use redb::{DatabaseError, ReadableTable, ReadableTableMetadata, StorageError as RedbError, TableDefinition};
+use serde::{Deserialize, Serialize};
 
 use super::error::LogError;
 use super::index::rows;
@@ -16,7 +17,7 @@ use crate::standard::{Content, Decode, EntityId};
 use crate::witness::kind;
 
 /// The result of checking every value of a store.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StoreReport {
     /// The number of messages in the store.
@@ -32,7 +33,7 @@ pub struct StoreReport {
 }
 
 /// A problem in a store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StoreProblem {
     /// The table.
@@ -44,7 +45,8 @@ pub struct StoreProblem {
 }
 
 /// What is wrong with a row of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StoreProblemKind {
     /// The value cannot be decrypted, does not belong into the table, or does not match its hash.

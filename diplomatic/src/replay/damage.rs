@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use serde::{Serialize, Serializer};
+
 use crate::standard::DecodeError;
 use crate::standard::export::ItemError;
 
@@ -10,7 +12,7 @@ use crate::standard::export::ItemError;
 const TOLD: usize = 1_000;
 
 /// A damaged place of an export file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Damage {
     /// The damaged or incomplete bytes of the file.
@@ -18,6 +20,7 @@ pub struct Damage {
     /// The item of the index, starting at 0, if the damage belongs to a known item.
     pub item: Option<u64>,
     /// What is wrong.
+    #[serde(serialize_with = "in_words")]
     pub cause: DamageCause,
 }
 
@@ -65,6 +68,10 @@ pub enum DamageCause {
     Item(#[from] ItemError),
 }
 
+fn in_words<S: Serializer>(cause: &DamageCause, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(cause)
+}
+
 impl Damage {
     pub(super) const fn new(bytes: Range<u64>, cause: DamageCause) -> Self {
         Self { bytes, item: None, cause }
@@ -86,7 +93,7 @@ impl fmt::Display for Damage {
 }
 
 /// All damage to a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DamageReport {
     places: Vec<Damage>,
     count: u64,

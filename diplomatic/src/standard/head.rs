@@ -22,6 +22,21 @@ impl HeadHash {
     }
 }
 
+impl From<HeadHash> for [u8; 32] {
+    fn from(hash: HeadHash) -> Self {
+        hash.0
+    }
+}
+
+impl From<[u8; 32]> for HeadHash {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+#[cfg(feature = "engine")]
+super::serde_forms::text_or_bytes!(HeadHash, 32, "64 hex digits of a hash");
+
 /// Shows the hash as 64 hex digits.
 impl fmt::Display for HeadHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,8 +21,10 @@ use super::{Head, Kdm, PublicKey, Seed, Signature, Timestamp};
 /// assert_ne!(Label::new("home"), Label::with_index("home", 1));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "engine", derive(serde::Serialize, serde::Deserialize))]
 pub struct Label {
     name: String,
+    #[cfg_attr(feature = "engine", serde(default))]
     index: u64,
 }
 

@@ -39,6 +39,8 @@ pub(crate) mod message_pack;
 mod seal;
 #[cfg(feature = "seal")]
 mod seed;
+#[cfg(feature = "engine")]
+pub(crate) mod serde_forms;
 mod signature;
 mod status;
 mod time;
@@ -67,7 +69,7 @@ pub use keys::{HostKeys, Label};
 pub use seal::{OpenBagError, OpenedHead};
 #[cfg(feature = "seal")]
 pub use seed::{Seed, SeedParseError};
-#[cfg(feature = "testing")]
+#[cfg(feature = "engine")]
 pub(crate) use signature::parse_hex;
 pub use signature::{InvalidSignature, PublicKey, PublicKeyParseError, Signature};
 pub use status::Status;

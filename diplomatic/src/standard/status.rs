@@ -4,8 +4,9 @@ use std::fmt;
 
 /// What a host says about a request, or about one item of it.
 ///
-/// Statuses that this build does not know keep their number.
+/// Statuses that this build does not know keep their number, which is also their form in JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "engine", derive(serde::Serialize, serde::Deserialize))]
 pub struct Status(u8);
 
 macro_rules! statuses {
@@ -95,6 +96,20 @@ impl Status {
     /// Returns the number on the wire.
     pub const fn number(self) -> u8 {
         self.0
+    }
+
+    /// Returns whether the host could not carry something out at the moment, and may be able to later.
+    pub const fn is_temporary(self) -> bool {
+        matches!(
+            self,
+            Self::INTERNAL_ERROR
+                | Self::DATABASE_CLOSED
+                | Self::STORAGE_ERROR
+                | Self::DATABASE_ERROR
+                | Self::HOST_ERROR
+                | Self::COMMUNICATION_ERROR
+                | Self::CONNECTION_CLOSED
+        )
     }
 
     /// Returns whether this is [`Status::SUCCESS`].

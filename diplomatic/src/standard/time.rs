@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::bytes::{Decode, DecodeError, Encode, MAX_SAFE, Reader, put_varint};
 
 /// A time in milliseconds since the Unix epoch. It displays as a date and time in UTC, and converts to and from
-/// [`SystemTime`](std::time::SystemTime).
+/// [`SystemTime`](std::time::SystemTime), and, with the feature `jiff`, jiff's `Timestamp`.
 ///
 /// Computed times are at most [`Timestamp::MAX`]; only a decoded one may be later.
 ///
@@ -111,6 +111,7 @@ impl Decode for Timestamp {
 
 /// How many milliseconds another clock is ahead of ours; negative if it is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "engine", derive(serde::Serialize, serde::Deserialize))]
 pub struct ClockOffset(i64);
 
 impl ClockOffset {

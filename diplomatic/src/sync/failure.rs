@@ -4,18 +4,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::utc::Utc;
 use crate::standard::Timestamp;
+use crate::standard::serde_forms::{millis, shared_text};
 
 /// Why a request failed, its response was cut short, or a live channel could not be opened.
 ///
 /// The `Display` form is a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Failure {
     /// No address was found for the host's name.
     NoAddress {
         /// The name.
+        #[serde(with = "shared_text")]
         name: Arc<str>,
     },
     /// Nothing listens at the host's address.
@@ -24,9 +29,10 @@ pub enum Failure {
     Unreachable,
     /// The connection could not be encrypted, or the host did not prove its identity.
     Tls(TlsFault),
-    /// The proxy that the environment names cannot be used.
+    /// The proxy that the app or the environment names cannot be used.
     Proxy {
         /// The proxy's address, without credentials.
+        #[serde(with = "shared_text")]
         proxy: Arc<str>,
         /// What is wrong with it.
         fault: ProxyFault,
@@ -40,6 +46,7 @@ pub enum Failure {
         /// The HTTP status.
         status: u16,
         /// Where it leads.
+        #[serde(with = "shared_text")]
         target: Arc<str>,
     },
     /// The host asks to be left alone for a while.
@@ -47,6 +54,7 @@ pub enum Failure {
         /// The HTTP status.
         status: u16,
         /// For how long.
+        #[serde(with = "millis")]
         retry_after: Duration,
     },
     /// The HTTP status was not 200.
@@ -62,7 +70,8 @@ pub enum Failure {
 }
 
 /// Why a connection could not be encrypted, or the host did not prove its identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum TlsFault {
     /// The certificate vouches for itself, and this device does not know it.
@@ -86,16 +95,17 @@ pub enum TlsFault {
     /// The certificate is for another name.
     WrongName {
         /// The names in it, separated by commas.
+        #[serde(with = "shared_text")]
         names: Arc<str>,
     },
     /// The certificate was revoked.
     Revoked,
     /// Something else is wrong with the certificate.
-    Certificate(Arc<str>),
+    Certificate(#[serde(with = "shared_text")] Arc<str>),
     /// What answers does not speak TLS.
     NotTls,
     /// The two sides could not agree on an encryption, or the host broke it off.
-    Handshake(Arc<str>),
+    Handshake(#[serde(with = "shared_text")] Arc<str>),
 }
 
 impl TlsFault {
@@ -154,7 +164,8 @@ impl fmt::Display for TlsFault {
 }
 
 /// What is wrong with a proxy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ProxyFault {
     /// No address was found for its name.
@@ -175,6 +186,22 @@ pub enum ProxyFault {
     Tls,
     /// It is of a kind that is not supported, such as SOCKS.
     NotSupported,
+}
+
+impl ProxyFault {
+    /// Returns whether it may pass without anybody's doing.
+    pub const fn is_retryable(self) -> bool {
+        match self {
+            Self::NoAddress | Self::ConnectionRefused | Self::Unreachable | Self::Timeout => true,
+            Self::HttpStatus(status) => is_temporary_http(status),
+            Self::Denied | Self::NotAProxy | Self::Tls | Self::NotSupported => false,
+        }
+    }
+}
+
+/// Returns whether a server says with an HTTP status that the same request may succeed later.
+pub(super) const fn is_temporary_http(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429 | 500 | 502..=504 | 507 | 520..=527)
 }
 
 /// What follows the name of the proxy in a sentence.

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::failure::{Failure, ProxyFault, TlsFault};
+use serde::{Deserialize, Serialize};
+
+use super::failure::{Failure, ProxyFault, TlsFault, is_temporary_http};
 use crate::standard::calls::{Quota, ResponseHead};
+use crate::standard::serde_forms::{millis, shared_text};
 use crate::standard::{ClockOffset, EntityId, Status, Timestamp};
 
 /// The status of sync with one host.
 ///
 /// It is small, so a driver can detect changes by comparing it with the last one it published.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HostStatus {
     /// What the session is doing.
@@ -86,7 +89,8 @@ impl std::fmt::Display for HostStatus {
 }
 
 /// What a session is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Phase {
     /// It has not heard from the host yet.
@@ -107,6 +111,7 @@ pub enum Phase {
         /// How many times in a row.
         failures: u32,
         /// When the session retries, in the driver's elapsed time.
+        #[serde(with = "millis")]
         retry_at: Duration,
     },
     /// The host cannot be used until someone acts. The session still retries now and then.
@@ -114,12 +119,13 @@ pub enum Phase {
         /// What is wrong.
         cause: BlockCause,
         /// When the session retries, in the driver's elapsed time.
+        #[serde(with = "millis")]
         retry_at: Duration,
     },
 }
 
 /// The progress of reading a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SyncProgress {
     /// How many bags have been read.
     pub done: u64,
@@ -130,7 +136,8 @@ pub struct SyncProgress {
 }
 
 /// How news from other devices arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Live {
     /// There is no live channel at the moment. The host is polled until it is back.
@@ -143,13 +150,15 @@ pub enum Live {
 }
 
 /// A temporary failure.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Trouble {
     /// No address was found for the host's name.
     #[error("no address was found for the name {name}")]
     NoAddress {
         /// The name.
+        #[serde(with = "shared_text")]
         name: Arc<str>,
     },
     /// Nothing listens at the host's address.
@@ -158,10 +167,11 @@ pub enum Trouble {
     /// There is no connection to the host.
     #[error("there is no connection to the host")]
     Unreachable,
-    /// The proxy that the environment names cannot be used.
+    /// The proxy that the app or the environment names cannot be used.
     #[error("the proxy {proxy} {fault}")]
     Proxy {
         /// The proxy's address, without credentials.
+        #[serde(with = "shared_text")]
         proxy: Arc<str>,
         /// What is wrong with it.
         fault: ProxyFault,
@@ -187,6 +197,7 @@ pub enum Trouble {
         /// The HTTP status.
         status: u16,
         /// For how long, from its answer on.
+        #[serde(with = "millis")]
         retry_after: Duration,
     },
     /// The host could not carry out the request at the moment.
@@ -207,7 +218,9 @@ impl Trouble {
             Self::NoAddress { .. } => "check the host's address, and whether this device is online",
             Self::ConnectionRefused => "check the host's address and port, and whether the host runs",
             Self::Unreachable => "check the network, and the host's address",
-            Self::Proxy { .. } => "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY in the environment",
+            Self::Proxy { .. } => {
+                "check the proxy's address: the app sets it, or HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY in the environment do"
+            }
             Self::Cut | Self::Timeout => "check the network; it is tried again",
             Self::Offline => "switch it on",
             Self::TooSlow => "check the network; ask the host's operator if it stays so",
@@ -223,7 +236,8 @@ impl Trouble {
 }
 
 /// A lasting obstacle to sync with a host.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BlockCause {
     /// The host rejects the time of requests, even after correction by its own clock.
@@ -250,6 +264,7 @@ pub enum BlockCause {
         /// The HTTP status.
         status: u16,
         /// Where it leads.
+        #[serde(with = "shared_text")]
         target: Arc<str>,
     },
     /// The connection could not be encrypted, or the host did not prove its identity.
@@ -287,6 +302,26 @@ pub enum BlockCause {
     },
 }
 
+impl Trouble {
+    /// Returns whether it may pass without anybody's doing: a network that is down, a host that is busy or restarts. If not,
+    /// someone has to do what the [remedy](Self::remedy) says. A client tries again in either case.
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::NoAddress { .. }
+            | Self::ConnectionRefused
+            | Self::Unreachable
+            | Self::Cut
+            | Self::Timeout
+            | Self::TooSlow
+            | Self::Busy { .. }
+            | Self::HostFailed(_) => true,
+            Self::Proxy { fault, .. } => fault.is_retryable(),
+            Self::HttpStatus(status) => is_temporary_http(*status),
+            Self::Offline | Self::Garbled | Self::FalseAcknowledgement => false,
+        }
+    }
+}
+
 impl BlockCause {
     /// Returns what the user can do about it.
     pub const fn remedy(&self) -> &'static str {
@@ -317,7 +352,7 @@ impl BlockCause {
 }
 
 /// A message that does not get to the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedMessage {
     /// The entity that it is about.
     pub entity: EntityId,
@@ -328,7 +363,8 @@ pub struct RefusedMessage {
 }
 
 /// Why a host refused a message, or why a message does not get to the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Refusal {
     /// The host refused it with this status.
@@ -378,6 +414,16 @@ impl Refusal {
         matches!(self, Self::TooLarge | Self::NotTaken | Self::Undelivered)
     }
 
+    /// Returns whether the same message may get to the host later, without anybody's doing. A client tries again in either
+    /// case.
+    pub const fn is_retryable(self) -> bool {
+        match self {
+            Self::Undelivered | Self::OverTraffic { .. } => true,
+            Self::Status(status) => status.is_temporary(),
+            Self::TooLarge | Self::NotListed | Self::NotTaken | Self::OverQuota { .. } => false,
+        }
+    }
+
     /// Returns what the user can do about it.
     pub const fn remedy(self) -> &'static str {
         match self {
@@ -404,6 +450,14 @@ pub(super) enum Pause {
 }
 
 impl Failure {
+    /// Returns whether it may pass without anybody's doing, as [`Trouble::is_retryable`] says. What blocks sync lasts.
+    pub fn is_retryable(&self) -> bool {
+        match Pause::from(self.clone()) {
+            Pause::Trouble(trouble) => trouble.is_retryable(),
+            Pause::Blocked(_) => false,
+        }
+    }
+
     /// Returns what the user can do about it.
     pub fn remedy(&self) -> &'static str {
         match Pause::from(self.clone()) {
@@ -464,13 +518,7 @@ impl From<Status> for Pause {
             Status::NOT_FOUND | Status::NOT_IMPLEMENTED => Self::Blocked(BlockCause::NotAHost),
             Status::CLOCK_OUT_OF_SYNC => Self::Blocked(BlockCause::Clock),
             Status::USER_NOT_REGISTERED => Self::Blocked(BlockCause::Registration(status)),
-            Status::INTERNAL_ERROR
-            | Status::DATABASE_CLOSED
-            | Status::STORAGE_ERROR
-            | Status::DATABASE_ERROR
-            | Status::HOST_ERROR
-            | Status::COMMUNICATION_ERROR
-            | Status::CONNECTION_CLOSED => Self::Trouble(Trouble::HostFailed(status)),
+            status if status.is_temporary() => Self::Trouble(Trouble::HostFailed(status)),
             _ => Self::Blocked(BlockCause::Refused(status)),
         }
     }

@@ -14,7 +14,7 @@ use super::quiet::quietly;
 use super::watch::{self, Watch};
 use super::{code, diff};
 use crate::device::{Device, DeviceConfig, EmitError, UndoError, Undone};
-use crate::fold::panic_text;
+use crate::fold::panic_message;
 use crate::log::Backing;
 use crate::order::Position;
 use crate::reducer::Reducer;
@@ -182,7 +182,9 @@ impl<R: Reducer + PartialEq + Debug> History<R> {
             laws::check::<R>(&self.messages())?;
             self.happen(watch)
         })
-        .unwrap_or_else(|panic| Err(Broken { law: Law::Unclear, details: panic_text("the check", &*panic) }))
+        .unwrap_or_else(|panic| {
+            Err(Broken { law: Law::Unclear, details: format!("the check panicked: {}", panic_message(&*panic)) })
+        })
     }
 
     pub(super) fn report(&self, broken: &Broken) -> String

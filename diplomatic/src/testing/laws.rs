@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use super::diff::diff;
 use super::model::{self, Panicked};
 use crate::event::{DiplomaticEvent, Draft, Shape, Target};
-use crate::fold::{Reading, delete_is_event, event_type, root_of};
+use crate::fold::{Reading, delete_is_event, event_type, read_state, root_of};
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Content, EntityId, Message};
@@ -43,7 +43,9 @@ impl Law {
                 "`apply` depends on the state, the event and its `Meta` alone: not on a clock, on chance, or on a \
                  counter outside of the state"
             }
-            Self::Serialized => "the state comes back from its serialized form as it was",
+            Self::Serialized => {
+                "the state comes back from its serialized form as it was. If a field is skipped there, `loaded` rebuilds it"
+            }
             Self::Overwrites => {
                 "for `overwrites`, `entity` and `singleton`, applying the later of two events for the same key gives \
                  the same state as applying both, whatever comes between them"
@@ -164,7 +166,7 @@ fn is_in(message: &Message, among: &[&Message]) -> bool {
 
 fn through_bytes<R: Reducer>(state: R) -> R {
     let Ok(bytes) = rmp_serde::to_vec_named(&state) else { return R::default() };
-    rmp_serde::from_slice(&bytes).unwrap_or_default()
+    read_state(&bytes).unwrap_or_default()
 }
 
 pub(super) fn harmless<R: Reducer>(messages: &[Message], panicked: &Panicked) -> Broken {

@@ -140,7 +140,7 @@ fn unread<E: DiplomaticEvent>(
         } else if counts.is_none_or(|counts| position > counts) {
             let entry = match (Reading::<E>::of(message), aside.get(&position)) {
                 (Reading::Unknown { type_name }, _) => UnreadEntry::unknown(entity, type_name),
-                (Reading::Unfit { reason }, _) => UnreadEntry::unfit(entity, position.changed, reason),
+                (Reading::Unfit { error }, _) => UnreadEntry::unfit(entity, position.changed, error.to_string()),
                 (_, Some(reason)) => panicked(reason),
                 _ => continue,
             };

@@ -323,7 +323,7 @@ where
 }
 
 fn quiet<T>(act: impl FnOnce() -> T) -> T {
-    quietly(act).unwrap_or_else(|panic| panic!("{}", crate::fold::panic_text("the device", &*panic)))
+    quietly(act).unwrap_or_else(|panic| panic!("the device panicked: {}", crate::fold::panic_message(&*panic)))
 }
 
 proptest! {

@@ -9,7 +9,7 @@ use super::model::{self, DAWN, Panicked, entity};
 use super::quiet::quietly;
 use super::{code, laws};
 use crate::event::{DiplomaticEvent, Draft, Target};
-use crate::fold::panic_text;
+use crate::fold::panic_message;
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Content, EntityId, Message, Timestamp};
@@ -109,7 +109,7 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
         let state = self.state_after(self.happened.len());
         if let Err(panic) = quietly(|| look(&state)) {
             let change = diff(&self.state_after(self.given), &state);
-            let reason = panic_text("the assertion", &*panic);
+            let reason = format!("the assertion panicked: {}", panic_message(&*panic));
             panic!("{reason}\n\n{}\nthat changed the state from - to +:\n{change}", self.tell());
         }
         Self { given: self.happened.len(), ..self }

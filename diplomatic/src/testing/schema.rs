@@ -546,6 +546,44 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_were_written_as_numbers_stay_readable_under_the_same_key() {
+        mod numbers {
+            /// Not known as bytes.
+            type Numbers = Vec<u8>;
+
+            #[derive(crate::DiplomaticEvent)]
+            #[diplomatic(crate = "crate", prefix = "app")]
+            pub(super) enum Event {
+                #[diplomatic(overwrites = "key")]
+                Drawn { key: Numbers, picture: Numbers },
+            }
+        }
+
+        mod bytes {
+            #[derive(crate::DiplomaticEvent)]
+            #[diplomatic(crate = "crate", prefix = "app")]
+            pub(super) enum Event {
+                #[diplomatic(overwrites = "key")]
+                Drawn { key: Vec<u8>, picture: Vec<u8> },
+            }
+        }
+
+        let (_folder, path) = file();
+        let (key, picture) = (vec![1, 200], vec![0, 255]);
+        let old = numbers::Event::Drawn { key: key.clone(), picture: picture.clone() };
+        assert_eq!(check(&path, &[old], false), Ok(()));
+        let new = bytes::Event::Drawn { key, picture };
+        assert_eq!(check(&path, &[new], false), Ok(()));
+        let text = fs::read_to_string(&path).expect("it was written");
+        let schema: Schema = serde_json::from_str(&text).expect("it is a schema");
+        let [numbers, bytes] = schema.types["app.drawn"].payloads.as_slice() else {
+            panic!("both forms are there: {text}")
+        };
+        assert_eq!(numbers.key, bytes.key);
+        assert_ne!(numbers.payload, bytes.payload);
+    }
+
+    #[test]
     fn variants_without_a_sample_are_named() {
         let (_folder, path) = file();
         let samples = first::samples().into_iter().skip(2);

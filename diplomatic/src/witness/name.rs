@@ -3,9 +3,8 @@
 use std::fmt;
 
 use rand_core::CryptoRng;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::bin::Bin;
+use crate::standard::serde_forms::text_or_bytes;
 
 /// The random ID of a device. Devices know each other by it; nobody else sees it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,14 +50,16 @@ impl fmt::Debug for DeviceId {
     }
 }
 
-impl Serialize for DeviceId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Bin(self.0).serialize(serializer)
+impl From<DeviceId> for [u8; 16] {
+    fn from(id: DeviceId) -> Self {
+        id.0
     }
 }
 
-impl<'de> Deserialize<'de> for DeviceId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Bin::deserialize(deserializer).map(|bin| Self(bin.0))
+impl From<[u8; 16]> for DeviceId {
+    fn from(bytes: [u8; 16]) -> Self {
+        Self(bytes)
     }
 }
+
+text_or_bytes!(DeviceId, 16, "32 hex digits of a device's ID");

@@ -285,3 +285,34 @@ fn one_seed_makes_one_complaint() {
     };
     assert_eq!(complaint(), complaint());
 }
+
+/// The items, and how many there are of each title, which is not serialized.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Counted<const REBUILDS: bool> {
+    items: Items,
+    #[serde(skip)]
+    count: usize,
+}
+
+impl<const REBUILDS: bool> Reducer for Counted<REBUILDS> {
+    type Event = TodoEvent;
+
+    fn apply(&mut self, event: TodoEvent, at: &Meta) {
+        self.items.apply(event, at);
+        self.count = self.items.titles.len();
+    }
+
+    fn loaded(&mut self) {
+        if REBUILDS {
+            self.count = self.items.titles.len();
+        }
+    }
+}
+
+#[test]
+fn a_field_that_is_skipped_has_to_be_rebuilt() {
+    check_reducer::<Counted<true>>(any_event);
+    check_reducer::<(Todos, Counted<true>)>(any_event);
+    let text = complaint::<Counted<false>>();
+    assert!(text.contains("`loaded` rebuilds it"), "{text}");
+}

@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, PartialEq, DiplomaticEvent)]
+#[derive(Debug, Clone, PartialEq, Serialize, DiplomaticEvent)]
 #[diplomatic(prefix = "todo")]
 pub(crate) enum Event {
     Added {

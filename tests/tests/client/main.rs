@@ -13,6 +13,7 @@ mod kill;
 mod lying;
 mod network;
 mod offline;
+mod options;
 mod proxy;
 mod repair;
 mod stories;

@@ -15,7 +15,7 @@ pub use report::{Damage, DamagedBag, Gap, HostAudit};
 
 use super::Client;
 use super::address::{Address, AddressError};
-use super::network::{Network, TlsError};
+use super::network::{Network, NetworkSettings, TlsError};
 use crate::device::Device;
 use crate::log::LogError;
 use crate::reducer::Reducer;
@@ -105,6 +105,19 @@ pub enum InspectError {
     Log(#[from] LogError),
 }
 
+impl InspectError {
+    /// Returns whether the same question may be answered later, without anybody's doing.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unreachable { cause, .. } => cause.is_retryable(),
+            Self::Refused { status, .. } => status.is_temporary(),
+            Self::Log(error) => error.is_retryable(),
+            Self::Garbled { .. } => true,
+            Self::Address(_) | Self::Tls(_) | Self::NotAHost { .. } => false,
+        }
+    }
+}
+
 impl HostInspector {
     /// Prepares to inspect the host at `address`, without sending anything yet.
     ///
@@ -113,7 +126,7 @@ impl HostInspector {
     /// [`InspectError::Address`] or [`InspectError::Tls`].
     pub fn new(seed: &Seed, label: &Label, address: &str) -> Result<Self, InspectError> {
         let address = Address::parse(address)?;
-        let network = Network::new(address.clone(), Arc::new(Timestamp::now), PATIENCE)?;
+        let network = Network::new(address.clone(), &NetworkSettings::usual(), Arc::new(Timestamp::now), PATIENCE)?;
         let keys = HostKeys::derive(seed, label);
         Ok(Self { keys, label: label.clone(), address, network, silence: PATIENCE, with_bodies: false })
     }

@@ -55,8 +55,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 impl Dialer {
     /// Prepares connections. `silence` is how long a host may be silent, before which connecting fails.
-    pub(super) fn new(tls: Arc<ClientConfig>, silence: Duration) -> Self {
-        Self { tls, proxies: Proxies::of_environment(), patience: PATIENCE.min(silence * 3 / 4) }
+    pub(super) fn new(tls: Arc<ClientConfig>, proxies: Proxies, silence: Duration) -> Self {
+        Self { tls, proxies, patience: PATIENCE.min(silence * 3 / 4) }
     }
 
     /// Returns the credentials for the proxy that forwards the requests to an address, if one does.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderValue, PROXY_AUTHORIZATION};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, PROXY_AUTHORIZATION};
 use hyper::{Method, Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -24,10 +24,11 @@ use crate::sync::{Failure, ProxyFault};
 
 /// Sends requests to one host; clones share their connections.
 #[derive(Debug, Clone)]
-pub(super) struct HttpClient {
+pub(super) struct HyperClient {
     client: Client<Dialer, Upload>,
     dialer: Dialer,
     credentials: Option<HeaderValue>,
+    headers: HeaderMap,
 }
 
 /// An event in the life of a request.
@@ -38,12 +39,17 @@ pub(in crate::client) enum HttpEvent {
     Failed(Failure),
 }
 
-impl HttpClient {
-    pub(super) fn new(dialer: Dialer, address: &Address) -> Self {
+impl HyperClient {
+    pub(super) fn new(dialer: Dialer, address: &Address, headers: HeaderMap) -> Self {
         let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(dialer.clone());
-        Self { client, dialer, credentials: address.credentials() }
+        Self { client, dialer, credentials: address.credentials(), headers }
     }
 
+    pub(super) const fn dialer(&self) -> &Dialer {
+        &self.dialer
+    }
+
+    /// Sends a request, and hands on what comes.
     pub(super) async fn post(
         &self,
         address: &Address,
@@ -51,29 +57,15 @@ impl HttpClient {
         body: Vec<u8>,
         sent: Arc<Sent>,
         events: &mpsc::Sender<HttpEvent>,
-    ) {
-        let last = match self.stream(address, call, Upload::new(body, sent), events).await {
-            Ok(()) => HttpEvent::End,
-            Err(failure) => HttpEvent::Failed(failure),
-        };
-        // This fails only if nobody is waiting any more.
-        let _ = events.send(last).await;
-    }
-
-    async fn stream(
-        &self,
-        address: &Address,
-        call: Call,
-        body: Upload,
-        events: &mpsc::Sender<HttpEvent>,
     ) -> Result<(), Failure> {
         let url = address.call(call);
         let uri: Uri = url.as_str().parse().map_err(|_| Failure::Unreachable)?;
-        let mut request = Request::new(body);
+        let mut request = Request::new(Upload::new(body, sent));
         *request.method_mut() = Method::POST;
         if let Some(credentials) = &self.credentials {
             request.headers_mut().insert(AUTHORIZATION, credentials.clone());
         }
+        request.headers_mut().extend(self.headers.clone());
         if let Some(credentials) = self.dialer.forwarder_credentials(&uri) {
             request.headers_mut().insert(PROXY_AUTHORIZATION, credentials);
         }

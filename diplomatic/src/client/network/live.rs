@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt, StreamExt};
 use hyper::Uri;
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, HeaderMap};
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -24,12 +24,13 @@ const LARGEST_FRAME: usize = 16 << 20;
 pub(super) async fn run(
     dialer: &Dialer,
     address: &Address,
+    headers: &HeaderMap,
     token: &AuthToken,
     events: mpsc::Sender<LiveEvent>,
     mut pings: mpsc::Receiver<()>,
 ) {
     let opened = tokio::select! {
-        opened = open(dialer, address, token) => opened,
+        opened = open(dialer, address, headers, token) => opened,
         // The driver gave up. A host that never answers must not accumulate sockets.
         () = events.closed() => return,
     };
@@ -69,7 +70,12 @@ pub(super) async fn run(
     }
 }
 
-async fn open(dialer: &Dialer, address: &Address, token: &AuthToken) -> Result<WebSocketStream<Line>, LiveEvent> {
+async fn open(
+    dialer: &Dialer,
+    address: &Address,
+    headers: &HeaderMap,
+    token: &AuthToken,
+) -> Result<WebSocketStream<Line>, LiveEvent> {
     let config = WebSocketConfig::default().max_message_size(Some(LARGEST_FRAME)).max_frame_size(Some(LARGEST_FRAME));
     let url = address.live(token);
     let uri: Uri = url.as_str().parse().map_err(|_| LiveEvent::Closed)?;
@@ -79,6 +85,7 @@ async fn open(dialer: &Dialer, address: &Address, token: &AuthToken) -> Result<W
     if let Some(credentials) = address.credentials() {
         request.headers_mut().insert(AUTHORIZATION, credentials);
     }
+    request.headers_mut().extend(headers.clone());
     let opened = client_async_with_config(request, line, Some(config)).await;
     opened.map(|(socket, _)| socket).map_err(|error| refused(&error, address))
 }

@@ -1,4 +1,5 @@
-//! The proxies that the environment names: `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+//! Proxies: those that the environment names in `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, or one that the app
+//! names.
 
 use std::sync::Arc;
 
@@ -6,13 +7,14 @@ use hyper::Uri;
 use hyper::header::HeaderValue;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use url::Url;
 
 use crate::sync::ProxyFault;
 
 /// The longest accepted head of a proxy's answer.
 const LONGEST_HEAD: usize = 16 << 10;
 
-/// The proxies that the environment names.
+/// The proxies on the way to hosts.
 #[derive(Debug, Clone)]
 pub(super) struct Proxies(Arc<Matcher>);
 
@@ -23,6 +25,17 @@ pub(super) struct Proxy(Intercept);
 impl Proxies {
     pub(super) fn of_environment() -> Self {
         Self(Arc::new(Matcher::from_env()))
+    }
+
+    pub(super) fn none() -> Self {
+        Self(Arc::new(Matcher::builder().build()))
+    }
+
+    /// Uses one proxy for all addresses; `None` if there is none at its address.
+    pub(super) fn all(address: &str) -> Option<Self> {
+        let url = Url::parse(address).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())?;
+        let proxies = Self(Arc::new(Matcher::builder().all(url.as_str()).build()));
+        proxies.before(&Uri::from_static("http://host/")).is_some().then_some(proxies)
     }
 
     /// Returns the proxy on the way to an `http` or `https` address, if there is one.

@@ -22,7 +22,7 @@ impl Sent {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn note(&self, bytes: u64) {
+    pub(super) fn note(&self, bytes: u64) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((bytes, Instant::now()));
     }
 }

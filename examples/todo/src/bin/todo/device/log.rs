@@ -60,7 +60,7 @@ impl Names {
             // The tombstones of the item's registers, which come with a delete.
             Happened::Deleted => return None,
             Happened::Unknown { type_name } => ("Unknown", type_name.clone()),
-            Happened::Unreadable { reason } => ("Unreadable", reason.clone()),
+            Happened::Unreadable { error } => ("Unreadable", error.to_string()),
             _ => return None,
         };
         let from = match &entry.origin {
