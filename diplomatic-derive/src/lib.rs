@@ -35,7 +35,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// # On a variant
 ///
 /// - `type = "name"`: the complete name of the event type, without the prefix. The name is stored in messages, so set it
-///   when you rename a variant. `dip.witness` and `dip.want` are names of the framework's own messages.
+///   when you rename a variant. `dip.witness`, `dip.want`, `dip.chunk` and `dip.parts` are names of the
+///   framework's own messages.
 /// - `was = "name"`: a former name of the event type. Messages with this name are read as this variant. Repeat it for
 ///   several names, or list them as `was("name", "other")`. Not allowed on a delete, which is written without a name.
 /// - `was("name", upcast = "path::to::function")`: a former name whose payload had another form. See

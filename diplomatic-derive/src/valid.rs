@@ -10,7 +10,7 @@ use crate::ast::{Field, Input, Variant};
 use crate::attr::{FieldAttr, Mistakes, ShapeAttr, ShapeKind, WasAttr, serde_items};
 
 /// The types of the framework's own messages.
-const RESERVED: [&str; 2] = ["dip.witness", "dip.want"];
+const RESERVED: [&str; 4] = ["dip.witness", "dip.want", "dip.chunk", "dip.parts"];
 
 /// A variant that keeps all rules.
 pub(crate) struct Event<'a> {

@@ -118,7 +118,7 @@
 //! - [`sync`]: the sync engine without I/O, for other transports.
 //! - [`standard`]: the wire format as pure functions.
 //!
-//! Guides, in the order in which an app grows: [undo and restore](undo_and_restore), [read models](read_models), [large states](large_states),
+//! Guides, in the order in which an app grows: [attachments], [undo and restore](undo_and_restore), [read models](read_models), [large states](large_states),
 //! [side effects](side_effects), [how schemas live on](schemas), and [what last-write-wins cannot do](last_write_wins).
 //!
 //! # Features
@@ -142,6 +142,8 @@ extern crate self as diplomatic;
 
 #[cfg(feature = "replay")]
 mod aggregate;
+#[cfg(feature = "engine")]
+mod attachment;
 #[cfg(feature = "client")]
 mod client;
 #[cfg(feature = "store")]
@@ -184,6 +186,8 @@ mod words;
 
 #[cfg(feature = "replay")]
 pub use aggregate::Aggregate;
+#[cfg(feature = "engine")]
+pub use attachment::Attachment;
 #[cfg(feature = "client")]
 pub use client::{Client, ClientBuilder, HostReport, OpenError, SyncStatus};
 #[cfg(feature = "store")]
@@ -336,6 +340,16 @@ pub mod history {
 #[doc = include_str!("../docs/large-states.md")]
 #[cfg(all(feature = "client", feature = "derive"))]
 pub mod large_states {}
+
+/// Guide: attachments
+///
+#[cfg_attr(all(feature = "client", feature = "derive"), doc = include_str!("../docs/attachments.md"))]
+#[cfg(feature = "engine")]
+pub mod attachments {
+    pub use crate::attachment::AttachmentParseError;
+    #[cfg(feature = "store")]
+    pub use crate::device::{AttachError, AttachmentError, KeepAttachments, RemovedAttachments};
+}
 
 /// Guide: undo and restore
 ///

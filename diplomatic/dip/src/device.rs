@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use diplomatic::attachments::KeepAttachments;
 use diplomatic::raw::Raw;
 use diplomatic::sync::{Phase, SessionConfig, SyncProgress};
 use diplomatic::{Backing, Client, Device, DeviceConfig, DeviceReader, HostReport, OpenLogError, Seed, SyncStatus};
@@ -19,13 +20,15 @@ use crate::progress::Meter;
 use crate::shown::Shown;
 
 /// Where this device keeps its data, and how it prints.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) data: Option<PathBuf>,
     pub(crate) store: Option<PathBuf>,
     /// How long to wait for another program that has the store open.
     pub(crate) wait: Duration,
     pub(crate) output: Output,
+    /// Which attachments are fetched.
+    pub(crate) keep: KeepAttachments,
 }
 
 /// A store that is open for looking: as a writer would, if nobody else does, or for reading alone.
@@ -104,6 +107,7 @@ impl Place {
     fn config(&self) -> DeviceConfig {
         let mut config = DeviceConfig::default();
         config.lock_wait = self.wait;
+        config.attachments = self.keep;
         match std::env::var("DIP_WITNESSES").as_deref() {
             Ok("off") => config.witness_after = None,
             Ok(seconds) => {

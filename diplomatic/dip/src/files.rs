@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use diplomatic::Seed;
-use diplomatic::backup::{Exported, ImportReport};
+use diplomatic::backup::{Exported, ImportReport, Progress};
 use diplomatic::error::ImportError;
 use serde::Serialize;
 
@@ -21,6 +21,9 @@ pub(crate) struct ExportArgs {
     /// Replaces an existing file.
     #[arg(long)]
     force: bool,
+    /// Leaves the attachments out, which can be much larger than everything else.
+    #[arg(long)]
+    without_attachments: bool,
 }
 
 #[derive(Debug, Args)]
@@ -33,9 +36,9 @@ pub(crate) struct ImportArgs {
 }
 
 pub(crate) async fn export(place: &Place, arguments: &ExportArgs) -> Result<(), Failure> {
-    let ExportArgs { file, force } = arguments;
+    let ExportArgs { file, force, without_attachments } = arguments;
     let seed = place.seed()?;
-    let exported = write(place, &seed, file, *force).await?;
+    let exported = write(place, &seed, file, *force, !without_attachments).await?;
     #[derive(Serialize)]
     struct Report<'a> {
         file: &'a Path,
@@ -48,8 +51,14 @@ pub(crate) async fn export(place: &Place, arguments: &ExportArgs) -> Result<(), 
     place.output.result(&Report { file, exported }, text)
 }
 
-/// Writes an export file of the existing store, and shows the progress.
-pub(crate) async fn write(place: &Place, seed: &Seed, file: &Path, force: bool) -> Result<Exported, Failure> {
+/// Writes an export file of the existing store, and shows the progress. Tells if it lacks attachments that it should have.
+pub(crate) async fn write(
+    place: &Place,
+    seed: &Seed,
+    file: &Path,
+    force: bool,
+    with_attachments: bool,
+) -> Result<Exported, Failure> {
     if !force && file.symlink_metadata().is_ok() {
         return Err(Failure::FileExists { path: file.display().to_string() });
     }
@@ -59,14 +68,29 @@ pub(crate) async fn write(place: &Place, seed: &Seed, file: &Path, force: bool) 
     let progress = place.output.progress("Exporting");
     let bar = progress.clone();
     let (path, seed) = (file.to_owned(), seed.clone());
-    let export = move || device.export(path, &seed, |so_far| bar.set(so_far.done, so_far.total));
+    let export = move || {
+        let watch = |so_far: Progress| bar.set(so_far.done, so_far.total);
+        if with_attachments {
+            device.export(path, &seed, watch)
+        } else {
+            device.export_without_attachments(path, &seed, watch)
+        }
+    };
     let exported = match tokio::task::spawn_blocking(export).await {
         Ok(exported) => exported,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     };
     progress.end();
     drop(leftovers);
-    Ok(exported?)
+    let exported = exported?;
+    if with_attachments && exported.left_out > 0 {
+        let parts = Count(exported.left_out, "part");
+        place.output.tell(format_args!(
+            "{parts} of attachments are at hosts, and neither on this device nor in the file: `dip sync --attachments` \
+             fetches them."
+        ));
+    }
+    Ok(exported)
 }
 
 pub(crate) fn import(place: &Place, arguments: &ImportArgs) -> Result<(), Failure> {

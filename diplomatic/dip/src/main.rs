@@ -35,6 +35,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use diplomatic::attachments::KeepAttachments;
 
 use crate::command::{Command, Line};
 use crate::device::Place;
@@ -44,7 +45,8 @@ use crate::output::Output;
 fn main() -> ExitCode {
     let Line { data, store, wait, json, quiet, command } = Line::parse();
     let output = Output::new(json, quiet);
-    let place = Place { data, store, wait: Duration::from_secs(wait.into()), output };
+    let (wait, keep) = (Duration::from_secs(wait.into()), KeepAttachments::default());
+    let place = Place { data, store, wait, output, keep };
     match start(&place, command) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has seen enough, as in `dip log | head -1`.

@@ -1,6 +1,7 @@
 //! `dip sync`: sync in both directions.
 
 use clap::Args;
+use diplomatic::attachments::KeepAttachments;
 use diplomatic::{HostReport, SyncStatus};
 use serde::Serialize;
 
@@ -15,6 +16,9 @@ pub(crate) struct SyncArgs {
     /// Syncs even if the host in DIP_HOST has nothing of this account, because this is the account's first device there.
     #[arg(long)]
     create: bool,
+    /// Fetches all attachments, and not only what apps on this device have opened.
+    #[arg(long)]
+    attachments: bool,
 }
 
 /// The outcome for one host.
@@ -37,7 +41,8 @@ pub(crate) async fn run(place: &Place, arguments: &SyncArgs) -> Result<(), Failu
         return Err(Failure::NoHost);
     }
     let seed = place.seed()?;
-    let client = place.connect_to_all(&seed, arguments.create).await?;
+    let keep = if arguments.attachments { KeepAttachments::All } else { place.keep };
+    let client = Place { keep, ..place.clone() }.connect_to_all(&seed, arguments.create).await?;
     let synced = device::sync(&client, place.output).await;
     client.close().await;
     let status = synced?;

@@ -41,7 +41,7 @@ pub(crate) async fn run(place: &Place, arguments: &WipeArgs) -> Result<(), Failu
         None
     } else {
         let file = arguments.export.clone().unwrap_or_else(|| format!("diplomatic-{}.dpl", today()).into());
-        let messages = files::write(place, &seed, &file, false).await?.messages;
+        let messages = files::write(place, &seed, &file, false, true).await?.messages;
         place.output.tell(format_args!(
             "{} in {}. Only this account's seed opens that file.",
             Count(messages, "message"),

@@ -7,16 +7,18 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use super::{ClientBuilder, OpenError, SyncStatus};
 use crate::aggregate::Aggregate;
+use crate::attachment::Attachment;
 use crate::device::{
-    Batch, Compacted, EmitError, ExportFileError, Exported, HistoryEntry, HistoryError, ImportError, ImportReport,
-    Keep, Page, PageStart, Query, Restore, RestoreChange, RestoreError, Restored, TransactError, UndoError, Undoable,
-    Undone,
+    AttachError, AttachmentError, Batch, Compacted, EmitError, ExportFileError, Exported, HistoryEntry, HistoryError,
+    ImportError, ImportReport, Keep, Page, PageStart, Query, RemovedAttachments, Restore, RestoreChange, RestoreError,
+    Restored, TransactError, UndoError, Undoable, Undone,
 };
 use crate::log::LogError;
 use crate::reducer::Reducer;
@@ -112,6 +114,9 @@ macro_rules! wait_for {
 }
 
 wait_for! {
+    attach(bytes: impl io::Read + Send + 'static) -> Result<Attachment, AttachError>;
+    open_attachment(attachment: &Attachment) -> Result<Vec<u8>, AttachmentError>;
+    remove_unused_attachments(grace: Duration) -> Result<RemovedAttachments, LogError>;
     emit(event: R::Event) -> Result<EntityId, EmitError>;
     emit_all(events: Vec<R::Event>) -> Result<Vec<EntityId>, EmitError>;
     undo() -> Result<Undone, UndoError>;

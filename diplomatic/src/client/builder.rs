@@ -16,7 +16,7 @@ use super::network::{HttpClient, Network, NetworkConfig, NetworkConfigError, Pro
 use super::shared::Shared;
 use super::wall_clock::WallClock;
 use super::{Client, wake};
-use crate::device::{Device, DeviceConfig};
+use crate::device::{Device, DeviceConfig, KeepAttachments};
 use crate::log::{Backing, LogError, OpenLogError, io_is_retryable};
 use crate::reducer::Reducer;
 use crate::standard::{HostKeys, Label, Seed, Timestamp};
@@ -239,6 +239,14 @@ impl<R: Reducer> ClientBuilder<R> {
     #[must_use]
     pub const fn witness_after(mut self, quiet: Option<Duration>) -> Self {
         self.device.witness_after = quiet;
+        self
+    }
+
+    /// Sets which attachments of other devices are fetched before anybody opens them. By default none are, if there is one
+    /// host.
+    #[must_use]
+    pub const fn keep_attachments(mut self, keep: KeepAttachments) -> Self {
+        self.device.attachments = keep;
         self
     }
 

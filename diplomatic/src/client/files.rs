@@ -65,8 +65,20 @@ impl<R: Reducer> Client<R> {
         watch: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Exported, ExportFileError> {
         let (path, seed) = (path.into(), self.seed.clone());
-        let export = self.shared.with_device(move |device| device.start_export(&seed, &usual_label())).await??;
+        let export = self.shared.with_device(move |device| device.start_export(&seed, &usual_label(), true)).await??;
         blocking(move || export.write(&path, watch)).await?
+    }
+
+    /// Exports like [`export`](Self::export), but without the attachments, which can be much larger than everything else.
+    /// The events still refer to them.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportFileError`].
+    pub async fn export_without_attachments(&self, path: impl Into<PathBuf>) -> Result<Exported, ExportFileError> {
+        let (path, seed) = (path.into(), self.seed.clone());
+        let export = self.shared.with_device(move |device| device.start_export(&seed, &usual_label(), false)).await??;
+        blocking(move || export.write(&path, |_| ())).await?
     }
 
     /// Merges an export file of this account, like [`Device::import`](crate::Device::import). Emitting and sync

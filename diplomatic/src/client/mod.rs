@@ -1,6 +1,7 @@
 //! A device with its network: the type that apps use.
 
 mod address;
+mod attach;
 mod blocking;
 mod builder;
 mod changes;

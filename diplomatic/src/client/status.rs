@@ -257,7 +257,10 @@ impl fmt::Display for HostReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { label, address, status, .. } = self;
         write!(f, "{label} at {address}: {status}")?;
-        match status.pending {
+        if status.to_send.parts > 0 {
+            write!(f, "; {} to be sent", status.to_send)?;
+        }
+        match status.pending.saturating_sub(status.to_send.parts) {
             0 => {}
             1 => f.write_str("; 1 change waits to be sent")?,
             pending => write!(f, "; {pending} changes wait to be sent")?,

@@ -100,7 +100,7 @@ impl<R: Reducer> Device<R> {
             let mut missing = Vec::new();
             for (seq, opened) in on_host {
                 let position = Position::of(opened.head());
-                if reader.contains(&position)? {
+                if reader.contains(&position)? || reader.knows_chunk(&position)? {
                     continue;
                 }
                 let entity = opened.head().entity().clone();
@@ -132,6 +132,15 @@ impl<R: Reducer> Device<R> {
                 let is_queued = link.map_or(Ok(false), |link| reader.is_queued(link, &position))?;
                 let reason = is_queued.then_some(MissingReason::Queued);
                 missing.push(Missing { entity: stored.message.head().entity().clone(), position, reason });
+                Ok(())
+            })?;
+            reader.each_chunk(|head, is_here| {
+                if is_here && !on_host.contains(&head.hash()) {
+                    let position = Position::of(&head);
+                    let is_queued = link.map_or(Ok(false), |link| reader.is_queued(link, &position))?;
+                    let reason = is_queued.then_some(MissingReason::Queued);
+                    missing.push(Missing { entity: head.entity().clone(), position, reason });
+                }
                 Ok(())
             })?;
             Ok(missing)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::batch::Pushed;
 use super::mentions::entity_ids;
+use crate::attachment::{ChunkName, is_chunk_type};
 use crate::event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, Shape, Target};
 use crate::fold::event_type;
 use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE, Winner};
@@ -51,12 +52,18 @@ pub enum EmitError {
         /// The event's entity.
         entity: EntityId,
     },
-    /// The event's type is one of the framework's own, by which devices tell one another what they have emitted. Apps do not
-    /// see such messages.
+    /// The event's type is one of the framework's own: by such messages devices tell one another what they have emitted, and
+    /// attachments are made of them. Apps do not see them.
     #[error("messages of the type {type_name} are the framework's own: give the event another type name")]
     ReservedType {
         /// The name of the type.
         type_name: String,
+    },
+    /// The entity is a part of an attachment.
+    #[error("{entity} is a part of an attachment, and cannot be written or deleted by an event")]
+    PartOfAttachment {
+        /// The event's entity.
+        entity: EntityId,
     },
     /// The log failed.
     #[error(transparent)]
@@ -76,7 +83,8 @@ impl EmitError {
             | Self::Unreadable(_)
             | Self::Panicked { .. }
             | Self::DerivedEntity { .. }
-            | Self::ReservedType { .. } => false,
+            | Self::ReservedType { .. }
+            | Self::PartOfAttachment { .. } => false,
         }
     }
 }
@@ -139,7 +147,11 @@ fn check_not_derived<E: DiplomaticEvent>(writer: &LogWriter<'_>, entity: &Entity
 }
 
 fn check_type(type_name: &str) -> Result<(), EmitError> {
-    if is_own_type(type_name) { Err(EmitError::ReservedType { type_name: type_name.to_owned() }) } else { Ok(()) }
+    if is_own_type(type_name) || is_chunk_type(type_name) {
+        Err(EmitError::ReservedType { type_name: type_name.to_owned() })
+    } else {
+        Ok(())
+    }
 }
 
 /// Events that are emitted together.
@@ -241,6 +253,9 @@ impl Emission {
             return Err(EmitError::TooFarAhead { ahead: tick.changed.since(self.now) });
         }
         let message = Message::new(entity, tick.changed, tick.counter, body)?;
+        if ChunkName::of(message.head()).is_some() {
+            return Err(EmitError::PartOfAttachment { entity: message.head().entity().clone() });
+        }
         if tick.changed <= self.bound {
             self.latest = Some(self.latest.flatten().max(Some(tick)));
         } else {

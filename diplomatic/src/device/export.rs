@@ -23,6 +23,8 @@ pub struct Exported {
     pub messages: u64,
     /// The size of the file in bytes.
     pub bytes: u64,
+    /// How many parts of attachments are not in the file: those that are not on this device, or all of them.
+    pub left_out: u64,
 }
 
 /// Why a log could not be exported. No new file is left under the export's name.
@@ -64,7 +66,8 @@ impl<R: Reducer> Device<R> {
     /// Writes every message of the log to an export file (`.dpl`), which only the seed can open, under the label that the
     /// standard's tools use.
     ///
-    /// The file includes overwritten messages, deletes, and messages of types that this build does not know. It gets its
+    /// The file includes overwritten messages, deletes, messages of types that this build does not know, and the parts of
+    /// attachments that are on this device. It gets its
     /// name, replacing a file of that name, once it is complete and durable. Until then, `.partial` files exist next to
     /// it. The export uses little memory, however long the log is.
     ///
@@ -86,24 +89,50 @@ impl<R: Reducer> Device<R> {
         seed: &Seed,
         label: &Label,
     ) -> Result<Exported, ExportFileError> {
-        self.start_export(seed, label)?.write(path.as_ref(), |_| ())
+        self.start_export(seed, label, true)?.write(path.as_ref(), |_| ())
+    }
+
+    /// Exports like [`export`](Self::export), but without the attachments, which can be much larger than everything else.
+    /// The events still refer to them.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportFileError`].
+    pub fn export_without_attachments(
+        &mut self,
+        path: impl AsRef<Path>,
+        seed: &Seed,
+    ) -> Result<Exported, ExportFileError> {
+        self.start_export(seed, &usual_label(), false)?.write(path.as_ref(), |_| ())
     }
 
     /// Takes a snapshot of the log, to be written on another thread while the device continues.
-    pub(crate) fn start_export(&mut self, seed: &Seed, label: &Label) -> Result<Export, ExportFileError> {
+    pub(crate) fn start_export(
+        &mut self,
+        seed: &Seed,
+        label: &Label,
+        with_attachments: bool,
+    ) -> Result<Export, ExportFileError> {
         if !self.log.is_of(seed)? {
             return Err(ExportFileError::WrongSeed);
         }
         let index = IndexWriter::new(seed, label)?;
-        Ok(Export { log: self.log.view()?, index })
+        Ok(Export { source: Source { log: self.log.view()?, with_attachments }, index })
     }
 }
 
 /// A log as of one moment, to be exported.
 #[derive(Debug)]
 pub(crate) struct Export {
-    log: LogView,
+    source: Source,
     index: IndexWriter,
+}
+
+/// What is exported.
+#[derive(Debug)]
+struct Source {
+    log: LogView,
+    with_attachments: bool,
 }
 
 impl Export {
@@ -111,22 +140,26 @@ impl Export {
     pub(crate) fn write(self, path: &Path, watch: impl FnMut(Progress)) -> Result<Exported, ExportFileError> {
         let scratch = Scratch::create(beside(path, ".index.partial"))?;
         let partial = Scratch::create(beside(path, ".partial"))?;
-        let Self { log, index } = self;
-        let (frame, messages) = write_index(&log, index, &scratch)?;
-        let bytes = write_file(&log, (&frame, messages), &scratch, &partial, watch)?;
+        let Self { source, index } = self;
+        let (frame, messages, left_out) = write_index(&source, index, &scratch)?;
+        let bytes = write_file(&source, (&frame, messages), &scratch, &partial, watch)?;
         partial.keep_as(path)?;
-        Ok(Exported { messages, bytes })
+        Ok(Exported { messages, bytes, left_out })
     }
 }
 
 /// Writes the index to a temporary file, because its length and hash must precede it.
-fn write_index(log: &LogView, mut index: IndexWriter, scratch: &Scratch) -> Result<(Frame, u64), ExportFileError> {
+fn write_index(
+    source: &Source,
+    mut index: IndexWriter,
+    scratch: &Scratch,
+) -> Result<(Frame, u64, u64), ExportFileError> {
     let sealer = index.head_sealer();
     let mut out = scratch.writer();
     let mut messages = 0;
     let mut items = Vec::new();
-    each_batch(
-        log,
+    let left_out = each_batch(
+        source,
         |message| sealer.seal(message.head()),
         |heads| {
             items.clear();
@@ -136,12 +169,12 @@ fn write_index(log: &LogView, mut index: IndexWriter, scratch: &Scratch) -> Resu
         },
     )?;
     scratch.done(out.flush())?;
-    Ok((index.finish(), messages))
+    Ok((index.finish(), messages, left_out))
 }
 
 /// Writes the complete file and returns its length.
 fn write_file(
-    log: &LogView,
+    source: &Source,
     (frame, total): (&Frame, u64),
     scratch: &Scratch,
     partial: &Scratch,
@@ -155,7 +188,7 @@ fn write_file(
     let mut bytes = frame.before_index.len() as u64 + index_len + frame.before_bodies.len() as u64;
     let mut done = 0;
     each_batch(
-        log,
+        source,
         |message| frame.sealer.seal(message),
         |bodies| {
             for body in bodies {
@@ -171,12 +204,13 @@ fn write_file(
     Ok(bytes)
 }
 
-/// Maps every message with `make`, on all cores, and passes the results to `act` in total order, batch by batch.
+/// Maps every message with `make`, on all cores, and passes the results to `act` in total order, batch by batch; parts of
+/// attachments come last, one by one. Returns how many of those are left out.
 fn each_batch<T: Send>(
-    log: &LogView,
+    Source { log, with_attachments }: &Source,
     make: impl Fn(&Message) -> T + Sync,
     mut act: impl FnMut(Vec<T>) -> Result<(), ExportFileError>,
-) -> Result<(), ExportFileError> {
+) -> Result<u64, ExportFileError> {
     log.read(|reader| {
         let mut batches = reader.batches(None)?;
         parallel::pipeline(
@@ -187,7 +221,12 @@ fn each_batch<T: Send>(
                 batch.messages().map(make).collect::<Result<Vec<T>, LogError>>()
             },
             |made| act(made?),
-        )
+        )?;
+        if !with_attachments {
+            return Ok(reader.chunk_count()?);
+        }
+        reader.each_chunk_here(|message| act(vec![make(&message)]))?;
+        Ok(reader.absent_chunks()?.len() as u64)
     })
 }
 

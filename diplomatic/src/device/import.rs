@@ -162,7 +162,7 @@ impl<F: Read + Seek> Import<F> {
     fn read(&mut self, from: usize, log: &Log) -> Result<(SealedMessages, usize, usize), ImportError> {
         let positions = self.replay.positions(from, BATCH);
         let is_known: Vec<bool> =
-            log.read(|reader| positions.iter().map(|position| reader.knows(position)).collect())?;
+            log.read(|reader| positions.iter().map(|position| reader.lacks_nothing_of(position)).collect())?;
         let (sealed, next) = self.replay.read(from..from + is_known.len(), |place| !is_known[place - from])?;
         let known = is_known[..next - from].iter().filter(|is_known| **is_known).count();
         Ok((sealed, known, next))
@@ -199,7 +199,7 @@ fn store<R: Reducer>(
         for message in readable {
             changes.extend(writer.insert(message, A_FILE)?);
         }
-        let new = changes.len() as u64;
+        let new = changes.len() as u64 + writer.new_chunks;
         let plan = fold.plan(writer, changes)?;
         fold.go_on(writer, &plan)?;
         Ok::<_, LogError>((new, plan))

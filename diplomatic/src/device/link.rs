@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use super::Device;
-use crate::log::{LogError, QueueLimits};
+use crate::log::{ChunkCount, LogError, QueueLimits, Queued};
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Bag, Decode, Encode, Head, HeadHash, Message, PublicKey, Seq, Timestamp};
-use crate::sync::{Audited, Cursor, Drained, Outgoing, PushLimits, Received, Skipped, SyncLog, Unread};
+use crate::sync::{Audited, Bodies, Cursor, Drained, Outgoing, PushLimits, Received, Skipped, SyncLog, Unread};
 
 /// A device's log, lent to one host's session.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         self.device.recover()?;
         let Device { log, fold, .. } = &mut *self.device;
         let number = self.link;
-        let Received { messages, known, skipped, settled, cursor, more } = received;
+        let Received { messages, known, listed, skipped, settled, cursor, more } = received;
         let cursor = cursor.map(|cursor| cursor.to_bytes());
         let label = log.link(number).map(|link| link.label.clone());
         let written = log.write(|writer| {
@@ -51,9 +51,14 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
                 let position = Position::of(arrival.message.head());
                 match writer.insert(arrival.message, number)? {
                     Some(change) => changes.push(change),
-                    None => writer.dequeue_listed(number, [&position])?,
+                    None => {
+                        writer.dequeue_listed(number, [&position])?;
+                        writer.note_place(&position, number, arrival.seq.number())?;
+                    }
                 }
             }
+            listed.iter().try_for_each(|(seq, head)| writer.list_chunk(head, number, seq.number()))?;
+            known.iter().try_for_each(|(seq, position)| writer.note_place(position, number, seq.number()))?;
             writer.dequeue_listed(number, known.iter().map(|(_, position)| position))?;
             writer.note_known(number, &known)?;
             skipped
@@ -88,7 +93,8 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
     ) -> Result<Vec<Outgoing>, LogError> {
         let PushLimits { bags, bytes } = limits;
         let queued = self.device.log.outgoing(self.link, after, QueueLimits { bags, bytes }, seal)?;
-        Ok(queued.into_iter().map(|queued| Outgoing { position: queued.position, bag: queued.bag }).collect())
+        let outgoing = |Queued { position, bag, is_chunk }| Outgoing { position, bag, is_attachment: is_chunk };
+        Ok(queued.into_iter().map(outgoing).collect())
     }
 
     fn acknowledge(&mut self, stored: &[Position], cursor: Option<Cursor>) -> Result<(), LogError> {
@@ -118,6 +124,29 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
 
     fn on_drained(&mut self, now: Timestamp, host: &PublicKey, unread: Unread) -> Result<Drained, LogError> {
         self.device.on_drained(self.link, now, host, unread)
+    }
+
+    fn defers(&self, head: &Head) -> bool {
+        self.device.leaves_at_host(head)
+    }
+
+    fn wanted(&self, PushLimits { bags, bytes }: PushLimits) -> Result<Vec<(Seq, Head)>, LogError> {
+        let link = self.link;
+        let wanted = self.device.log.read(|reader| reader.chunks_wanted(link, QueueLimits { bags, bytes }))?;
+        let damaged = LogError::DamagedValue { table: "chunk-places-1" };
+        wanted.into_iter().map(|(seq, head)| Some((Seq::new(seq)?, head))).collect::<Option<_>>().ok_or(damaged)
+    }
+
+    fn not_delivered(&mut self, positions: &[Position]) -> Result<(), LogError> {
+        self.device.recover()?;
+        let link = self.link;
+        self.device.log.write(|writer| positions.iter().try_for_each(|at| writer.note_undelivered(at, link)))
+    }
+
+    fn bodies(&self) -> Result<(Bodies, Bodies), LogError> {
+        let link = self.link;
+        let counted = |ChunkCount { chunks, bytes }| Bodies::new(chunks, bytes);
+        self.device.log.read(|reader| Ok((counted(reader.chunks_to_send(link)?), counted(reader.chunks_to_fetch()?))))
     }
 
     fn skipped(&self) -> Result<Vec<Skipped>, LogError> {

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod anew;
+mod attach;
 mod audit;
 mod authors;
 mod batch;
@@ -35,6 +36,7 @@ mod revert;
 mod shown;
 mod source;
 mod undo;
+mod unused;
 mod verify;
 mod want;
 mod witness;
@@ -46,6 +48,9 @@ pub use ahead::Ahead;
 use ahead::Counted;
 #[cfg(feature = "client")]
 pub(crate) use ahead::InWords;
+pub use attach::{AttachError, AttachmentError, KeepAttachments};
+#[cfg(feature = "client")]
+pub(crate) use attach::{Lacking, Part, cut, is_end};
 #[cfg(feature = "client")]
 pub(crate) use audit::ListNotes;
 pub use audit::{Missing, MissingReason};
@@ -71,6 +76,7 @@ pub use restore::{Restore, RestoreChange, RestoreError, Restored};
 #[cfg(feature = "client")]
 pub(crate) use shown::Shown;
 pub use undo::{UndoError, Undoable, Undone};
+pub use unused::RemovedAttachments;
 
 use crate::fold::Unread;
 use crate::log::{Access, AccessKind, Backing, Change, Log, LogError, LogFailure, LogWriter, OpenLogError};
@@ -125,6 +131,7 @@ pub struct Device<R: Reducer> {
     witness_after: Option<Duration>,
     want_every: Duration,
     name: Option<String>,
+    keep_attachments: KeepAttachments,
     /// The digest of what is here, and of how many messages it is.
     digest: Cell<Option<(u64, Digest)>>,
     /// What is known of other devices, as of a version of the log's.
@@ -159,6 +166,8 @@ pub struct DeviceConfig {
     pub want_every: Duration,
     /// What the user calls this device, such as "Anna's phone": the others are told with what it has emitted.
     pub name: Option<String>,
+    /// Which attachments are fetched before anybody opens them.
+    pub attachments: KeepAttachments,
 }
 
 impl Default for DeviceConfig {
@@ -170,6 +179,7 @@ impl Default for DeviceConfig {
             witness_after: Some(Duration::from_secs(5)),
             want_every: Duration::from_secs(600),
             name: None,
+            attachments: KeepAttachments::default(),
         }
     }
 }
@@ -235,10 +245,14 @@ impl<R: Reducer> Device<R> {
         let mut log = Log::open(backing, access, seed, rng)?;
         log.make_witnesses(config.witness_after.is_some());
         let fold = Fold::open(&mut log, config.snapshot_events).map_err(|error| log.open_error(error))?;
-        let DeviceConfig { clock, witness_after, want_every, name, .. } = config;
+        let DeviceConfig { clock, witness_after, want_every, name, attachments: keep_attachments, .. } = config;
         let name = name.as_deref().and_then(short_name);
         let digest = Cell::new(None);
-        Ok(Self { log, fold, clock, counted: None, witness_after, want_every, name, digest, peers: None })
+        let (counted, peers) = (None, None);
+        let mut device =
+            Self { log, fold, clock, counted, witness_after, want_every, name, keep_attachments, digest, peers };
+        device.want_what_is_kept().map_err(|error| device.log.open_error(error))?;
+        Ok(device)
     }
 
     /// Shows the state to `look`, which may call this again.
@@ -372,7 +386,9 @@ impl<R: Reducer> Device<R> {
     /// [`LogError`].
     pub fn link_host(&mut self, label: &Label) -> Result<u32, LogError> {
         self.recover()?;
-        self.log.link_host(label)
+        let link = self.log.link_host(label)?;
+        self.want_what_is_kept()?;
+        Ok(link)
     }
 
     /// Unlinks a host: its queue, how far it was read and its skipped bags are forgotten, and messages that waited only for

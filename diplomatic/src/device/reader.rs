@@ -101,7 +101,21 @@ impl<R: Reducer> DeviceReader<R> {
         seed: &Seed,
         watch: impl FnMut(Progress),
     ) -> Result<Exported, ExportFileError> {
-        self.0.start_export(seed, &usual_label())?.write(path.as_ref(), watch)
+        self.0.start_export(seed, &usual_label(), true)?.write(path.as_ref(), watch)
+    }
+
+    /// Exports like [`export`](Self::export), but without the attachments.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportFileError`].
+    pub fn export_without_attachments(
+        &mut self,
+        path: impl AsRef<Path>,
+        seed: &Seed,
+        watch: impl FnMut(Progress),
+    ) -> Result<Exported, ExportFileError> {
+        self.0.start_export(seed, &usual_label(), false)?.write(path.as_ref(), watch)
     }
 }
 

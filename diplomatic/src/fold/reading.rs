@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::panic_message;
+use crate::attachment::ChunkName;
 use crate::event::{DecodeEventError, DiplomaticEvent, EventType, PayloadFault, Shape, Stored};
 use crate::standard::{Content, EntityId, Message};
 use crate::witness::kind;
@@ -31,7 +32,7 @@ pub(crate) enum Reading<E> {
 
 impl<E: DiplomaticEvent> Reading<E> {
     pub(crate) fn of(message: &Message) -> Self {
-        if kind(message).is_some() {
+        if kind(message).is_some() || ChunkName::of(message.head()).is_some() {
             return Self::Foreign;
         }
         Self::of_any_kind(message)

@@ -10,7 +10,7 @@ use super::vault::Vault;
 use crate::standard::Seed;
 
 /// The format of the files that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 5;
+pub(super) const FORMAT: u32 = 6;
 
 /// What a `check` value holds: that it opens shows that the seed is the right one.
 const CHECK: &[u8] = b"diplomatic log";
@@ -100,6 +100,13 @@ pub(super) fn create_new_tables(transaction: &WriteTransaction) -> Result<(), Lo
     transaction.open_table(tables::CHANGED_AT)?;
     transaction.open_table(tables::CHANGED_BY_DROPPED)?;
     transaction.open_table(tables::HUNG_ON)?;
+    transaction.open_table(tables::CHUNKS)?;
+    transaction.open_table(tables::CHUNK_BODIES)?;
+    transaction.open_table(tables::CHUNK_LATEST)?;
+    transaction.open_table(tables::CHUNK_QUEUE)?;
+    transaction.open_table(tables::CHUNK_PLACES)?;
+    transaction.open_table(tables::CHUNK_WANTED)?;
+    transaction.open_table(tables::CHUNK_UNUSED)?;
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Format 2 remembers the positions that compaction dropped, and the messages that the app's fold could not apply. Format
 //! 3 has what the witnesses of devices say. Format 4 remembers what was written together. Format 5 knows in which order
-//! messages arrived, and has registers under every parent that they ever had.
+//! messages arrived, and has registers under every parent that they ever had. Format 6 keeps the chunks of attachments, whose
+//! bodies need not be here.
 //!
 //! A file goes through all the migrations that it needs in one transaction, so that it never has a format in between.
 //!

@@ -11,6 +11,8 @@ mod arrivals;
 mod arriving;
 mod backing;
 mod batch;
+mod chunk_reading;
+mod chunks;
 mod database;
 #[cfg(test)]
 mod disk;
@@ -32,9 +34,11 @@ mod rows;
 mod stump;
 mod tables;
 mod transactions;
+mod unused;
 mod vault;
 mod verify;
 mod verify_arrivals;
+mod verify_chunks;
 mod versions;
 mod view;
 mod wants;
@@ -50,6 +54,8 @@ pub(crate) use ahead::Extent;
 pub use backing::Backing;
 use backing::survive_damage;
 pub(crate) use backing::sync_folder;
+pub(crate) use chunk_reading::{Chunk, ChunkCount, Place as ChunkPlace};
+pub(crate) use chunks::ChunkKey;
 pub(crate) use database::{Access, AccessKind};
 use database::{Handle, begin_write};
 pub(crate) use error::io_is_retryable;
@@ -63,9 +69,10 @@ pub(crate) use disk::Disk;
 pub(crate) use index::{Bucket, Order, Place};
 pub(crate) use peers::{Absent, PeerRecord, Waiting};
 pub(crate) use pieces::{Pieces, Snapshot};
-pub(crate) use read::{LogReader, QueueLimits, StoredMessage};
+pub(crate) use read::{LogReader, QueueLimits, Queued, StoredMessage};
 pub(crate) use rows::{Link, PieceHash, SnapshotNote, Winner};
 pub(crate) use transactions::{Transaction, Version};
+pub(crate) use unused::Unused;
 pub(crate) use verify::FileCheck;
 pub use verify::{StoreProblem, StoreProblemKind, StoreReport};
 pub(crate) use view::LogView;
@@ -109,10 +116,18 @@ impl Log {
     ) -> Result<Self, OpenLogError> {
         let (database, vault) = backing.open_log(access, seed, &mut *rng)?;
         let (database, is_suspect) = (RefCell::new(Some(database)), Cell::new(false));
-        let (vault, links) = (Arc::new(vault), Vec::new());
-        let (makes_witnesses, peers_version, arrived) = (false, 0, 0);
-        let mut log =
-            Self { backing, access, database, is_suspect, vault, rng, links, makes_witnesses, peers_version, arrived };
+        let mut log = Self {
+            backing,
+            access,
+            database,
+            is_suspect,
+            vault: Arc::new(vault),
+            rng,
+            links: Vec::new(),
+            makes_witnesses: false,
+            peers_version: 0,
+            arrived: 0,
+        };
         (log.links, log.arrived) = match log.read(|reader| Ok((reader.links()?, reader.feed_end()?.number))) {
             Ok(known) => known,
             Err(error) => return Err(log.open_error(error)),

@@ -23,6 +23,8 @@ pub(crate) struct LogReader<'t> {
     dropped: ReadOnlyTable<&'static [u8; 48], ()>,
     /// None if it is empty, as in every log of a single device without hosts.
     own_kind: Option<ReadOnlyTable<&'static [u8; 48], ()>>,
+    /// None if it is empty, as in every log without attachments.
+    pub(super) chunks: Option<ReadOnlyTable<&'static [u8; 32], &'static [u8]>>,
 }
 
 /// A message as the log has it.
@@ -40,6 +42,7 @@ pub(crate) struct Queued {
     pub(crate) position: Position,
     /// The message, sealed for the host.
     pub(crate) bag: Bag,
+    pub(crate) is_chunk: bool,
 }
 
 /// How much is looked at of a queue; one message at least.
@@ -55,16 +58,18 @@ impl<'t> LogReader<'t> {
         let dropped = transaction.open_table(tables::DROPPED)?;
         let own_kind = transaction.open_table(tables::OWN_KIND)?;
         let own_kind = (!own_kind.is_empty()?).then_some(own_kind);
-        Ok(Self { transaction, vault, messages, dropped, own_kind })
+        let chunks = transaction.open_table(tables::CHUNKS)?;
+        let chunks = (!chunks.is_empty()?).then_some(chunks);
+        Ok(Self { transaction, vault, messages, dropped, own_kind, chunks })
     }
 
     pub(crate) fn contains(&self, position: &Position) -> Result<bool, LogError> {
         Ok(self.messages.get(&position.to_bytes())?.is_some())
     }
 
-    /// Tells whether a message is here, or was and compaction dropped it.
+    /// Tells whether a message is here, or was and compaction dropped it. The body of a chunk need not be here.
     pub(crate) fn knows(&self, position: &Position) -> Result<bool, LogError> {
-        Ok(self.contains(position)? || self.was_dropped(&position.to_bytes())?)
+        Ok(self.contains(position)? || self.was_dropped(&position.to_bytes())? || self.knows_chunk(position)?)
     }
 
     pub(super) fn was_dropped(&self, key: &[u8; 48]) -> Result<bool, LogError> {
@@ -147,10 +152,10 @@ impl<'t> LogReader<'t> {
 
     /// Returns how many messages there are and were.
     pub(crate) fn known_count(&self) -> Result<u64, LogError> {
-        Ok(self.messages.len()? + self.dropped.len()?)
+        Ok(self.messages.len()? + self.dropped.len()? + self.chunk_count()?)
     }
 
-    /// Returns the hash of every message that is here or was.
+    /// Returns the hash of every message that is known: those that are here or were, and chunks that hosts have.
     pub(crate) fn known_hashes(&self) -> Result<Vec<HeadHash>, LogError> {
         let mut hashes = Vec::new();
         for row in self.messages.iter()? {
@@ -159,6 +164,10 @@ impl<'t> LogReader<'t> {
         for row in self.dropped.iter()? {
             hashes.push(Position::from_bytes(row?.0.value()).hash);
         }
+        self.each_chunk(|head, _| {
+            hashes.push(head.hash());
+            Ok(())
+        })?;
         Ok(hashes)
     }
 
@@ -283,9 +292,9 @@ impl<'t> LogReader<'t> {
 
     /// Returns how many messages wait for a link's host, but for the framework's own.
     pub(crate) fn pending(&self, link: u32) -> Result<u64, LogError> {
-        let queue = self.queue(link)?;
+        let (queue, chunks) = (self.queue(link)?, self.chunks_to_send(link)?.chunks);
         let len = queue.len()?;
-        let Some(own_kind) = &self.own_kind else { return Ok(len) };
+        let Some(own_kind) = &self.own_kind else { return Ok(len + chunks) };
         // The shorter of the two is gone through.
         let mut both = 0;
         if len <= own_kind.len()? {
@@ -297,7 +306,7 @@ impl<'t> LogReader<'t> {
                 both += u64::from(queue.get(row?.0.value())?.is_some());
             }
         }
-        Ok(len - both)
+        Ok(len - both + chunks)
     }
 
     /// Returns how many messages are neither `listed` nor queued for a link's host.
@@ -314,21 +323,23 @@ impl<'t> LogReader<'t> {
                 unlisted += 1;
             }
         }
-        Ok(unlisted)
+        Ok(unlisted + self.unlisted_chunks(link, listed)?)
     }
 
     /// Tells whether a message waits for a link's host, or is held back until the host has everything else.
     pub(crate) fn is_queued(&self, link: u32, position: &Position) -> Result<bool, LogError> {
         let key = position.to_bytes();
         let held = self.transaction.open_table(tables::HELD)?;
-        Ok(self.queue(link)?.get(&key)?.is_some() || held.get(&held_key(link, &key))?.is_some())
+        Ok(self.queue(link)?.get(&key)?.is_some()
+            || held.get(&held_key(link, &key))?.is_some()
+            || self.is_chunk_queued(link, position)?)
     }
 
     pub(super) fn queue(&self, link: u32) -> Result<ReadOnlyTable<&'static [u8; 48], &'static [u8]>, LogError> {
         Ok(self.transaction.open_table(tables::queue(&tables::queue_name(link)))?)
     }
 
-    /// Returns the first queued messages after `after`, sealed by `seal`.
+    /// Returns the first queued messages after `after`, sealed by `seal`. Chunks come after all others.
     pub(crate) fn outgoing(
         &self,
         link: u32,
@@ -336,6 +347,11 @@ impl<'t> LogReader<'t> {
         limits: QueueLimits,
         seal: &mut dyn FnMut(&Message) -> Bag,
     ) -> Result<Vec<Queued>, LogError> {
+        if let Some(after) = &after
+            && self.knows_chunk(after)?
+        {
+            return self.outgoing_chunks(link, Some(after), limits, seal);
+        }
         let start = after.map(Position::to_bytes);
         let start = start.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut outgoing = Vec::new();
@@ -351,9 +367,9 @@ impl<'t> LogReader<'t> {
             if bytes > limits.bytes && !outgoing.is_empty() {
                 break;
             }
-            outgoing.push(Queued { position, bag });
+            outgoing.push(Queued { position, bag, is_chunk: false });
         }
-        Ok(outgoing)
+        if outgoing.is_empty() { self.outgoing_chunks(link, None, limits, seal) } else { Ok(outgoing) }
     }
 
     /// Returns the bags of a link's host that could not be read: the number of each, and what was noted about it.
@@ -377,7 +393,7 @@ pub(super) fn check_order(before: Option<&Position>, key: &[u8; 48]) -> Result<(
     if before.is_some_and(|before| before.to_bytes() >= *key) { Err(LogError::Damaged) } else { Ok(()) }
 }
 
-fn bag_size(bag: &Bag) -> usize {
+pub(super) fn bag_size(bag: &Bag) -> usize {
     // The signature, the kdm and two lengths beside the two ciphertexts.
     80 + bag.head.head.as_bytes().len() + bag.body.as_bytes().len()
 }

@@ -116,6 +116,31 @@ pub(super) const CHANGED_BY_DROPPED: TableDefinition<'_, &[u8; 40], &[u8]> =
 /// (32) · of the root (32). Value: the root's EID.
 pub(super) const HUNG_ON: TableDefinition<'_, &[u8; 64], &[u8]> = TableDefinition::new("hung-on-1");
 
+/// Every chunk of an attachment that is known, whether its body is here or not. Key: [chunk key](super::chunks::ChunkKey).
+/// Value: varint link that brought it, as of a message · head to the end.
+pub(super) const CHUNKS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("chunks-1");
+
+/// The bodies of chunks, where they are here. Key: chunk key. Value: the body.
+pub(super) const CHUNK_BODIES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("chunk-bodies-1");
+
+/// The last messages about each chunk. Key: entity key. Value: chunk key of the last with a body (32) · of the last delete
+/// (32); zeros where there is none.
+pub(super) const CHUNK_LATEST: TableDefinition<'_, &[u8; 32], &[u8; 64]> = TableDefinition::new("chunk-latest-1");
+
+/// Chunks that wait for a host, after everything else. Key: link (4, big-endian) · chunk key (32). Value: length of the
+/// body (8, big-endian) · 1 if it is sent though the host lists it, else 0.
+pub(super) const CHUNK_QUEUE: TableDefinition<'_, &[u8; 36], &[u8; 9]> = TableDefinition::new("chunk-queue-1");
+
+/// Where hosts list chunks. Key: link (4, big-endian) · chunk key (32). Value: seq (8, big-endian) · 1 if the host did not
+/// deliver the body when it was asked last, else 0.
+pub(super) const CHUNK_PLACES: TableDefinition<'_, &[u8; 36], &[u8; 9]> = TableDefinition::new("chunk-places-1");
+
+/// Chunks whose bodies are to be fetched. Key: chunk key. Value: length of the body.
+pub(super) const CHUNK_WANTED: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("chunk-wanted-1");
+
+/// Chunks to which nothing referred when that was looked at last. Key: chunk key. Value: since when.
+pub(super) const CHUNK_UNUSED: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("chunk-unused-1");
+
 /// Returns the name of the table of messages that wait for the host of a link.
 ///
 /// Key: position. Value: none, or [`AGAIN`]; older files hold a sealed bag, which is ignored.

@@ -24,7 +24,9 @@ pub struct StoreReport {
     pub messages: u64,
     /// The number of their entities.
     pub entities: u64,
-    /// The number of messages that wait to be sent, counted for each host.
+    /// The number of parts of attachments that are known. Not all of them need to be here.
+    pub parts: u64,
+    /// The number of messages that wait to be sent, counted for each host, parts of attachments included.
     pub waiting: u64,
     /// Whether the pages of the file were checked, too. This is impossible while an export is being written.
     pub is_file_checked: bool,
@@ -116,6 +118,7 @@ impl LogReader<'_> {
         self.verify_dropped(&mut report)?;
         self.verify_witnesses(&mut report)?;
         self.verify_arrivals(&mut report)?;
+        self.verify_chunks(&mut report)?;
         Ok(report)
     }
 

@@ -13,6 +13,7 @@ use super::rows::{
 };
 use super::vault::{EntityKey, Vault};
 use super::{StoredMessage, THIS_DEVICE, tables};
+use crate::attachment::ChunkName;
 use crate::order::{Position, Tick};
 use crate::standard::{Content, Decode, Encode, EntityId, HeadHash, Label, Message, Timestamp};
 use crate::witness::kind;
@@ -44,6 +45,8 @@ pub(crate) struct LogWriter<'t> {
     pub(super) has_absent: bool,
     /// Whether what is known of other devices has changed.
     pub(super) are_peers_changed: bool,
+    /// How many chunks came, of which at most the heads were here.
+    pub(crate) new_chunks: u64,
 }
 
 type Emitted<'t> = (Table<'t, u64, &'static [u8; 56]>, u64);
@@ -92,6 +95,7 @@ impl<'t> LogWriter<'t> {
             arriving: None,
             has_absent,
             are_peers_changed: false,
+            new_chunks: 0,
         })
     }
 
@@ -105,11 +109,15 @@ impl<'t> LogWriter<'t> {
     }
 
     /// Stores a message and queues it for every host but the one that brought it; `None` if it is here already, or
-    /// was and compaction dropped it.
+    /// was and compaction dropped it, or if it is a chunk of an attachment, which changes nothing else.
     pub(crate) fn insert(&mut self, message: Message, origin: u32) -> Result<Option<Change>, LogError> {
         let position = Position::of(message.head());
         let key = position.to_bytes();
         if self.knows(&key)? {
+            return Ok(None);
+        }
+        if let Some(name) = ChunkName::of(message.head()) {
+            self.insert_chunk(&name, &message, origin)?;
             return Ok(None);
         }
         let value = self.vault.seal(self.messages.name(), &key, &encode_message(origin, &message), self.rng);
@@ -268,6 +276,7 @@ impl<'t> LogWriter<'t> {
     ) -> Result<(), LogError> {
         for position in positions {
             let key = position.to_bytes();
+            self.dequeue_chunk(link, position, are_listed)?;
             let Some(queue) = self.queue_of(link) else { return Ok(()) };
             let mark = queue.remove(&key)?.map(|mark| mark.value() == tables::AGAIN);
             match mark {
@@ -294,7 +303,10 @@ impl<'t> LogWriter<'t> {
     pub(crate) fn queue_again(&mut self, link: u32, position: &Position) -> Result<bool, LogError> {
         let key = position.to_bytes();
         let is_here = self.messages.get(&key)?.is_some();
-        if is_here && let Some(queue) = self.queue_of(link) {
+        if !is_here {
+            return self.queue_chunk_again(link, position);
+        }
+        if let Some(queue) = self.queue_of(link) {
             queue.insert(&key, tables::AGAIN)?;
         }
         Ok(is_here)
@@ -398,6 +410,7 @@ impl<'t> LogWriter<'t> {
             queued += u64::from(self.hold(link, &key)?);
         }
         self.note_listed(link, &witnesses)?;
+        queued += self.queue_chunks_except(link, listed)?;
         Ok(queued)
     }
 
@@ -410,7 +423,7 @@ impl<'t> LogWriter<'t> {
         self.transaction.delete_table(tables::queue(&tables::queue_name(link)))?;
         let (first, last) = held_keys(link);
         self.transaction.open_table(tables::HELD)?.retain_in::<&[u8; 52], _>(&first..=&last, |_, ()| false)?;
-        Ok(())
+        self.drop_chunk_queue(link)
     }
 
     /// Notes a bag that could not be read.

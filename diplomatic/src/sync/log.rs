@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::Skipped;
+use super::{Bodies, Skipped};
 use crate::order::Position;
 use crate::standard::{
     Bag, Decode, DecodeError, Encode, Head, HeadHash, Message, PublicKey, Reader, Seq, Signature, Timestamp,
@@ -63,6 +63,32 @@ pub trait SyncLog {
     fn on_drained(&mut self, now: Timestamp, host: &PublicKey, unread: Unread) -> Result<Drained, Self::Error> {
         let _ = (now, host, unread);
         Ok(Drained::default())
+    }
+
+    /// Tells whether only the head of a new message is taken from the host for now. Its body is [wanted](Self::wanted)
+    /// later, or never.
+    fn defers(&self, head: &Head) -> bool {
+        let _ = head;
+        false
+    }
+
+    /// Returns messages of which only the heads are here, whose bodies are wanted now, and which this host lists: their
+    /// numbers and heads, within `limits` (but at least one, if there is any).
+    fn wanted(&self, limits: PushLimits) -> Result<Vec<(Seq, Head)>, Self::Error> {
+        let _ = limits;
+        Ok(Vec::new())
+    }
+
+    /// Takes note that this host lists messages whose bodies it did not deliver. They are not [wanted](Self::wanted) from it
+    /// until something changes.
+    fn not_delivered(&mut self, positions: &[Position]) -> Result<(), Self::Error> {
+        let _ = positions;
+        Ok(())
+    }
+
+    /// Returns how much of attachments waits for this host, and how much is wanted from hosts.
+    fn bodies(&self) -> Result<(Bodies, Bodies), Self::Error> {
+        Ok((Bodies::default(), Bodies::default()))
     }
 
     /// Returns what was skipped at this host.
@@ -192,6 +218,8 @@ pub struct Received {
     pub messages: Vec<Arrival>,
     /// Messages that the host listed and the log already has, with the numbers of their bags.
     pub known: Vec<(Seq, Position)>,
+    /// New messages whose bodies stay at the host for now (see [`SyncLog::defers`]), with the numbers of their bags.
+    pub listed: Vec<(Seq, Head)>,
     /// What could not be read, or is known better than before. It replaces what was noted under the same seq.
     pub skipped: Vec<Skipped>,
     /// The seqs of skipped bags that are settled now.
@@ -230,9 +258,11 @@ pub struct Outgoing {
     pub position: Position,
     /// The sealed message.
     pub bag: Bag,
+    /// Whether it is a part of an attachment. The queue has those after all other messages, also those that join it later.
+    pub is_attachment: bool,
 }
 
-/// The limits of one push.
+/// The limits of one push, or of one request for bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PushLimits {
     /// The maximum number of bags.

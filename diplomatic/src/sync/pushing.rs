@@ -30,6 +30,10 @@ pub(super) struct Pushing {
     pub(super) flight: Option<Flight>,
     /// Where the pass through the queue has come to, whether there is one, and whether another is due after it.
     pub(super) after: Option<Position>,
+    /// Whether the pass has come to attachments, which everything else goes before.
+    pub(super) is_at_attachments: bool,
+    /// Whether the queue is gone through from its start after the PUSH in flight.
+    pub(super) starts_over: bool,
     pub(super) is_due: bool,
     pub(super) is_due_again: bool,
     pub(super) refused: BTreeMap<Position, Refusal>,
@@ -103,6 +107,8 @@ impl Pushing {
             limits: config.push,
             flight: None,
             after: None,
+            is_at_attachments: false,
+            starts_over: false,
             is_due: true,
             is_due_again: false,
             refused: BTreeMap::new(),
@@ -166,6 +172,15 @@ impl Pushing {
     pub(super) fn on_pending(&mut self) {
         self.is_due_again = self.is_due;
         self.is_due = true;
+    }
+
+    /// Goes through the queue from its start if only attachments are left of this pass, since there may be something else.
+    pub(super) fn begin_again(&mut self) {
+        if std::mem::take(&mut self.is_at_attachments) {
+            self.ahead = None;
+            self.after = None;
+            self.starts_over = self.flight.is_some();
+        }
     }
 
     /// Drops what is on its way; the queue is gone through from its start.

@@ -1,6 +1,7 @@
 //! The session, through which every event and every decision passes.
 
 mod audit;
+mod fetch;
 mod listen;
 mod push;
 mod read;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use super::action::{Action, LiveEvent, RequestId};
 use super::backoff::Gate;
 use super::clock::HostClock;
+use super::fetching::{Fetch, Fetching};
 use super::live::Channel;
 use super::pace::Pace;
 use super::pushing::Pushing;
@@ -24,6 +26,7 @@ use super::status::{BlockCause, HostStatus, Pause, Phase, Trouble};
 use super::stream::{Garbled, ResponseStream};
 use super::witnessing::Witnessing;
 use super::{Cursor, Failure, Now, SessionConfig, SyncLog};
+use crate::order::Position;
 use crate::standard::calls::{Call, ResponseHead};
 use crate::standard::{Encode, HostKeys, Seq, Status};
 
@@ -66,6 +69,7 @@ pub struct Session {
     pub(super) reading: ReadingState,
     pub(super) pushing: Pushing,
     pub(super) settling: Settling,
+    pub(super) fetching: Fetching,
     pub(super) witnessing: Witnessing,
     pub(super) channel: Channel,
     pub(super) admission: Admission,
@@ -94,6 +98,7 @@ pub(super) enum Purpose {
     Pull(Pull),
     Review,
     Settle(BTreeMap<Seq, Unsettled>),
+    Fetch(Fetch),
     Push,
 }
 
@@ -136,6 +141,7 @@ impl Session {
             storage: Gate::new(),
             reading: ReadingState::default(),
             settling: Settling::default(),
+            fetching: Fetching::default(),
             witnessing: Witnessing::default(),
             admission: Admission::default(),
             recount: true,
@@ -208,7 +214,8 @@ impl Session {
         let is_probing = self.pushing.is_probing() && self.reading.gate.failures() == 0;
         let rests = if self.is_reading_idle() {
             let is_proved = self.cursor.is_none_or(|cursor| cursor.own.is_none());
-            self.pushing.is_resting(now) && !is_probing && is_proved && !self.settling.is_busy(now)
+            let is_busy = self.settling.is_busy(now) || self.fetching.is_due;
+            self.pushing.is_resting(now) && !is_probing && is_proved && !is_busy
         } else {
             !self.reading.gate.is_open(now)
         };
@@ -284,7 +291,9 @@ impl Session {
     /// Call this when the log has more for this host: the app emitted, or another host delivered something.
     pub fn handle_pending(&mut self) {
         self.pushing.on_pending();
+        self.pushing.begin_again();
         self.pushing.gate.hurry();
+        self.fetching.is_due = true;
         self.reading.gate.hurry();
         self.recount = true;
     }
@@ -341,9 +350,11 @@ impl Session {
         self.end_reading(now, log)?;
         self.digest_review(now, log)?;
         self.settle(log)?;
+        self.store_fetched(log)?;
         self.acknowledge(now, log)?;
         if self.recount {
             self.status.pending = log.pending()?;
+            (self.status.to_send, self.status.to_fetch) = log.bodies()?;
             self.recount = false;
             self.witnessing.is_asked = true;
             if self.status.pending > self.pushing.refused() {
@@ -361,6 +372,7 @@ impl Session {
         }
         if self.is_reading_idle() {
             self.request_unsettled(now, log)?;
+            self.request_wanted(now, log)?;
             self.request_push(now, log)?;
             self.request_held(now, log)?;
             self.open_channel(now);
@@ -442,6 +454,7 @@ impl Session {
             Purpose::Pull(pull) => self.on_bodies(now, pull, &mut request.stream),
             Purpose::Review => self.on_reviewed(&mut request.stream),
             Purpose::Settle(unsettled) => self.settling.on_bodies(unsettled, &mut request.stream),
+            Purpose::Fetch(fetch) => self.fetching.on_bodies(fetch, &mut request.stream),
             Purpose::Push => self.pushing.on_answers(&mut request.stream),
         }
         .map_err(Stop::from)
@@ -459,6 +472,7 @@ impl Session {
             Purpose::Pull(pull) => self.on_bodies_end(now, pull.missing),
             Purpose::Review => self.on_review_end(true),
             Purpose::Settle(missing) => self.on_settle_end(missing),
+            Purpose::Fetch(fetch) => self.fetching.on_end(&fetch),
             Purpose::Push => self.pushing.on_end(None),
         }
     }
@@ -524,6 +538,14 @@ impl Session {
     fn give_back(&mut self, purpose: Purpose, pause: Pause) {
         match purpose {
             Purpose::Register => {}
+            // The log still wants what it wanted. A body that breaks the response must not hold up the others.
+            Purpose::Fetch(fetch) => {
+                if pause == Pause::Trouble(Trouble::Garbled)
+                    && let Some((_, head)) = fetch.missing.first_key_value()
+                {
+                    self.fetching.missed.push(Position::of(head.head()));
+                }
+            }
             Purpose::Peek => self.on_listing_end(false),
             Purpose::Pull(pull) => self.reading.window.want_again(pull.missing),
             Purpose::Review => self.on_review_end(false),

@@ -22,8 +22,12 @@ pub struct HostStatus {
     pub live: Live,
     /// Why there is no live channel, if an attempt to open one failed.
     pub live_failure: Option<Failure>,
-    /// The number of messages that wait to be pushed.
+    /// The number of messages that wait to be pushed, parts of attachments included.
     pub pending: u64,
+    /// How many of them are parts of attachments.
+    pub to_send: Bodies,
+    /// The parts of attachments that are to be fetched, from any host.
+    pub to_fetch: Bodies,
     /// How many of them the host refused. They are set aside, retried slowly, and do not hold up the others.
     pub refused: u64,
     /// Why the host refused the last of them.
@@ -46,10 +50,12 @@ pub struct HostStatus {
 
 impl HostStatus {
     /// Returns whether this device and the host have everything of each other, as far as this device can know: everything
-    /// was read and sent, and nothing was skipped, left out or refused.
+    /// was read and sent, and nothing was skipped, left out or refused. Attachments that stay at the host until they are
+    /// opened lack nothing.
     pub fn is_in_sync(&self) -> bool {
-        let Self { phase, pending, refused, skipped, holes, withheld, .. } = self;
-        *phase == Phase::CaughtUp && [pending, refused, skipped, holes, withheld].into_iter().all(|count| *count == 0)
+        let Self { phase, pending, to_fetch, refused, skipped, holes, withheld, .. } = self;
+        let counts = [pending, &to_fetch.parts, refused, skipped, holes, withheld];
+        *phase == Phase::CaughtUp && counts.into_iter().all(|count| *count == 0)
     }
 
     /// Returns what is wrong with the host though it can be used; `None` if nothing is.
@@ -57,6 +63,34 @@ impl HostStatus {
         match self.withheld {
             0 => None,
             messages => Some(BlockCause::Withholds { messages }),
+        }
+    }
+}
+
+/// Some parts of attachments, which have up to 256 KiB each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Bodies {
+    /// How many there are.
+    pub parts: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+}
+
+impl Bodies {
+    /// Counts parts and their bytes.
+    pub const fn new(parts: u64, bytes: u64) -> Self {
+        Self { parts, bytes }
+    }
+}
+
+/// Part of a sentence, for people.
+impl std::fmt::Display for Bodies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.bytes {
+            bytes @ 0..1_000 => write!(f, "{bytes} bytes of attachments"),
+            bytes @ 1_000..1_000_000 => write!(f, "{} kB of attachments", bytes / 1_000),
+            bytes => write!(f, "{}.{} MB of attachments", bytes / 1_000_000, bytes / 100_000 % 10),
         }
     }
 }
@@ -69,6 +103,9 @@ impl std::fmt::Display for HostStatus {
             phase => phase.fmt(f)?,
         }
         let bags = |count: u64| if count == 1 { "1 bag".to_owned() } else { format!("{count} bags") };
+        if self.to_fetch.parts > 0 {
+            write!(f, "; {} to be fetched", self.to_fetch)?;
+        }
         if self.skipped > 0 {
             write!(f, "; {} of the host cannot be read", bags(self.skipped))?;
         }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::{Arrival, Mark, Received, SessionConfig, SkipReason, Skipped};
+use super::{Arrival, Mark, Received, SessionConfig, SkipReason, Skipped, SyncLog};
 use crate::order::Position;
-use crate::standard::{BagHead, HeadHash, Message, OpenBagError, OpenedHead, SealedBody, Seq};
+use crate::standard::{BagHead, Head, HeadHash, Message, OpenBagError, OpenedHead, SealedBody, Seq};
 
 /// How much longer a sealed body is: a nonce and a tag.
 const SEALING: u64 = 24 + 16;
@@ -44,6 +44,8 @@ struct Slot {
 enum State {
     Known(Position),
     Ready(Message),
+    /// Its body stays at the host.
+    Deferred(Head),
     Wanted(Box<OpenedHead>),
     /// Its body is here and is not opened yet.
     Sealed(Box<OpenedHead>),
@@ -65,8 +67,20 @@ pub(super) enum Found {
     Known(Position),
     /// Its message is not in the log.
     New(Box<OpenedHead>),
+    /// Its message is not in the log, and its body stays at the host for now.
+    Deferred(Box<OpenedHead>),
     /// Its head cannot be opened, or not even decoded (`None`).
     Unreadable(Option<OpenBagError>),
+}
+
+impl Found {
+    /// Leaves a new message's body at the host if the log wants it so.
+    pub(super) fn defer<L: SyncLog>(self, log: &L) -> Self {
+        match self {
+            Self::New(head) if log.defers(head.head()) => Self::Deferred(head),
+            other => other,
+        }
+    }
 }
 
 /// The complete bags at the front, ready for the log.
@@ -107,6 +121,7 @@ impl Window {
     pub(super) fn append(&mut self, seq: Seq, bag: Option<BagHead>, found: Found) {
         let state = match found {
             Found::Known(position) => State::Known(position),
+            Found::Deferred(head) => State::Deferred(head.head().clone()),
             Found::Unreadable(error) => State::Skipped(SkipReason::Head(error)),
             Found::New(head) if head.head().is_delete() => match head.open_body(&SealedBody::default()) {
                 Ok(message) => State::Ready(message),
@@ -277,6 +292,7 @@ impl Window {
             last = bag.map(|bag| Mark { seq, signature: bag.signature }).or(last);
             match state {
                 State::Known(position) => received.known.push((seq, position)),
+                State::Deferred(head) => received.listed.push((seq, head)),
                 State::Skipped(reason) => {
                     end = Some(reason.last(seq));
                     received.skipped.push(Skipped { seq, reason });
@@ -315,7 +331,7 @@ impl Window {
             match self.slots.get(&seq).map(|slot| &slot.state) {
                 None | Some(State::Wanted(_) | State::Sealed(_)) => break,
                 Some(State::Ready(message)) => self.front_bytes += sealed_len_of(message.head().body_len()),
-                Some(State::Known(_) | State::Skipped(_)) => {}
+                Some(State::Known(_) | State::Deferred(_) | State::Skipped(_)) => {}
             }
             self.front += 1;
             self.front_end = Some(seq);

@@ -24,6 +24,10 @@ const FORMAT_3: &[u8] = include_bytes!("fixtures/format-3.pages");
 /// lists, was compacted, and was closed properly.
 const FORMAT_3_MOVED: &[u8] = include_bytes!("fixtures/format-3-moved.pages");
 
+/// A file of format 5 into which `dip` imported a todo and the attachment that its title names, which was a message like any
+/// other then.
+const FORMAT_5: &[u8] = include_bytes!("fixtures/format-5.pages");
+
 /// Writes a fixture out as a file: it is the file's length (8, big-endian), and each page of 4096 bytes that is not
 /// empty after its number (4, big-endian).
 pub(crate) fn unpack(fixture: &[u8], path: &Path) {
@@ -157,4 +161,25 @@ fn a_file_of_format_1_is_left_alone_by_another_seed() {
     let stranger = Seed::from_bytes([8; 32]);
     diplomatic::Device::<crate::todo::Todos>::open(Backing::file(&path), &stranger, rng).unwrap_err();
     assert_eq!(open(&Backing::file(&path)).read(|todos| todos.items.len()), 1);
+}
+
+#[test]
+fn a_file_of_format_5_opens_with_all_that_it_held_and_takes_attachments() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("todo.redb");
+    unpack(FORMAT_5, &path);
+    for _ in 0..2 {
+        let mut device = open(&Backing::file(&path));
+        let titles: Vec<_> = device.read(|todos| todos.items.values().map(|item| item.0.clone()).collect());
+        let [title] = titles.as_slice() else { panic!("{titles:?}") };
+        let attachment: diplomatic::Attachment = title.parse().unwrap();
+        let mut bytes = Vec::new();
+        device.copy_attachment(&attachment, &mut bytes).unwrap();
+        assert_eq!(bytes, b"some bytes");
+        assert_eq!(device.attach(&b"some bytes"[..]).unwrap(), attachment);
+        let other = device.attach(&b"other bytes"[..]).unwrap();
+        assert_eq!(other.len(), 11);
+        assert_eq!(device.messages().unwrap().len(), 2);
+        assert_eq!(device.verify(|_| ()).unwrap().problems, []);
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics says where")]
 
 mod ahead;
+mod attachments;
 mod bursts;
 mod clock;
 mod compaction;

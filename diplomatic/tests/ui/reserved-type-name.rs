@@ -9,7 +9,9 @@ enum Court {
     Sought { who: String },
     #[diplomatic(type = "dip.witness.heard")]
     Heard { who: String },
-    // Only the two names are taken.
+    #[diplomatic(type = "dip.chunk")]
+    Piece { who: String },
+    // Only the four names are taken.
     Witnessed { who: String },
 }
 

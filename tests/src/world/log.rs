@@ -197,7 +197,7 @@ impl SyncLog for ModelLink<'_> {
             if !outgoing.is_empty() && (bytes > limits.bytes || outgoing.len() >= limits.bags) {
                 break;
             }
-            outgoing.push(Outgoing { position: *position, bag });
+            outgoing.push(Outgoing { position: *position, bag, is_attachment: false });
         }
         Ok(outgoing)
     }

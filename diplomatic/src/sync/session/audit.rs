@@ -84,7 +84,7 @@ impl Session {
         let Some(audit) = &mut self.reading.audit else { return };
         match found {
             Found::Known(position) => drop(audit.listed.insert(position.hash)),
-            Found::New(head) => drop(audit.listed.insert(head.head().hash())),
+            Found::New(head) | Found::Deferred(head) => drop(audit.listed.insert(head.head().hash())),
             Found::Unreadable(_) => {}
         }
     }

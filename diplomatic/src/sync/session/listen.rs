@@ -198,6 +198,7 @@ impl Session {
                 self.reading.peek_wanted = true;
                 break;
             }
+            let found = if body.as_bytes().is_empty() { found.defer(log) } else { found };
             self.append_announced(seq, bag, found, body);
         }
         Ok(())
@@ -218,7 +219,7 @@ impl Session {
         for (seq, _, found) in self.identify(bags, log)? {
             match found {
                 Found::Known(position) => known.push((seq, position)),
-                Found::New(_) | Found::Unreadable(_) => self.reading.peek_wanted = true,
+                Found::New(_) | Found::Deferred(_) | Found::Unreadable(_) => self.reading.peek_wanted = true,
             }
         }
         if !known.is_empty() && self.status.pending > 0 {

@@ -66,6 +66,7 @@ impl Session {
                 pushing.is_due = std::mem::take(&mut pushing.is_due_again) && !from_the_start;
                 continue;
             };
+            pushing.is_at_attachments = last.is_attachment;
             let last = last.position;
             let bags = pushing.choose(outgoing);
             if bags.is_empty() {
@@ -170,7 +171,8 @@ impl Session {
         }
         let pushing = &mut self.pushing;
         if ended_well && fault.is_none() {
-            pushing.after = flight.bags.last().map(|pushed| pushed.position);
+            let starts_over = std::mem::take(&mut pushing.starts_over);
+            pushing.after = flight.bags.last().map(|pushed| pushed.position).filter(|_| !starts_over);
             pushing.grow(now.elapsed.saturating_sub(flight.since));
         } else {
             pushing.after = None;

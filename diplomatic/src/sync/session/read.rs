@@ -226,7 +226,9 @@ impl Session {
                 self.reading.window.on_opened(now.elapsed, seq, message, &self.config);
             }
             let found = self.locate(opened.heads, log)?;
-            let digested = if self.repeats_itself(&found, log)? {
+            let repeats_itself = self.repeats_itself(&found, log)?;
+            let found = found.into_iter().map(|(seq, bag, found)| (seq, bag, found.defer(log))).collect();
+            let digested = if repeats_itself {
                 Err(Stop::Pause(Pause::Blocked(BlockCause::RepeatsBags)))
             } else {
                 self.digest_items(listed.unwrap_or_default(), found)
@@ -333,12 +335,12 @@ impl Session {
             if seq <= read {
                 match (found, bag) {
                     (Found::Known(_), _) => {}
-                    (Found::New(_), Some(bag)) if self.settling.noted(seq).is_some() => {
+                    (Found::New(_) | Found::Deferred(_), Some(bag)) if self.settling.noted(seq).is_some() => {
                         // The next round fetches the body.
                         self.settling.on_no_body(seq, bag, None);
                         self.settling.hurry();
                     }
-                    (Found::New(_), _) => return Err(Stop::Evidence(Evidence::Replaced)),
+                    (Found::New(_) | Found::Deferred(_), _) => return Err(Stop::Evidence(Evidence::Replaced)),
                     (Found::Unreadable(_), _) if self.settling.noted(seq).is_some() => {}
                     (Found::Unreadable(_), _) => return Err(Stop::Evidence(Evidence::Lost)),
                 }

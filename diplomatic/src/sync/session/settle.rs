@@ -200,9 +200,9 @@ impl Session {
                         self.settling.note(seq, None);
                     }
                 }
-                Found::New(_) if is_noted => listed.push((seq, bag)),
+                Found::New(_) | Found::Deferred(_) if is_noted => listed.push((seq, bag)),
                 Found::Unreadable(error) if is_noted => self.note_unreadable(seq, error),
-                Found::New(_) => return Ok(Err(Evidence::Replaced)),
+                Found::New(_) | Found::Deferred(_) => return Ok(Err(Evidence::Replaced)),
                 Found::Unreadable(_) => return Ok(Err(Evidence::Lost)),
             }
         }
@@ -253,7 +253,9 @@ impl Session {
                         self.settling.opened.push((seq, message));
                     }
                 }
-                Found::New(head) => drop(self.settling.wanted.insert(seq, Unsettled { bag, head: *head })),
+                Found::New(head) | Found::Deferred(head) => {
+                    self.settling.wanted.insert(seq, Unsettled { bag, head: *head });
+                }
                 Found::Unreadable(error) => self.note_unreadable(seq, error),
             }
         }
@@ -286,7 +288,7 @@ impl Session {
             return Ok(());
         }
         let (skipped, settled) = self.settling.take_changes();
-        log.receive(Received { messages, known, skipped, settled, cursor, more: false })?;
+        log.receive(Received { messages, known, skipped, settled, cursor, ..Received::default() })?;
         self.cursor = cursor.or(self.cursor);
         self.storage.on_success();
         self.recount = true;
