@@ -44,8 +44,9 @@ impl Order {
     /// Takes a frame, and returns the frames whose turn it is.
     pub(super) fn take(&mut self, frame: Told) -> Vec<Told> {
         self.hear_of(frame.last);
-        // What was told by half is told from the store to the end.
-        if frame.first > self.told && self.early.len() < EARLY {
+        let is_due = frame.first == self.told.next();
+        // What was told by half is told from the store to the end. What is due never waits, or the gap would stay for ever.
+        if frame.first > self.told && (is_due || self.early.len() < EARLY) {
             self.early.insert(frame.first, frame);
         }
         let mut due = Vec::new();
@@ -117,6 +118,17 @@ mod tests {
         assert_eq!(order.take(told(1, 2)), [told(1, 2)]);
         assert_eq!(order.take(told(1, 3)), [], "a frame that was told by half does not pass");
         assert_eq!(order.gap(), Some(Gap { after: seq(2), last: seq(3) }));
+    }
+
+    #[test]
+    fn what_fills_the_gap_passes_however_many_frames_wait_for_it() {
+        let mut order = Order::after(seq(0));
+        let early: Vec<Told> = (2..200).map(|number| told(number, number)).collect();
+        early.iter().for_each(|frame| assert_eq!(order.take(frame.clone()), []));
+        assert_eq!(order.gap(), Some(Gap { after: seq(0), last: seq(1) }));
+        let due = order.take(told(1, 1));
+        assert_eq!(due, [&[told(1, 1)], &early[..EARLY]].concat());
+        assert_eq!(order.gap(), Some(Gap { after: seq(65), last: seq(199) }));
     }
 
     proptest! {
