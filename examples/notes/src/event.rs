@@ -1,6 +1,6 @@
 //! What happens to notes and folders.
 
-use diplomatic::{DiplomaticEvent, entity_id};
+use diplomatic::{Attachment, DiplomaticEvent, entity_id};
 
 entity_id!(
     /// The ID of a note.
@@ -81,6 +81,16 @@ pub enum NoteEvent {
         tag: String,
         /// Whether the note has it.
         tagged: bool,
+    },
+    /// Got a file, or lost it. A file of the same name replaces it.
+    #[diplomatic(overwrites("note", "name"), pid = "note")]
+    Attached {
+        /// The note.
+        note: NoteId,
+        /// The name of the file.
+        name: String,
+        /// Where its bytes are.
+        file: Option<Attachment>,
     },
     /// Thrown away.
     #[diplomatic(deletes = "note")]

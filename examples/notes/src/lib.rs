@@ -1,4 +1,4 @@
-//! Notes with folders, tags and full-text search in a terminal, the same on all of a person's devices: the reference for
+//! Notes with folders, tags, files and full-text search in a terminal, the same on all of a person's devices: the reference for
 //! an app whose state does not hold everything.
 //!
 //! - [`event`]: what happens. Notes and folders own their events.

@@ -14,7 +14,7 @@ use notes::{markdown, replay};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-/// Notes with folders, tags and full-text search, the same on all of your devices.
+/// Notes with folders, tags, files and full-text search, the same on all of your devices.
 ///
 /// Without a command, it shows your notes. The host that relays them between your devices cannot read them.
 #[derive(Debug, Parser)]

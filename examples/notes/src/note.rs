@@ -1,8 +1,8 @@
 //! A note, folded from its events when it is shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use diplomatic::{Aggregate, Meta, Timestamp};
+use diplomatic::{Aggregate, Attachment, Meta, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, FolderId, NoteEvent};
@@ -18,6 +18,8 @@ pub struct Note {
     pub folder: Option<FolderId>,
     /// The tags, without `#`.
     pub tags: BTreeSet<String>,
+    /// The files, by their names.
+    pub files: BTreeMap<String, Attachment>,
     /// When it was written last.
     pub changed: Timestamp,
 }
@@ -29,10 +31,10 @@ impl Aggregate for Note {
         let Event::Note(event) = event else { return };
         match event {
             NoteEvent::Added { title, text } => {
-                *this = Some(Self { title, text, folder: None, tags: BTreeSet::new(), changed: at.changed });
+                *this = Some(Self::new(title, text, at));
             }
             NoteEvent::Imported { title, text, folder, tags, .. } => {
-                *this = Some(Self { title, text, folder, tags: tags.into_iter().collect(), changed: at.changed });
+                *this = Some(Self { folder, tags: tags.into_iter().collect(), ..Self::new(title, text, at) });
             }
             NoteEvent::Removed { .. } => *this = None,
             event => {
@@ -46,6 +48,10 @@ impl Aggregate for Note {
 }
 
 impl Note {
+    const fn new(title: String, text: String, at: &Meta) -> Self {
+        Self { title, text, folder: None, tags: BTreeSet::new(), files: BTreeMap::new(), changed: at.changed }
+    }
+
     fn change(&mut self, event: NoteEvent) {
         match event {
             NoteEvent::Titled { title, .. } => self.title = title,
@@ -53,6 +59,8 @@ impl Note {
             NoteEvent::Filed { folder, .. } => self.folder = folder,
             NoteEvent::Tagged { tag, tagged: true, .. } => drop(self.tags.insert(tag)),
             NoteEvent::Tagged { tag, tagged: false, .. } => drop(self.tags.remove(&tag)),
+            NoteEvent::Attached { name, file: Some(file), .. } => drop(self.files.insert(name, file)),
+            NoteEvent::Attached { name, file: None, .. } => drop(self.files.remove(&name)),
             NoteEvent::Added { .. } | NoteEvent::Imported { .. } | NoteEvent::Removed { .. } => {}
         }
     }

@@ -20,7 +20,8 @@ fn any_event(entities: &[EntityId], dice: &mut Dice) -> Event {
     let name: &&str = dice.pick(&["Home", "Work"]);
     let folder = folder_named(name);
     let tag = (*dice.pick(&["red", "blue"])).to_owned();
-    match dice.below(9) {
+    let file = "42".repeat(32) + ".10";
+    match dice.below(10) {
         0 | 1 => NoteEvent::Added { title: dice.word(), text: dice.word() }.into(),
         2 => NoteEvent::Imported { note, title: dice.word(), text: dice.word(), folder: None, tags: vec![tag] }.into(),
         3 => NoteEvent::Titled { note, title: dice.word() }.into(),
@@ -28,6 +29,7 @@ fn any_event(entities: &[EntityId], dice: &mut Dice) -> Event {
         5 => NoteEvent::Filed { note, folder: dice.percent(70).then_some(folder) }.into(),
         6 => NoteEvent::Tagged { note, tag, tagged: dice.percent(70) }.into(),
         7 => NoteEvent::Removed { note }.into(),
+        8 => NoteEvent::Attached { note, name: tag, file: dice.percent(70).then(|| file.parse().unwrap()) }.into(),
         _ if dice.percent(70) => FolderEvent::Named { folder, name: dice.word() }.into(),
         _ => FolderEvent::Removed { folder }.into(),
     }

@@ -155,6 +155,46 @@ fn what_one_device_writes_is_on_the_screen_of_the_other_within_a_second_also_whi
 }
 
 #[test]
+fn a_file_that_one_device_attaches_is_saved_on_the_other() {
+    let (host, _runtime) = host();
+    let folder = tempfile::tempdir().unwrap();
+    let (phone, laptop) = (folder.path().join("phone"), folder.path().join("laptop"));
+    let picture: Vec<u8> = (0..700_000_u32).map(|n| (n % 251) as u8).collect();
+    fs::write(folder.path().join("sea.jpg"), &picture).unwrap();
+    let mut one = open(&phone, Some(&host));
+    one.wait_for("in sync");
+    fs::create_dir(&laptop).unwrap();
+    fs::copy(phone.join("seed"), laptop.join("seed")).unwrap();
+    one.control('n');
+    one.press("Holiday\x1b");
+    one.wait("the note in the list", |text| text.contains("1 notes") && text.contains("^N new"));
+    one.control('a');
+    one.wait_for("Path of a file");
+    one.press(&format!("{}\r", folder.path().join("sea.jpg").display()));
+    one.wait_for("file sea.jpg (700 kB)");
+    one.wait_for("in sync");
+
+    let saved = folder.path().join("saved");
+    fs::create_dir(&saved).unwrap();
+    let mut other = Terminal::start(30, 120, |command| {
+        command.arg("--data").arg(&laptop).env("DIP_HOST", &host).current_dir(&saved);
+    });
+    other.wait_for("file sea.jpg (700 kB)");
+    other.control('s');
+    other.wait_for("Save here the file › sea.jpg");
+    other.press("\r");
+    other.wait_for("sea.jpg is saved");
+    assert_eq!(fs::read(saved.join("sea.jpg")).unwrap(), picture);
+    // It replaces no file that is there.
+    other.control('s');
+    other.press("\r");
+    other.wait_for("That did not work");
+    other.control('a');
+    other.press("-sea.jpg\r");
+    one.wait("the note without the file", |text| !text.contains("700 kB"));
+}
+
+#[test]
 fn a_device_that_was_offline_catches_up() {
     let (host, _runtime) = host();
     let folder = tempfile::tempdir().unwrap();

@@ -126,6 +126,8 @@ fn text(pane: &Pane, note: &Note) -> Paragraph<'static> {
     if !about.is_empty() {
         lines.push(Line::from(about).dim());
     }
+    let files = note.files.iter().map(|(name, file)| format!("file {} ({})", printable(name), size(file.len())));
+    lines.extend(files.map(|file| Line::from(file).dim()));
     lines.extend(note.text.lines().map(|line| Line::from(printable(line))));
     Paragraph::new(Text::from(lines)).wrap(Wrap { trim: false })
 }
@@ -154,11 +156,21 @@ fn draw_message(frame: &mut Frame<'_>, pane: &Pane, area: Rect, has_focus: bool)
     let prompt = match question {
         Question::Folder => "Folder › ",
         Question::Tags => "Tags › ",
+        Question::Attach => "Path of a file, or -NAME to take one away › ",
+        Question::Save => "Save here the file › ",
     };
     frame.render_widget(Line::from(vec![Span::from(prompt).dim(), Span::from(printable(typed))]), area);
     if has_focus {
         let column = area.x.saturating_add(width(prompt)).saturating_add(width(typed));
         frame.set_cursor_position(Position::new(column.min(area.right()), area.y));
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{} MB", bytes / 1_000_000),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::event::{Event, FolderEvent, NoteEvent};
 use crate::library::folder_named;
 
 /// What the keys do in a list, for the bottom line.
-pub(super) const LIST_KEYS: &str = "Enter edit · ^N new · ^D throw away · ^T tags · ^F folder · ^L next folder · ^R history · \
+pub(super) const LIST_KEYS: &str = "Enter edit · ^N new · ^D throw away · ^T tags · ^F folder · ^L next folder · ^A attach · ^S save a file · ^R history · \
                                     ^Z undo · ^Y redo · ^O offline · ^Q quit";
 pub(super) const EDIT_KEYS: &str = "Esc back · ^R history · saved by itself";
 pub(super) const PAST_KEYS: &str = "Enter brings this back · Esc back";
@@ -103,6 +103,8 @@ impl Pane {
             'l' => self.next_folder(),
             'f' => self.ask(Question::Folder),
             't' => self.ask(Question::Tags),
+            'a' => self.ask(Question::Attach),
+            's' => self.ask(Question::Save),
             'o' => {
                 let client = self.device.client().as_async();
                 if client.is_offline() { client.go_online() } else { client.go_offline() }
@@ -138,6 +140,8 @@ impl Pane {
                 let name = |folder| self.device.client().read(|library| library.folders.get(folder).cloned());
                 note.folder.as_ref().and_then(name).unwrap_or_default()
             }
+            Question::Attach => String::new(),
+            Question::Save => note.files.keys().next().cloned().unwrap_or_default(),
         };
         self.mode = Mode::Ask(question, now);
     }
@@ -146,6 +150,8 @@ impl Pane {
         let Some((id, note)) = self.shown.clone() else { return };
         let mut events: Vec<Event> = Vec::new();
         match question {
+            Question::Attach => return self.attach(id, typed.trim()),
+            Question::Save => return self.save_file(&note, typed),
             Question::Tags => {
                 let tags: Vec<&str> = typed.split_whitespace().map(|tag| tag.trim_start_matches('#')).collect();
                 let tagged = |tag: &str, tagged| NoteEvent::Tagged { note: id.clone(), tag: tag.to_owned(), tagged };
@@ -170,7 +176,7 @@ impl Pane {
         self.write(events, "");
     }
 
-    fn write(&mut self, events: Vec<Event>, done: &str) {
+    pub(super) fn write(&mut self, events: Vec<Event>, done: &str) {
         match self.device.client().emit_all(events) {
             Ok(_) => self.message = done.to_owned(),
             Err(error) => self.message = format!("That did not work: {error}"),

@@ -2,6 +2,7 @@
 
 mod draw;
 mod edit;
+mod files;
 mod keys;
 mod pane;
 mod past;

@@ -1,6 +1,6 @@
 //! A pane: what one device shows.
 
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
 use diplomatic::error::LogError;
@@ -18,6 +18,7 @@ use crate::note::Note;
 pub struct Pane {
     pub(super) name: String,
     pub(super) device: Device,
+    pub(super) tell: Sender<News>,
     news: Receiver<News>,
     pub(super) status: SyncStatus,
     pub(super) query: String,
@@ -52,12 +53,16 @@ pub(super) enum Mode {
 pub(super) enum Question {
     Folder,
     Tags,
+    Attach,
+    Save,
 }
 
 /// What another thread says.
-enum News {
+#[derive(Debug)]
+pub(super) enum News {
     Saved,
     Failed(String),
+    Done(String),
 }
 
 impl Pane {
@@ -68,14 +73,15 @@ impl Pane {
     /// [`DeviceError`].
     pub fn new(name: impl Into<String>, device: Device) -> Result<Self, DeviceError> {
         let (tell, news) = channel();
-        let fail = tell.clone();
+        let (save, fail) = (tell.clone(), tell.clone());
         // Nobody listens any more while the program ends.
-        let saved = move || drop(tell.send(News::Saved));
+        let saved = move || drop(save.send(News::Saved));
         device.follow(saved, move |why| drop(fail.send(News::Failed(why))))?;
         let mut pane = Self {
             name: name.into(),
             status: device.client().status(),
             device,
+            tell,
             news,
             query: String::new(),
             folder: None,
@@ -100,6 +106,7 @@ impl Pane {
         for news in self.news.try_iter() {
             match news {
                 News::Saved => has_saved = true,
+                News::Done(what) => self.message = what,
                 News::Failed(why) => self.message = format!("The search is out of date from now on: {why}"),
             }
             is_new = true;

@@ -67,6 +67,8 @@ fn what(what: &Happened<Event>) -> String {
         NoteEvent::Filed { folder: None, .. } => "taken out of its folder".to_owned(),
         NoteEvent::Tagged { tag, tagged: true, .. } => format!("tagged #{tag}"),
         NoteEvent::Tagged { tag, tagged: false, .. } => format!("no longer tagged #{tag}"),
+        NoteEvent::Attached { name, file: Some(_), .. } => format!("file {name:?} added"),
+        NoteEvent::Attached { name, file: None, .. } => format!("file {name:?} taken away"),
         NoteEvent::Removed { .. } => "thrown away".to_owned(),
     }
 }
