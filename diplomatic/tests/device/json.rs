@@ -200,7 +200,7 @@ fn reports_about_files_clocks_and_stores_have_a_form() {
     device.emit(at(1), &added("milk")).unwrap();
     device.emit(at(2), &added("bread")).unwrap();
     let exported: Exported = device.export(&path, &seed()).unwrap();
-    assert_form(&exported, &json!({ "messages": 2, "bytes": exported.bytes }));
+    assert_form(&exported, &json!({ "messages": 2, "left_out": 0, "bytes": exported.bytes }));
 
     let mut bytes = fs::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
