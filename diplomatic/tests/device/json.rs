@@ -233,7 +233,7 @@ fn reports_about_files_clocks_and_stores_have_a_form() {
     let checked = device.verify(|_| ()).unwrap();
     assert_form(
         &checked,
-        &json!({ "messages": 3, "entities": 3, "waiting": 0, "is_file_checked": true, "problems": [] }),
+        &json!({ "messages": 3, "entities": 3, "waiting": 0, "parts": 0, "is_file_checked": true, "problems": [] }),
     );
     let _: &Device<Todos> = &device;
 }
