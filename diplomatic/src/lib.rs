@@ -118,8 +118,9 @@
 //! - [`sync`]: the sync engine without I/O, for other transports.
 //! - [`standard`]: the wire format as pure functions.
 //!
-//! Guides, in the order in which an app grows: [attachments], [undo and restore](undo_and_restore), [read models](read_models), [large states](large_states),
-//! [side effects](side_effects), [how schemas live on](schemas), and [what last-write-wins cannot do](last_write_wins).
+//! Guides, in the order in which an app grows: [undo and restore](undo_and_restore), [read models](read_models),
+//! [side effects](side_effects), [large states](large_states), [attachments], [how schemas live on](schemas), and
+//! [what last-write-wins cannot do](last_write_wins).
 //!
 //! # Features
 //!
