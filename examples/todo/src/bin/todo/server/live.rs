@@ -65,12 +65,14 @@ async fn converse(socket: &mut WebSocket, device: &Device) -> Option<()> {
 
 impl Shown {
     async fn catch_up(&mut self, device: &Device, answer: Option<Answer>) -> Option<Message> {
+        // What is read later is at least as new, so the log lacks nothing that the list shows.
+        let view = device.client.read(View::of);
         let log = match device.has_log {
             true => news(&mut self.log, device.log().await.ok()?),
             false => None,
         };
         let push = Push {
-            view: news(&mut self.view, device.client.read(View::of)),
+            view: news(&mut self.view, view),
             sync: news(&mut self.sync, SyncView::of(device, &device.client.digest().await.ok()?)),
             log: log.map(Vec::as_slice),
             answer,
