@@ -31,7 +31,7 @@ pub(crate) use mention::mentions;
 #[cfg(feature = "store")]
 pub(crate) use tree::{Cutter, Leaves};
 
-use crate::standard::{MAX_SAFE, Reader, put_varint};
+use crate::standard::{MAX_SAFE, Reader, parse_hex, put_varint, write_hex};
 
 /// How many bytes a chunk has at most.
 #[cfg(feature = "store")]
@@ -98,7 +98,7 @@ impl Attachment {
 /// The hash in hex, a dot and the length.
 impl fmt::Display for Attachment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.root.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        write_hex(f, &self.root)?;
         write!(f, ".{}", self.len)
     }
 }
@@ -119,13 +119,7 @@ impl FromStr for Attachment {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (hash, len) = text.split_once('.').ok_or(AttachmentParseError)?;
-        let mut root = [0; 32];
-        if hash.len() != 64 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(AttachmentParseError);
-        }
-        for (byte, place) in root.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(&hash[place..place + 2], 16).map_err(|_| AttachmentParseError)?;
-        }
+        let root = parse_hex(hash).and_then(|root| root.try_into().ok()).ok_or(AttachmentParseError)?;
         let is_plain = !len.is_empty() && len.bytes().all(|byte| byte.is_ascii_digit());
         let len = len.parse().ok().filter(|len| is_plain && *len <= MAX_SAFE).ok_or(AttachmentParseError)?;
         Ok(Self { root, len })

@@ -105,10 +105,7 @@ impl<R: Reducer> Client<R> {
     ///
     /// [`LogError`]; nothing is removed then.
     pub async fn remove_unused_attachments(&self, grace: Duration) -> Result<RemovedAttachments, LogError> {
-        let now = self.shared.now();
-        let removed = self.shared.with_device(move |device| device.remove_unused_attachments(now, grace)).await??;
-        self.shared.something_is_pending(None);
-        Ok(removed)
+        self.shared.write(move |device, now| device.remove_unused_attachments(now, grace)).await
     }
 
     async fn bytes_of(&self, part: Part) -> Result<Vec<u8>, AttachmentError> {
@@ -134,6 +131,7 @@ impl<R: Reducer> Client<R> {
                     if *before == lacking {
                         return Err(lacking.error_after(!status.hosts().is_empty()));
                     }
+                    continue;
                 }
                 _ => asked = Some((self.shared.ask_for_sync(), lacking.clone())),
             }

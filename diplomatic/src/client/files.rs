@@ -64,9 +64,7 @@ impl<R: Reducer> Client<R> {
         path: impl Into<PathBuf>,
         watch: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Exported, ExportFileError> {
-        let (path, seed) = (path.into(), self.seed.clone());
-        let export = self.shared.with_device(move |device| device.start_export(&seed, &usual_label(), true)).await??;
-        blocking(move || export.write(&path, watch)).await?
+        self.export_as(path.into(), true, watch).await
     }
 
     /// Exports like [`export`](Self::export), but without the attachments, which can be much larger than everything else.
@@ -76,9 +74,19 @@ impl<R: Reducer> Client<R> {
     ///
     /// [`ExportFileError`].
     pub async fn export_without_attachments(&self, path: impl Into<PathBuf>) -> Result<Exported, ExportFileError> {
-        let (path, seed) = (path.into(), self.seed.clone());
-        let export = self.shared.with_device(move |device| device.start_export(&seed, &usual_label(), false)).await??;
-        blocking(move || export.write(&path, |_| ())).await?
+        self.export_as(path.into(), false, |_| ()).await
+    }
+
+    async fn export_as(
+        &self,
+        path: PathBuf,
+        with_attachments: bool,
+        watch: impl FnMut(Progress) + Send + 'static,
+    ) -> Result<Exported, ExportFileError> {
+        let seed = self.seed.clone();
+        let start = move |device: &mut Device<R>| device.start_export(&seed, &usual_label(), with_attachments);
+        let export = self.shared.with_device(start).await??;
+        blocking(move || export.write(&path, watch)).await?
     }
 
     /// Merges an export file of this account, like [`Device::import`](crate::Device::import). Emitting and sync

@@ -159,10 +159,7 @@ impl<R: Reducer> Client<R> {
     ///
     /// As for [`emit`](Self::emit).
     pub async fn emit_all(&self, events: Vec<R::Event>) -> Result<Vec<EntityId>, EmitError> {
-        let now = self.shared.now();
-        let entities = self.shared.with_device(move |device| device.emit_all(now, &events)).await??;
-        self.shared.something_is_pending(None);
-        Ok(entities)
+        self.shared.write(move |device, now| device.emit_all(now, &events)).await
     }
 
     /// Returns a handle that notifies of changes to the state.

@@ -3,7 +3,7 @@
 use super::Client;
 use super::files::blocking;
 use crate::device::{
-    Batch, Compacted, EmitError, HistoryEntry, HistoryError, Keep, Past, Restore, RestoreChange, RestoreError,
+    Batch, Compacted, Device, EmitError, HistoryEntry, HistoryError, Keep, Past, Restore, RestoreChange, RestoreError,
     Restored, TransactError, UndoError, Undoable, Undone,
 };
 use crate::log::LogError;
@@ -121,10 +121,7 @@ impl<R: Reducer> Client<R> {
     ///
     /// [`UndoError`]; nothing is stored then.
     pub async fn undo(&self) -> Result<Undone, UndoError> {
-        let now = self.shared.now();
-        let undone = self.shared.with_device(move |device| device.undo(now)).await??;
-        self.shared.something_is_pending(None);
-        Ok(undone)
+        self.shared.write(Device::undo).await
     }
 
     /// Redoes what was [undone](Self::undo) last, if this device has done nothing else since.
@@ -133,10 +130,7 @@ impl<R: Reducer> Client<R> {
     ///
     /// [`UndoError`]; nothing is stored then.
     pub async fn redo(&self) -> Result<Undone, UndoError> {
-        let now = self.shared.now();
-        let redone = self.shared.with_device(move |device| device.redo(now)).await??;
-        self.shared.something_is_pending(None);
-        Ok(redone)
+        self.shared.write(Device::redo).await
     }
 
     /// Returns what [`undo`](Self::undo) would undo, for a menu.
@@ -183,10 +177,7 @@ impl<R: Reducer> Client<R> {
     ///
     /// [`RestoreError`]; nothing is stored then.
     pub async fn restore(&self, restore: Restore) -> Result<Restored, RestoreError> {
-        let now = self.shared.now();
-        let restored = self.shared.with_device(move |device| device.restore(now, &restore)).await??;
-        self.shared.something_is_pending(None);
-        Ok(restored)
+        self.shared.write(move |device, now| device.restore(now, &restore)).await
     }
 
     /// Returns what [`restore`](Self::restore) would change, without changing it.

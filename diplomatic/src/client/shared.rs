@@ -112,6 +112,17 @@ impl<R: Reducer> Shared<R> {
         }
     }
 
+    /// Has the device write something at the current time, and tells the hosts that there is more to push.
+    pub(super) async fn write<T: Send + 'static, E: From<LogError> + Send + 'static>(
+        self: &Arc<Self>,
+        act: impl FnOnce(&mut Device<R>, Timestamp) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        let now = self.now();
+        let written = self.with_device(move |device| act(device, now)).await??;
+        self.something_is_pending(None);
+        Ok(written)
+    }
+
     /// Tells the drivers of all hosts, except the one that new messages came from, that there is more to push.
     pub(super) fn something_is_pending(&self, brought_by: Option<usize>) {
         for (index, news) in self.news.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use super::Device;
 use crate::attachment::{Attachment, CHUNK_BYTES, ChunkName, Cutter, Leaves};
-use crate::log::{Chunk, ChunkKey, ChunkPlace, LogError, LogReader, THIS_DEVICE};
+use crate::log::{ChunkKey, ChunkPlace, LogError, LogReader, THIS_DEVICE};
 use crate::reducer::Reducer;
 use crate::standard::{Head, Message};
 
@@ -230,13 +230,9 @@ impl<R: Reducer> Device<R> {
 
     /// Returns the bytes of a chunk, which must be here.
     pub(crate) fn bytes_of(&self, Part { name, len }: Part) -> Result<Vec<u8>, AttachmentError> {
-        match self.log.read(|reader| reader.chunk(&name))? {
-            Chunk::Absent => Err(AttachmentError::NotHere { parts: 1 }),
-            Chunk::Here(message) => {
-                let bytes = message.body().and_then(|body| Leaves::bytes(body, len));
-                bytes.map(<[u8]>::to_vec).ok_or(AttachmentError::Mismatch)
-            }
-        }
+        let message = self.log.read(|reader| reader.chunk(&name))?.ok_or(AttachmentError::NotHere { parts: 1 })?;
+        let bytes = message.body().and_then(|body| Leaves::bytes(body, len));
+        bytes.map(<[u8]>::to_vec).ok_or(AttachmentError::Mismatch)
     }
 
     /// Returns which parts of an attachment are not here, as far as that is known: while a list is missing, nobody knows what
@@ -302,8 +298,10 @@ impl<R: Reducer> Device<R> {
 }
 
 fn leaves(reader: &LogReader<'_>, attachment: &Attachment) -> Result<Leaves, LogError> {
-    Leaves::of(attachment, |name| match reader.chunk(name)? {
-        Chunk::Here(message) => Ok(message.body().map(<[u8]>::to_vec)),
-        Chunk::Absent => Ok(None),
-    })
+    Leaves::of(attachment, |name| body_of(reader, name))
+}
+
+/// Returns the body of a chunk or list, if it is here.
+pub(super) fn body_of(reader: &LogReader<'_>, name: &ChunkName) -> Result<Option<Vec<u8>>, LogError> {
+    Ok(reader.chunk(name)?.and_then(|message| message.body().map(<[u8]>::to_vec)))
 }

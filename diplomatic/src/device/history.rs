@@ -135,11 +135,9 @@ impl<R: Reducer> Device<R> {
     /// [`LogError`].
     pub fn history_of_root(&self, root: &EntityId) -> Result<Vec<HistoryEntry<R::Event>>, LogError> {
         self.log.read(|reader| {
-            let mut messages = reader.messages_of(root)?;
-            if !root.is_derived() {
-                for register in reader.registers_ever_of(root)? {
-                    messages.extend(reader.messages_of(&register)?);
-                }
+            let mut messages = Vec::new();
+            for entity in reader.entities_of_root(root)? {
+                messages.extend(reader.messages_of(&entity)?);
             }
             messages.sort_unstable_by_key(|stored| stored.position);
             self.entries(reader, messages)

@@ -12,7 +12,7 @@ use crate::aggregate::Aggregate;
 use crate::log::{Bucket, LogError, LogReader, Order, Place, StoredMessage};
 use crate::reducer::Reducer;
 use crate::standard::serde_forms::text_or_bytes;
-use crate::standard::{Content, EntityId, Timestamp};
+use crate::standard::{Content, EntityId, Timestamp, write_hex};
 
 /// The entities in a list, and their order.
 ///
@@ -141,7 +141,7 @@ impl From<[u8; Place::LEN]> for PageStart {
 /// Shows hex digits, which mean nothing to anybody else.
 impl fmt::Display for PageStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        <[u8; Place::LEN]>::from(*self).iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write_hex(f, &<[u8; Place::LEN]>::from(*self))
     }
 }
 

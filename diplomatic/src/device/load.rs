@@ -52,13 +52,9 @@ struct RootSource<'a, 't> {
 
 impl<'a, 't> RootSource<'a, 't> {
     fn new(reader: &'a LogReader<'t>, root: &'a EntityId) -> Result<Self, LogError> {
-        let mut entities = vec![root.clone()];
-        if !root.is_derived() {
-            entities.extend(reader.registers_ever_of(root)?);
-        }
-        let mut latest = Vec::with_capacity(entities.len());
-        for entity in &entities {
-            latest.extend(reader.winner(entity)?.map(|winner| winner.position));
+        let mut latest = Vec::new();
+        for entity in reader.entities_of_root(root)? {
+            latest.extend(reader.winner(&entity)?.map(|winner| winner.position));
         }
         latest.sort_unstable();
         Ok(Self { reader, root, latest })

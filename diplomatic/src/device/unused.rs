@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Device;
+use super::attach::body_of;
 use crate::attachment::{ChunkName, Leaves, mentions};
-use crate::log::{Chunk, LogError, LogReader, Unused};
+use crate::log::{LogError, LogReader, Unused};
 use crate::reducer::Reducer;
 use crate::standard::Timestamp;
 
@@ -69,10 +70,7 @@ fn used(reader: &LogReader<'_>) -> Result<Used, LogError> {
         used.names.extend(attachment.roots());
         let leaves = Leaves::of(&attachment, |name| {
             used.names.insert(*name);
-            match reader.chunk(name)? {
-                Chunk::Here(message) => Ok::<_, LogError>(message.body().map(<[u8]>::to_vec)),
-                Chunk::Absent => Ok(None),
-            }
+            body_of(reader, name)
         })?;
         match leaves {
             Leaves::All(parts) => used.names.extend(parts.into_iter().map(|(name, _)| name)),

@@ -15,13 +15,6 @@ use crate::attachment::ChunkName;
 use crate::order::Position;
 use crate::standard::{Bag, Head, HeadHash, Message};
 
-/// A chunk, if it is here.
-#[derive(Debug)]
-pub(crate) enum Chunk {
-    Here(Message),
-    Absent,
-}
-
 /// Where a chunk that is not here could come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -39,23 +32,24 @@ pub(crate) struct ChunkCount {
 }
 
 impl LogReader<'_> {
-    /// Returns a chunk.
-    pub(crate) fn chunk(&self, name: &ChunkName) -> Result<Chunk, LogError> {
+    /// Returns a chunk, if it is here.
+    pub(crate) fn chunk(&self, name: &ChunkName) -> Result<Option<Message>, LogError> {
         let Some((key, head)) = self.latest_chunk(name)? else {
             // Versions before format 6 took it for a message like any other.
-            let Some(winner) = self.winner(&name.entity())? else { return Ok(Chunk::Absent) };
-            return Ok(self.message(&winner.position)?.map_or(Chunk::Absent, |stored| Chunk::Here(stored.message)));
+            let Some(winner) = self.winner(&name.entity())? else { return Ok(None) };
+            return Ok(self.message(&winner.position)?.map(|stored| stored.message));
         };
-        Ok(self.chunk_message(&key, head)?.map_or(Chunk::Absent, Chunk::Here))
+        self.chunk_message(&key, head)
     }
 
     /// Returns where a chunk could come from, with what to [want](super::LogWriter::want_chunks) it by; `None` if it is here.
     pub(crate) fn chunk_place(&self, name: &ChunkName) -> Result<Option<(ChunkKey, Place)>, LogError> {
-        if matches!(self.chunk(name)?, Chunk::Here(_)) {
-            return Ok(None);
+        match self.latest_chunk(name)? {
+            Some((key, _)) if self.has_chunk_body(&key)? => Ok(None),
+            Some((key, _)) => Ok(Some((key, self.place_of(&key)?))),
+            None if self.chunk(name)?.is_some() => Ok(None),
+            None => Ok(Some(([0; 32], Place::Nowhere))),
         }
-        let Some((key, _)) = self.latest_chunk(name)? else { return Ok(Some(([0; 32], Place::Nowhere))) };
-        Ok(Some((key, self.place_of(&key)?)))
     }
 
     /// Returns the last message of a chunk that has a body. One that was deleted since is still to be had where it is.
@@ -132,7 +126,11 @@ impl LogReader<'_> {
         }
         let key = chunk_key(self.vault, position);
         let is_delete = self.chunk_head(&key)?.is_some_and(|head| head.is_delete());
-        Ok(is_delete || self.transaction.open_table(tables::CHUNK_BODIES)?.get(&key)?.is_some())
+        Ok(is_delete || self.has_chunk_body(&key)?)
+    }
+
+    fn has_chunk_body(&self, key: &ChunkKey) -> Result<bool, LogError> {
+        Ok(self.transaction.open_table(tables::CHUNK_BODIES)?.get(key)?.is_some())
     }
 
     /// Hands on every chunk that is here, and every delete of one.
@@ -212,6 +210,7 @@ impl LogReader<'_> {
     }
 
     /// Returns those of some chunks that are not to be fetched yet.
+    #[cfg(feature = "client")]
     pub(crate) fn not_wanted(&self, keys: &[ChunkKey]) -> Result<Vec<ChunkKey>, LogError> {
         let wanted = self.transaction.open_table(tables::CHUNK_WANTED)?;
         let mut others = Vec::new();

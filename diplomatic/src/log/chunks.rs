@@ -179,10 +179,7 @@ impl LogWriter<'_> {
     /// Has the bodies of chunks fetched that are known and not here, also from hosts that did not deliver them before.
     pub(crate) fn want_chunks(&mut self, keys: &[ChunkKey]) -> Result<(), LogError> {
         for key in keys {
-            let head = match self.transaction.open_table(tables::CHUNKS)?.get(key)? {
-                Some(sealed) => open_chunk(self.vault, key, sealed.value())?,
-                None => continue,
-            };
+            let Some(head) = self.chunk_head(key)? else { continue };
             if head.is_delete() || self.has_body(key)? {
                 continue;
             }
@@ -200,25 +197,26 @@ impl LogWriter<'_> {
     }
 
     fn put_chunk(&mut self, name: &ChunkName, head: &Head, key: &ChunkKey, origin: u32) -> Result<(), LogError> {
-        let mut chunks = self.transaction.open_table(tables::CHUNKS)?;
         let entity_key = self.vault.entity_key(&name.entity());
         let mut latest = self.transaction.open_table(tables::CHUNK_LATEST)?;
         let mut last = latest.get(&entity_key)?.map_or(Latest::default(), |value| Latest::decode(value.value()));
         let slot = if head.is_delete() { &mut last.delete } else { &mut last.body };
-        let before = match slot {
-            Some(before) => match chunks.get(&*before)? {
-                Some(sealed) => Some(Position::of(&open_chunk(self.vault, before, sealed.value())?)),
-                None => None,
-            },
-            None => None,
-        };
-        if before.is_none_or(|before| before < Position::of(head)) {
+        let before = slot.as_ref().map(|before| self.chunk_head(before)).transpose()?.flatten();
+        if before.is_none_or(|before| Position::of(&before) < Position::of(head)) {
             *slot = Some(*key);
             latest.insert(&entity_key, &last.encode())?;
         }
+        let mut chunks = self.transaction.open_table(tables::CHUNKS)?;
         let value = self.vault.seal(chunks.name(), key, &encode_chunk(origin, head), self.rng);
         chunks.insert(key, value.as_slice())?;
         Ok(())
+    }
+
+    pub(super) fn chunk_head(&self, key: &ChunkKey) -> Result<Option<Head>, LogError> {
+        match self.transaction.open_table(tables::CHUNKS)?.get(key)? {
+            Some(sealed) => open_chunk(self.vault, key, sealed.value()).map(Some),
+            None => Ok(None),
+        }
     }
 
     pub(super) fn has_body(&self, key: &ChunkKey) -> Result<bool, LogError> {
@@ -255,10 +253,7 @@ impl LogWriter<'_> {
     /// Queues a chunk for a host until the host acknowledges it, even if the host lists it. Tells whether it is here.
     pub(super) fn queue_chunk_again(&self, link: u32, position: &Position) -> Result<bool, LogError> {
         let key = chunk_key(self.vault, position);
-        let head = match self.transaction.open_table(tables::CHUNKS)?.get(&key)? {
-            Some(sealed) => open_chunk(self.vault, &key, sealed.value())?,
-            None => return Ok(false),
-        };
+        let Some(head) = self.chunk_head(&key)? else { return Ok(false) };
         if !head.is_delete() && !self.has_body(&key)? {
             return Ok(false);
         }

@@ -54,7 +54,7 @@ pub(crate) use ahead::Extent;
 pub use backing::Backing;
 use backing::survive_damage;
 pub(crate) use backing::sync_folder;
-pub(crate) use chunk_reading::{Chunk, ChunkCount, Place as ChunkPlace};
+pub(crate) use chunk_reading::{ChunkCount, Place as ChunkPlace};
 pub(crate) use chunks::ChunkKey;
 pub(crate) use database::{Access, AccessKind};
 use database::{Handle, begin_write};

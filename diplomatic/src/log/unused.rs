@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use redb::ReadableTable;
 
-use super::chunks::{ChunkKey, Latest, at_link, open_body, open_chunk};
+use super::chunks::{ChunkKey, Latest, at_link, open_body};
 use super::error::LogError;
 use super::write::LogWriter;
 use super::{THIS_DEVICE, tables};
@@ -82,13 +82,6 @@ impl LogWriter<'_> {
             }
         }
         Ok(found)
-    }
-
-    fn chunk_head(&self, key: &ChunkKey) -> Result<Option<Head>, LogError> {
-        match self.transaction.open_table(tables::CHUNKS)?.get(key)? {
-            Some(sealed) => open_chunk(self.vault, key, sealed.value()).map(Some),
-            None => Ok(None),
-        }
     }
 
     /// Drops the body of a chunk from this device, and from what waits for hosts.

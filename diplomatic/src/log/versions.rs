@@ -82,8 +82,17 @@ impl LogReader<'_> {
         }
     }
 
+    /// Returns a root's own entity and the registers that hang on it or ever did.
+    pub(crate) fn entities_of_root(&self, root: &EntityId) -> Result<Vec<EntityId>, LogError> {
+        let mut entities = vec![root.clone()];
+        if !root.is_derived() {
+            entities.extend(self.registers_ever_of(root)?);
+        }
+        Ok(entities)
+    }
+
     /// Returns the registers whose parent an entity is or ever was.
-    pub(crate) fn registers_ever_of(&self, parent: &EntityId) -> Result<Vec<EntityId>, LogError> {
+    fn registers_ever_of(&self, parent: &EntityId) -> Result<Vec<EntityId>, LogError> {
         let table = self.transaction.open_table(tables::REGISTERS)?;
         let (first, last) = register_keys(&self.vault.entity_key(parent));
         let mut registers = Vec::new();

@@ -69,8 +69,8 @@ pub use keys::{HostKeys, Label};
 pub use seal::{OpenBagError, OpenedHead};
 #[cfg(feature = "seal")]
 pub use seed::{Seed, SeedParseError};
-#[cfg(feature = "engine")]
-pub(crate) use signature::parse_hex;
 pub use signature::{InvalidSignature, PublicKey, PublicKeyParseError, Signature};
+#[cfg(feature = "engine")]
+pub(crate) use signature::{parse_hex, write_hex};
 pub use status::Status;
 pub use time::{ClockOffset, Timestamp};

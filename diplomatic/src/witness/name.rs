@@ -5,6 +5,7 @@ use std::fmt;
 use rand_core::CryptoRng;
 
 use crate::standard::serde_forms::text_or_bytes;
+use crate::standard::write_hex;
 
 /// The random ID of a device. Devices know each other by it; nobody else sees it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +41,7 @@ impl DeviceId {
 /// Hex digits.
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write_hex(f, &self.0)
     }
 }
 

@@ -133,8 +133,7 @@ fn note(number: u64) -> NoteEvent {
         WORDS[usize::try_from(chance % 40).unwrap_or_default()]
     };
     let title = format!("{} {} {}", word(), word(), number);
-    let line = |mut word: Box<dyn FnMut() -> &'static str + '_>| (0..10).map(|_| word()).collect::<Vec<_>>().join(" ");
-    let text: Vec<String> = (0..9).map(|_| line(Box::new(&mut word))).collect();
+    let text: Vec<String> = (0..9).map(|_| (0..10).map(|_| word()).collect::<Vec<_>>().join(" ")).collect();
     NoteEvent::Added { title, text: text.join("\n") }
 }
 

@@ -6,6 +6,7 @@
 mod support;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use diplomatic_host::{Host, MemoryStore, Server};
@@ -20,6 +21,16 @@ fn host() -> (String, Runtime) {
     let address = listener.local_addr().unwrap();
     runtime.spawn(Server::new(Host::new(MemoryStore::new())).serve(listener, std::future::pending()));
     (format!("http://{address}"), runtime)
+}
+
+/// Starts a first device that is in sync, and returns it with the data directory of a second one of the same account.
+fn in_sync(folder: &Path, host: &str) -> (Terminal, PathBuf) {
+    let (phone, laptop) = (folder.join("phone"), folder.join("laptop"));
+    let terminal = open(&phone, Some(host));
+    terminal.wait_for("in sync");
+    fs::create_dir(&laptop).unwrap();
+    fs::copy(phone.join("seed"), laptop.join("seed")).unwrap();
+    (terminal, laptop)
 }
 
 #[test]
@@ -129,11 +140,7 @@ fn folders_and_tags_narrow_the_list() {
 fn what_one_device_writes_is_on_the_screen_of_the_other_within_a_second_also_while_it_is_open_there() {
     let (host, _runtime) = host();
     let folder = tempfile::tempdir().unwrap();
-    let (phone, laptop) = (folder.path().join("phone"), folder.path().join("laptop"));
-    let mut one = open(&phone, Some(&host));
-    one.wait_for("in sync");
-    fs::create_dir(&laptop).unwrap();
-    fs::copy(phone.join("seed"), laptop.join("seed")).unwrap();
+    let (mut one, laptop) = in_sync(folder.path(), &host);
     let mut other = open(&laptop, Some(&host));
     other.wait_for("in sync");
 
@@ -158,13 +165,9 @@ fn what_one_device_writes_is_on_the_screen_of_the_other_within_a_second_also_whi
 fn a_file_that_one_device_attaches_is_saved_on_the_other() {
     let (host, _runtime) = host();
     let folder = tempfile::tempdir().unwrap();
-    let (phone, laptop) = (folder.path().join("phone"), folder.path().join("laptop"));
     let picture: Vec<u8> = (0..700_000_u32).map(|n| (n % 251) as u8).collect();
     fs::write(folder.path().join("sea.jpg"), &picture).unwrap();
-    let mut one = open(&phone, Some(&host));
-    one.wait_for("in sync");
-    fs::create_dir(&laptop).unwrap();
-    fs::copy(phone.join("seed"), laptop.join("seed")).unwrap();
+    let (mut one, laptop) = in_sync(folder.path(), &host);
     one.control('n');
     one.press("Holiday\x1b");
     one.wait("the note in the list", |text| text.contains("1 notes") && text.contains("^N new"));
@@ -198,11 +201,7 @@ fn a_file_that_one_device_attaches_is_saved_on_the_other() {
 fn a_device_that_was_offline_catches_up() {
     let (host, _runtime) = host();
     let folder = tempfile::tempdir().unwrap();
-    let (phone, laptop) = (folder.path().join("phone"), folder.path().join("laptop"));
-    let mut one = open(&phone, Some(&host));
-    one.wait_for("in sync");
-    fs::create_dir(&laptop).unwrap();
-    fs::copy(phone.join("seed"), laptop.join("seed")).unwrap();
+    let (mut one, laptop) = in_sync(folder.path(), &host);
     let mut other = open(&laptop, Some(&host));
     other.wait_for("in sync");
     other.control('o');

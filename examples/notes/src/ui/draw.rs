@@ -42,10 +42,9 @@ fn draw_pane(frame: &mut Frame<'_>, pane: &mut Pane, area: Rect, has_focus: bool
     let is_wide = inner.width >= 60;
     let share = if matches!(pane.mode, Mode::Past(_)) { 55 } else { 35 };
     let (list, note) = if is_wide {
-        let [list, gap, note] =
+        let [list, _, note] =
             Layout::horizontal([Constraint::Percentage(share), Constraint::Length(1), Constraint::Fill(1)])
                 .areas(middle);
-        let _ = gap;
         (list, note)
     } else {
         let [list, note] = Layout::vertical([Constraint::Percentage(40), Constraint::Fill(1)]).areas(middle);
@@ -73,9 +72,8 @@ fn sync(pane: &Pane) -> String {
 }
 
 fn draw_query(frame: &mut Frame<'_>, pane: &Pane, area: Rect, has_focus: bool) {
-    let name = |folder| pane.device.client().read(|library| library.folders.get(folder).cloned());
-    let folder = pane.folder.as_ref().and_then(name);
-    let folder = folder.map(|name| format!("in {} ", printable(&name))).unwrap_or_default();
+    let folder =
+        pane.folder_name(pane.folder.as_ref()).map(|name| format!("in {} ", printable(&name))).unwrap_or_default();
     let prompt = format!("Search {folder}› ");
     let column = area.x.saturating_add(width(&prompt)).saturating_add(width(&pane.query));
     frame.render_widget(Line::from(vec![Span::from(prompt).dim(), Span::from(printable(&pane.query))]), area);
@@ -118,8 +116,7 @@ fn draw_note(frame: &mut Frame<'_>, pane: &Pane, area: Rect, has_focus: bool) {
 }
 
 fn text(pane: &Pane, note: &Note) -> Paragraph<'static> {
-    let name = |folder| pane.device.client().read(|library| library.folders.get(folder).cloned());
-    let folder = note.folder.as_ref().and_then(name).map(|name| format!("in {} ", printable(&name)));
+    let folder = pane.folder_name(note.folder.as_ref()).map(|name| format!("in {} ", printable(&name)));
     let tags: Vec<String> = note.tags.iter().map(|tag| format!("#{}", printable(tag))).collect();
     let about = format!("{}{}", folder.unwrap_or_default(), tags.join(" "));
     let mut lines = vec![Line::from(printable(&note.title)).bold()];

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use diplomatic::EntityId;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui_textarea::{CursorMove, DataCursor, TextArea};
 
@@ -111,7 +110,7 @@ impl Pane {
     pub(super) fn look_at_edited(&mut self) {
         let Mode::Edit(editor) = &self.mode else { return };
         let Some(id) = editor.note.clone() else { return };
-        let loaded = self.device.client().load::<crate::note::Note>(&EntityId::from(id));
+        let loaded = self.load(&id);
         let Mode::Edit(editor) = &mut self.mode else { return };
         match loaded {
             Ok(Some(note)) if note.whole() == editor.saved => {}

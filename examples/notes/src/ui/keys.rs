@@ -136,10 +136,7 @@ impl Pane {
         let Some((_, note)) = &self.shown else { return };
         let now = match question {
             Question::Tags => note.tags.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
-            Question::Folder => {
-                let name = |folder| self.device.client().read(|library| library.folders.get(folder).cloned());
-                note.folder.as_ref().and_then(name).unwrap_or_default()
-            }
+            Question::Folder => self.folder_name(note.folder.as_ref()).unwrap_or_default(),
             Question::Attach => String::new(),
             Question::Save => note.files.keys().next().cloned().unwrap_or_default(),
         };

@@ -163,6 +163,11 @@ impl Pane {
         self.device.client().load(&EntityId::from(id.clone()))
     }
 
+    /// Returns the name of a folder, if it is still there.
+    pub(super) fn folder_name(&self, folder: Option<&FolderId>) -> Option<String> {
+        self.device.client().read(|library| library.folders.get(folder?).cloned())
+    }
+
     pub(super) fn selected_note(&self) -> Option<&NoteId> {
         self.found.get(self.selected).map(|found| &found.note)
     }
