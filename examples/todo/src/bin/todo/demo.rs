@@ -6,10 +6,10 @@ use std::net::Ipv4Addr;
 
 use diplomatic::{Client, Seed};
 use diplomatic_host::{Host, MemoryStore, Server as HostServer};
+use todo::device::Device;
 use todo::{OrderKey, TodoEvent, Todos, inbox};
 use tokio::net::TcpListener;
 
-use crate::device::Device;
 use crate::server::{Server, Token};
 use crate::shutdown::Shutdown;
 use crate::tell;

@@ -17,6 +17,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use todo::device::with_causes;
 use tokio::runtime::Runtime;
 
 use crate::arguments::{Act, Arguments};
@@ -42,17 +43,6 @@ fn start(act: Act) -> Result<(), Box<dyn Error>> {
     // Do not wait for the lookup of a host's name, which may still be running.
     runtime.shutdown_background();
     outcome
-}
-
-/// Prints an error and its causes.
-fn with_causes(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }
 
 /// Prints a remark.

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
-use crate::device::Device;
+use todo::device::Device;
 
 /// The files beside the page itself: name, type, content.
 const FILES: [(&str, &str, &str); 10] = [

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::account::Account;
-use crate::device::Device;
+use crate::device;
 use crate::server::{Address, Server, Token};
 use crate::shutdown::Shutdown;
 use crate::tell;
@@ -15,7 +15,7 @@ pub(crate) async fn serve(data: PathBuf, port: Option<u16>) -> Result<(), Box<dy
     let shutdown = Shutdown::listen()?;
     let account = Account::find(data)?;
     let directory = account.directory.clone();
-    let device = Device::open(account).await?;
+    let device = device::open(account).await?;
 
     let kept = Address::load(&directory)?;
     let wanted = port.or(kept.as_ref().map(|kept| kept.port));

@@ -15,13 +15,13 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use todo::device::Device;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 pub(crate) use self::address::{Address, Token};
 use self::guard::Guard;
-use crate::device::Device;
 use crate::{page, tell};
 
 /// A page's server that is already listening.

@@ -2,11 +2,12 @@
 
 use diplomatic::EntityId;
 use serde::Serialize;
-use todo::{Item, Preferences, Todos, inbox};
+
+use crate::{Item, Preferences, Todos, inbox};
 
 /// The lists as the page draws them, in order.
 #[derive(Debug, PartialEq, Serialize)]
-pub(crate) struct View {
+pub struct View {
     lists: Vec<ListView>,
     preferences: Preferences,
 }
@@ -29,7 +30,7 @@ struct ItemView {
 }
 
 impl View {
-    pub(crate) fn of(todos: &Todos) -> Self {
+    pub(super) fn of(todos: &Todos) -> Self {
         let view = |items: Vec<(&EntityId, &Item)>| {
             items.into_iter().map(|(id, item)| ItemView { id: id.clone(), item: item.clone() }).collect::<Vec<_>>()
         };

@@ -2,10 +2,9 @@
 
 use diplomatic::{EmitError, EntityId, TransactError, UndoError};
 use serde::{Deserialize, Serialize};
-use todo::{Command, Refusal};
 
-use super::Device;
-use crate::with_causes;
+use super::{Device, sentence};
+use crate::{Command, Refusal};
 
 /// A request of the page: `{"id": 7, "do": "rename", "item": "…", "title": "milk"}`.
 #[derive(Debug, Deserialize)]
@@ -33,7 +32,7 @@ enum DeviceWish {
 
 /// The answer to a request.
 #[derive(Debug, Serialize)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// The request's ID, if it had one.
     id: Option<u64>,
     /// What was created or changed.
@@ -60,7 +59,7 @@ enum RequestError {
 }
 
 /// Carries out a request. Every input gets an answer.
-pub(crate) async fn answer(device: &Device, request: &str) -> Answer {
+pub async fn answer(device: &Device, request: &str) -> Answer {
     let Ok(Request { id, wish }) = serde_json::from_str(request) else {
         #[derive(Deserialize)]
         struct Numbered {
@@ -102,12 +101,4 @@ async fn grant(device: &Device, wish: Wish) -> Result<Vec<EntityId>, RequestErro
         }
     }
     Ok(Vec::new())
-}
-
-/// Turns an error into a sentence.
-fn sentence(error: &RequestError) -> String {
-    let words = with_causes(error);
-    let mut letters = words.chars();
-    let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(letters).chain(['.']).collect()
 }

@@ -5,11 +5,11 @@ use diplomatic::standard::Digest;
 use diplomatic::sync::Phase;
 use serde::Serialize;
 
-use super::Device;
+use super::{Device, capitalized};
 
 /// The sync status in a few words.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct SyncView {
+pub struct SyncView {
     sentence: String,
     pending: u64,
     offline: bool,
@@ -32,7 +32,7 @@ enum Mood {
 }
 
 impl SyncView {
-    pub(crate) fn of(device: &Device, digest: &Digest) -> Self {
+    pub(super) fn of(device: &Device, digest: &Digest) -> Self {
         let status = device.client.status();
         let (pending, offline) = (status.pending(), device.client.is_offline());
         let (words, mood) = match status.hosts().first() {
@@ -66,11 +66,6 @@ impl SyncView {
 fn time_of_day(time: Timestamp) -> String {
     let minutes = time.as_millis() / 60_000;
     format!("{:02}:{:02}", minutes / 60 % 24, minutes % 60)
-}
-
-fn capitalized(sentence: &str) -> String {
-    let mut rest = sentence.chars();
-    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 fn with_pending(words: String, pending: u64) -> String {

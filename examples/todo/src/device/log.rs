@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use diplomatic::history::{Happened, HistoryEntry, Origin};
 use diplomatic::{EntityId, LogError};
 use serde::Serialize;
-use todo::TodoEvent;
 
 use super::Device;
+use crate::TodoEvent;
 
 /// How many lines the page shows.
 const SHOWN: usize = 200;
@@ -18,7 +18,7 @@ const PAGE: usize = 500;
 /// One line of the event log.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Line {
+pub struct Line {
     /// A unique ID.
     key: String,
     /// When it happened, in milliseconds since 1970.
@@ -35,7 +35,7 @@ pub(crate) struct Line {
 impl Device {
     /// Returns the last lines of the log in the total order, so a late event is at its place rather than at the end. This
     /// reads the whole log, which is short in a demo.
-    pub(crate) async fn log(&self) -> Result<Vec<Line>, LogError> {
+    pub(super) async fn log(&self) -> Result<Vec<Line>, LogError> {
         let (mut lines, mut names) = (Vec::new(), Names::default());
         let mut after = None;
         loop {
@@ -108,7 +108,7 @@ impl Names {
     fn name(&self, entity: &EntityId) -> String {
         match self.0.get(entity) {
             Some(name) => format!("“{name}”"),
-            None if *entity == todo::inbox() => "“Inbox”".to_owned(),
+            None if *entity == crate::inbox() => "“Inbox”".to_owned(),
             None => "something deleted".to_owned(),
         }
     }
