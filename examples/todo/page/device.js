@@ -1,4 +1,4 @@
-// A device's panel: what it shows, drawn from what the program pushed, and what a person does with it.
+// A device's panel: what it shows, drawn from what was pushed, and what a person does with it.
 
 import { Channel } from "./channel.js";
 import { arrange, fromTemplate, glide, isTyping, setText } from "./dom.js";
@@ -11,8 +11,10 @@ const ALERT_TIME = 7000;
 
 export class Device {
   #channel;
-  /** What the program pushed: `view`, `sync` and `log`. */
+  /** What was pushed: `view`, `sync`, `log` and `storage`. */
   #pushed = {};
+  /** Why nothing is pushed right now. */
+  #absence = null;
   #lists;
   /** The rows by item, kept so that focus, caret and open details survive a push. */
   #items = new Map();
@@ -26,7 +28,8 @@ export class Device {
   #asking = 0;
   #alertTimer;
 
-  constructor(name, label) {
+  /** The carrier brings messages to the device and back; see `channel.js`. */
+  constructor(name, label, carrier) {
     this.name = name;
     this.element = fromTemplate("device");
     this.element.dataset.device = name;
@@ -37,9 +40,9 @@ export class Device {
     this.#lists = new Lists(this);
     this.#listen();
     itemKeys(this);
-    this.#channel = new Channel(`live/${name}`, {
-      opened: () => this.#setLive("open"),
-      closed: () => this.#setLive("closed"),
+    this.#channel = new Channel(carrier, {
+      opened: () => this.#setLive("open", null),
+      closed: (why) => this.#setLive("closed", why),
       pushed: (push) => {
         Object.assign(this.#pushed, push);
         this.draw();
@@ -72,7 +75,7 @@ export class Device {
 
   // What a person does.
 
-  /** Asks the program for something; a refusal is shown. Returns the entities, or null. */
+  /** Asks the device for something; a refusal is shown. Returns the entities, or null. */
   async ask(what, fields) {
     this.element.dataset.asking = ++this.#asking;
     try {
@@ -138,8 +141,9 @@ export class Device {
     this.#alertTimer = setTimeout(() => (alert.textContent = ""), ALERT_TIME);
   }
 
-  #setLive(live) {
+  #setLive(live, absence) {
     this.element.dataset.live = live;
+    this.#absence = absence;
     this.draw();
   }
 
@@ -156,14 +160,14 @@ export class Device {
     const isOpen = this.element.dataset.live === "open";
     const { sentence, pending, offline, mood } = this.#pushed.sync ?? { sentence: "Connecting", pending: 0, mood: "waiting" };
     const status = this.#find("[role=status]");
-    setText(status, isOpen || !this.#pushed.sync ? sentence : "The program is not running");
+    setText(status, isOpen || !this.#pushed.sync ? sentence : this.#absence);
     status.title = this.#pushed.sync ? `Data: ${this.#pushed.sync.words}. The same words on another device mean the same data.` : "";
     status.dataset.pending = pending;
     status.dataset.mood = isOpen ? mood : "trouble";
     this.element.dataset.offline = offline === true;
-    const clock = this.#pushed.sync?.clock ?? [];
-    this.#find(".clock").hidden = clock.length === 0;
-    setText(this.#find(".clock"), clock.join(" "));
+    const warnings = [...(this.#pushed.storage ?? []), ...(this.#pushed.sync?.clock ?? [])];
+    this.#find(".clock").hidden = warnings.length === 0;
+    setText(this.#find(".clock"), warnings.join(" "));
     const offlineSwitch = this.#find("[role=switch]");
     offlineSwitch.hidden = !this.#pushed.log;
     offlineSwitch.setAttribute("aria-checked", offline === true);

@@ -7,11 +7,12 @@ use axum::response::{IntoResponse, Response};
 use todo::device::Device;
 
 /// The files beside the page itself: name, type, content.
-const FILES: [(&str, &str, &str); 10] = [
+const FILES: [(&str, &str, &str); 11] = [
     ("style.css", CSS, include_str!("../../../page/style.css")),
     ("main.js", SCRIPT, include_str!("../../../page/main.js")),
     ("device.js", SCRIPT, include_str!("../../../page/device.js")),
     ("channel.js", SCRIPT, include_str!("../../../page/channel.js")),
+    ("socket.js", SCRIPT, include_str!("../../../page/socket.js")),
     ("lists.js", SCRIPT, include_str!("../../../page/lists.js")),
     ("item.js", SCRIPT, include_str!("../../../page/item.js")),
     ("keys.js", SCRIPT, include_str!("../../../page/keys.js")),
