@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test, or no benchmark")]
 
-#[path = "../tests/support/account.rs"]
+#[path = "../src/contract/account.rs"]
 mod account;
 
 use std::sync::LazyLock;

@@ -8,8 +8,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use diplomatic::standard::{PublicKey, Timestamp};
+use futures_util::lock::Mutex as Turn;
 
-use crate::proxies::neighbourhood;
+use crate::neighbourhood::neighbourhood;
 use crate::{BagStore, Refusal, StoreError};
 
 /// Whom a host registers. Keys that the operator blocked are refused in every case, and those that the operator allowed
@@ -105,7 +106,7 @@ const DOORS: usize = 10_000;
 
 /// The guard: it knows the rulings by heart and looks up the rest in the store.
 #[derive(Default)]
-pub(crate) struct Gate {
+pub struct Gate {
     admission: Admission,
     /// Those of the configuration; the operator's commands add others.
     allowed: HashSet<PublicKey>,
@@ -119,7 +120,7 @@ pub(crate) struct Gate {
     on_block: OnceLock<Box<dyn Fn(PublicKey) + Send + Sync>>,
     /// Held while rulings go from the store to here or from here to the store: what was read must not undo what was
     /// ruled meanwhile.
-    turn: tokio::sync::Mutex<()>,
+    turn: Turn<()>,
 }
 
 /// Somebody at this address has opened an invite's link.
@@ -136,22 +137,28 @@ impl fmt::Debug for Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(admission: Admission, allowed: impl IntoIterator<Item = PublicKey>) -> Self {
+    /// Returns a guard that knows no rulings yet: it reads them from the store when it needs them.
+    pub fn new(admission: Admission, allowed: impl IntoIterator<Item = PublicKey>) -> Self {
         Self { admission, allowed: allowed.into_iter().collect(), ..Self::default() }
     }
 
-    pub(crate) fn ruling(&self, key: &PublicKey) -> Option<Ruling> {
+    /// Returns what the operator decided about a key, as far as it was read from the store.
+    pub fn ruling(&self, key: &PublicKey) -> Option<Ruling> {
         let rulings = self.rulings.read().unwrap_or_else(PoisonError::into_inner);
         rulings.get(key).copied().or_else(|| self.allowed.contains(key).then_some(Ruling::Allowed))
     }
 
     /// Sets who hears of every key that is blocked. The first one stays.
-    pub(crate) fn on_block(&self, hear: impl Fn(PublicKey) + Send + Sync + 'static) {
+    pub fn on_block(&self, hear: impl Fn(PublicKey) + Send + Sync + 'static) {
         let _ = self.on_block.set(Box::new(hear));
     }
 
     /// Refuses a blocked key.
-    pub(crate) async fn check(&self, store: &(impl BagStore + ?Sized), key: &PublicKey) -> Result<(), Refusal> {
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Blocked`], or [`Refusal::Store`].
+    pub async fn check(&self, store: &(impl BagStore + ?Sized), key: &PublicKey) -> Result<(), Refusal> {
         if !self.loaded.load(Ordering::Acquire) {
             self.load(store).await?;
         }
@@ -162,7 +169,11 @@ impl Gate {
     }
 
     /// Decides whether a key that has no account gets one.
-    pub(crate) async fn admit(
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`].
+    pub async fn admit(
         &self,
         store: &(impl BagStore + ?Sized),
         now: Timestamp,
@@ -219,7 +230,11 @@ impl Gate {
 
     /// Tells whether an invite can still be used, and remembers for a while that it was opened from this address: most
     /// clients call the host without the path of the link.
-    pub(crate) async fn open_door(
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn open_door(
         &self,
         store: &(impl BagStore + ?Sized),
         now: Timestamp,
@@ -248,7 +263,11 @@ impl Gate {
     }
 
     /// Reads the rulings from the store: at the start, and now and then for those of other processes.
-    pub(crate) async fn load(&self, store: &(impl BagStore + ?Sized)) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn load(&self, store: &(impl BagStore + ?Sized)) -> Result<(), StoreError> {
         let _turn = self.turn.lock().await;
         let notes = store.notes(ACCESS.to_owned()).await?;
         let rulings = notes
@@ -265,7 +284,11 @@ impl Gate {
     }
 
     /// Sets or takes back a ruling.
-    pub(crate) async fn rule(
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn rule(
         &self,
         store: &(impl BagStore + ?Sized),
         key: &PublicKey,
@@ -286,7 +309,11 @@ impl Gate {
     }
 
     /// Makes an invite that holds until `until`.
-    pub(crate) async fn invite(
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn invite(
         &self,
         store: &(impl BagStore + ?Sized),
         code: &InviteCode,
@@ -297,7 +324,11 @@ impl Gate {
 
     /// Forgets why a key was let in, before its account is deleted: it has to be let in anew. A block stays, and so does
     /// that the host was claimed.
-    pub(crate) async fn forget(&self, store: &(impl BagStore + ?Sized), key: &PublicKey) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn forget(&self, store: &(impl BagStore + ?Sized), key: &PublicKey) -> Result<(), StoreError> {
         if self.ruling(key) == Some(Ruling::Allowed) {
             self.rule(store, key, None).await?;
         }

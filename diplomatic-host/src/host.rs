@@ -91,8 +91,7 @@ impl<S: BagStore + ?Sized> Host<S> {
     ///
     /// [`Refusal`].
     pub async fn admit(&self, now: Timestamp, token: &str) -> Result<(PublicKey, Seq), Refusal> {
-        let token = AuthToken::parse(token).ok_or(Refusal::NoToken)?;
-        let caller = Caller::admit(now, token.auth())?;
+        let caller = Caller { key: identify_token(now, token)? };
         Ok((caller.key, caller.last(&self.store).await?))
     }
 
@@ -113,6 +112,26 @@ impl<S: BagStore + ?Sized> Host<S> {
             Call::Pull => calls::pull(&self.store, &caller, &mut request).await,
         }
     }
+}
+
+/// Takes the auth timestamp from the front of a request that came at `received`, checks it, and returns whose it is: for
+/// programs that look for the account's host only then. That host is given the whole request.
+///
+/// # Errors
+///
+/// [`Refusal`].
+pub async fn identify(received: Timestamp, body: &mut dyn Incoming) -> Result<PublicKey, Refusal> {
+    Ok(Caller::read(received, &mut Input::new(body)).await?.key)
+}
+
+/// Checks the token of the live channel, an auth timestamp in hex digits, and returns whose it is.
+///
+/// # Errors
+///
+/// [`Refusal`].
+pub fn identify_token(now: Timestamp, token: &str) -> Result<PublicKey, Refusal> {
+    let token = AuthToken::parse(token).ok_or(Refusal::NoToken)?;
+    Ok(Caller::admit(now, token.auth())?.key)
 }
 
 /// More than a USER or a PEEK can be, after the auth timestamp: what is longer has too much in it, whatever it is.

@@ -12,6 +12,8 @@ use crate::metrics::Now;
 const PAUSE: Duration = Duration::from_secs(15);
 /// How often it looks whether the store is open.
 const STARTING: Duration = Duration::from_millis(100);
+/// How long to wait after the store failed.
+const FAILED: Duration = Duration::from_secs(1);
 /// Counting all accounts takes at most this part of the time.
 const SHARE: u32 = 20;
 /// How many accounts are counted at a time.
@@ -20,7 +22,18 @@ const PAGE: usize = 256;
 /// Measures the room on the disk, counts accounts, notes traffic, and takes up what other processes on the store decided.
 /// Never ends.
 pub(crate) async fn keep(app: &App) {
-    tokio::join!(look(app), app.guard.ledger.traffic.keep(app.host.store(), || app.now()));
+    tokio::join!(look(app), note_traffic(app));
+}
+
+async fn note_traffic(app: &App) {
+    let traffic = &app.guard.ledger.traffic;
+    loop {
+        traffic.due().await;
+        if let Err(error) = traffic.note_due(app.host.store(), app.now()).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "could not note the traffic of accounts");
+            sleep(FAILED).await;
+        }
+    }
 }
 
 async fn look(app: &App) {

@@ -1,7 +1,7 @@
 //! Where a request comes from, behind proxies too.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -55,14 +55,6 @@ fn parse_address(text: &str) -> Option<IpAddr> {
     text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-/// Returns what stands for a client where clients are counted: one of IPv6 has at least a /64 to draw addresses from.
-pub(crate) fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-        address => address,
-    }
-}
-
 impl FromStr for Network {
     type Err = NetworkError;
 
@@ -103,14 +95,6 @@ mod tests {
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &["9.9.9.9, 1.1.1.1, 10.0.0.2"]), "1.1.1.1");
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &["10.0.0.3, nonsense, 10.0.0.2"]), "10.0.0.2");
         assert_eq!(client(&["10.0.0.0/8"], "10.0.0.1", &[]), "10.0.0.1");
-    }
-
-    #[test]
-    fn neighbours_in_one_ipv6_network_count_as_one_client() {
-        let stands_for = |address: &str| neighbourhood(address.parse().unwrap()).to_string();
-        assert_eq!(stands_for("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(stands_for("::ffff:192.0.2.7"), "192.0.2.7");
-        assert_eq!(stands_for("192.0.2.7"), "192.0.2.7");
     }
 
     #[test]

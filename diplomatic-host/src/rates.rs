@@ -9,7 +9,7 @@ use diplomatic::standard::PublicKey;
 use governor::clock::MonotonicClock;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use crate::proxies::neighbourhood;
+use crate::neighbourhood::neighbourhood;
 
 /// How many requests one client may make in a minute; `None` is as many as it likes.
 ///

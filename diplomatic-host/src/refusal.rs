@@ -72,7 +72,7 @@ impl Refusal {
     }
 
     /// Returns what it is counted as.
-    pub(crate) const fn reason(&self) -> &'static str {
+    pub const fn reason(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
             Self::TooLarge => "too_large",

@@ -23,7 +23,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    pub(crate) fn preflight(received: Timestamp) -> Self {
+    /// Returns the reply to a preflight, which is empty.
+    pub fn preflight(received: Timestamp) -> Self {
         Self::bare(received, None, Items::default())
     }
 
@@ -53,7 +54,7 @@ impl Reply {
     }
 
     /// Returns why the request was refused, in a word, if it was.
-    pub(crate) const fn refusal(&self) -> Option<&'static str> {
+    pub const fn refusal(&self) -> Option<&'static str> {
         self.refused
     }
 

@@ -46,7 +46,7 @@ impl Items {
     }
 
     /// Returns the user to whom the items belong, if some are still to be read.
-    pub(crate) const fn user(&self) -> Option<PublicKey> {
+    pub const fn user(&self) -> Option<PublicKey> {
         match &self.rest {
             Rest::Nothing => None,
             Rest::Heads(cursor) => Some(cursor.user()),
@@ -55,7 +55,7 @@ impl Items {
     }
 
     /// Returns the number of bytes that are ready.
-    pub(crate) const fn at_hand(&self) -> usize {
+    pub const fn at_hand(&self) -> usize {
         self.ready.len()
     }
 

@@ -21,7 +21,7 @@ pub(crate) use pull::pull;
 pub(crate) use push::push;
 pub(crate) use user::user;
 
-use crate::{Metrics, Refusal, StoreFuture};
+use crate::{Appended, Refusal, StoreFuture};
 
 /// A frame for every open socket of a user. It tells of all the user's bags from one seq to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +55,8 @@ pub trait Surroundings: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
-    /// Returns where writes are counted.
-    fn metrics(&self) -> Option<&Metrics> {
-        None
-    }
+    /// Hears what became of bags: those that were checked just before, given what was found wrong with each.
+    fn stored(&self, _appended: &Appended, _verdicts: &[Option<Status>]) {}
 
     /// Returns the size of the largest body of a bag that is stored.
     fn largest_bag(&self) -> usize {

@@ -2,10 +2,11 @@
 
 use diplomatic::standard::calls::{INLINE_LIMIT, Notification, NotificationItem, PushItem, PushOutcome};
 use diplomatic::standard::{Bag, BagHead, Encode, PublicKey, SealedBody, Seq, Status, VerifiedBag};
+use futures_util::future::join;
 
 use super::input::{Input, Piece};
 use super::{Caller, Items, Notice, Surroundings};
-use crate::{Appended, BagStore, Metrics, Placed, Refusal, StoreError};
+use crate::{Appended, BagStore, Placed, Refusal, StoreError};
 
 /// How large a frame of the live channel gets: every socket that it is sent on has a copy for a moment.
 const FRAME: usize = 16 << 10;
@@ -33,7 +34,7 @@ pub(crate) async fn push<S: BagStore + ?Sized>(
             push.store(piece, false).await?;
             return Ok(Items::whole(push.items));
         }
-        let (stored, next) = tokio::join!(push.store(piece, false), input.piece(around.largest_bag()));
+        let (stored, next) = join(push.store(piece, false), input.piece(around.largest_bag())).await;
         stored?;
         input.release(size);
         piece = next?;
@@ -73,14 +74,11 @@ impl<S: BagStore + ?Sized> Push<'_, S> {
         let verdicts: Vec<Option<Status>> = checked.iter().map(|bag| bag.as_ref().err().copied()).collect();
         let bags: Vec<VerifiedBag> = checked.into_iter().flatten().collect();
         let heads: Vec<BagHead> = bags.iter().map(|bag| bag.as_bag().head.clone()).collect();
-        let writing = self.around.metrics().map(Metrics::start_write);
         let appended = match bags.len() {
             0 => Appended::whole(Vec::new()),
             _ => self.store.append(self.user, bags).await,
         };
-        if let Some(writing) = writing {
-            writing.finish(&appended, &verdicts);
-        }
+        self.around.stored(&appended, &verdicts);
         self.stored += appended.placed.len() as u64;
         if let Some(error) = appended.cut {
             if self.stored == 0 {

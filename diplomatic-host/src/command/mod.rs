@@ -1,6 +1,5 @@
 //! The command line.
 
-mod bytes;
 mod data;
 #[cfg(unix)]
 mod operate;

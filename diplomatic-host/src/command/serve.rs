@@ -9,10 +9,9 @@ use clap::{Args, ValueEnum};
 use diplomatic::standard::PublicKey;
 #[cfg(feature = "postgres")]
 use diplomatic_host::PostgresOptions;
-use diplomatic_host::{Admission, Disk, Limits, Network, Policy, Proxies, Quotas, Rates, RedbOptions};
+use diplomatic_host::{Admission, ByteCount, Disk, Limits, Network, Policy, Proxies, Quotas, Rates, RedbOptions};
 
 use super::Data;
-use super::bytes::Bytes;
 
 /// How to serve.
 #[derive(Debug, Args)]
@@ -73,12 +72,12 @@ pub(crate) struct Serve {
     allow: Vec<PublicKey>,
 
     /// How many bytes each account may store, such as 5G; 0 is as many as there is room for.
-    #[arg(long, value_name = "BYTES", env = "DIPLOMATIC_HOST_QUOTA", default_value_t = Bytes(0))]
-    quota: Bytes,
+    #[arg(long, value_name = "BYTES", env = "DIPLOMATIC_HOST_QUOTA", default_value_t = ByteCount(0))]
+    quota: ByteCount,
 
     /// How many bytes each account may send and fetch in a day (UTC), such as 20G; 0 is as many as it likes.
-    #[arg(long, value_name = "BYTES", env = "DIPLOMATIC_HOST_TRAFFIC", default_value_t = Bytes(0))]
-    traffic: Bytes,
+    #[arg(long, value_name = "BYTES", env = "DIPLOMATIC_HOST_TRAFFIC", default_value_t = ByteCount(0))]
+    traffic: ByteCount,
 
     /// How many requests a minute each account may make.
     #[arg(long, value_name = "COUNT", env = "DIPLOMATIC_HOST_RATE_PER_KEY")]
@@ -93,12 +92,12 @@ pub(crate) struct Serve {
     trusted_proxy: Vec<Network>,
 
     /// Takes no more bags while the disk of the data file has fewer free bytes than this, and still serves those it has.
-    #[arg(long, value_name = "BYTES", env = "DIPLOMATIC_HOST_MIN_FREE", default_value_t = Bytes(256 << 20))]
-    min_free: Bytes,
+    #[arg(long, value_name = "BYTES", env = "DIPLOMATIC_HOST_MIN_FREE", default_value_t = ByteCount(256 << 20))]
+    min_free: ByteCount,
 
     /// The largest body of a bag, in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = Bytes(Limits::default().body as u64))]
-    max_body: Bytes,
+    #[arg(long, value_name = "BYTES", default_value_t = ByteCount(Limits::default().body as u64))]
+    max_body: ByteCount,
 
     /// How many connections are served at once; more wait.
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().connections)]
@@ -109,8 +108,8 @@ pub(crate) struct Serve {
     grace: u64,
 
     /// How many bytes of the data file are kept in memory.
-    #[arg(long, value_name = "BYTES", default_value_t = Bytes(RedbOptions::default().cache as u64))]
-    cache: Bytes,
+    #[arg(long, value_name = "BYTES", default_value_t = ByteCount(RedbOptions::default().cache as u64))]
+    cache: ByteCount,
 
     /// Reads the whole data file when it starts, to check it, which takes a while when it is large.
     /// Neither a stop nor a crash makes that necessary.
@@ -199,6 +198,6 @@ impl Serve {
     }
 }
 
-fn in_memory(Bytes(bytes): Bytes) -> usize {
+fn in_memory(ByteCount(bytes): ByteCount) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }

@@ -8,8 +8,9 @@ use diplomatic::standard::{Bag, PublicKey, Status, VerifiedBag};
 
 use crate::app::App;
 use crate::host::with_status;
+use crate::metrics::Writing;
 use crate::quotas::Underway;
-use crate::{Metrics, Notice, Refusal, Reply, StoreFuture, Surroundings, Visitor};
+use crate::{Appended, Notice, Refusal, Reply, StoreFuture, Surroundings, Visitor};
 
 /// What is around one call.
 pub(super) struct Around<'app> {
@@ -19,11 +20,13 @@ pub(super) struct Around<'app> {
     caller: OnceLock<PublicKey>,
     /// Room that the bags of the call take until they are stored.
     underway: Mutex<Option<Underway<'app>>>,
+    /// The write of the bags that were checked last.
+    writing: Mutex<Option<Writing>>,
 }
 
 impl<'app> Around<'app> {
     pub(super) fn new(app: &'app App, visitor: Visitor) -> Self {
-        Self { app, visitor, caller: OnceLock::new(), underway: Mutex::default() }
+        Self { app, visitor, caller: OnceLock::new(), underway: Mutex::default(), writing: Mutex::default() }
     }
 
     /// Adds to a reply how much of its quotas the caller has used, and counts what the request took of them.
@@ -66,6 +69,8 @@ impl Surroundings for Around<'_> {
             let full = ledger.traffic.is_over(self.app.now(), &user) || !self.app.guard.has_room();
             let underway = ledger.fit(self.app.host.store(), user, &mut checked, full).await;
             *self.underway.lock().unwrap_or_else(PoisonError::into_inner) = underway;
+            // What is checked is stored at once.
+            *self.writing.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.app.metrics.start_write());
             checked
         })
     }
@@ -111,7 +116,10 @@ impl Surroundings for Around<'_> {
         })
     }
 
-    fn metrics(&self) -> Option<&Metrics> {
-        Some(&self.app.metrics)
+    fn stored(&self, appended: &Appended, verdicts: &[Option<Status>]) {
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writing) = writing {
+            writing.finish(appended, verdicts);
+        }
     }
 }

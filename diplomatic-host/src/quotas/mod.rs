@@ -9,8 +9,8 @@ use diplomatic::standard::calls::Quota;
 use diplomatic::standard::{PublicKey, Timestamp};
 
 use self::room::Rooms;
-pub(crate) use self::room::Underway;
-pub(crate) use self::traffic::Traffic;
+pub use self::room::Underway;
+pub use self::traffic::Traffic;
 use crate::{BagStore, StoreError};
 
 /// How much each account may store, and send and fetch in a day. Every response reports it, and how much is used.
@@ -29,26 +29,36 @@ impl Quotas {
 
 /// Counts against [`Quotas`].
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     quotas: Quotas,
     rooms: Rooms,
-    pub(crate) traffic: Traffic,
+    /// What accounts have sent and fetched today.
+    pub traffic: Traffic,
 }
 
 impl Ledger {
-    pub(crate) fn new(quotas: Quotas) -> Self {
+    /// Returns a ledger in which nothing is counted yet.
+    pub fn new(quotas: Quotas) -> Self {
         Self { quotas, rooms: Rooms::default(), traffic: Traffic::new(quotas.traffic) }
     }
 
-    /// Returns the quota of stored bytes.
-    pub(crate) async fn stored(&self, store: &(impl BagStore + ?Sized), user: PublicKey) -> Result<Quota, StoreError> {
+    /// Returns the quota of stored bytes, and how many are stored.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn stored(&self, store: &(impl BagStore + ?Sized), user: PublicKey) -> Result<Quota, StoreError> {
         let Some(limit) = self.quotas.stored else { return Ok(Quota::UNLIMITED) };
         let usage = store.usage(user).await?.unwrap_or_default();
         Ok(Quota::new(limit.get(), usage.bytes))
     }
 
     /// Forgets an account that is deleted.
-    pub(crate) async fn forget(
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn forget(
         &self,
         store: &(impl BagStore + ?Sized),
         now: Timestamp,

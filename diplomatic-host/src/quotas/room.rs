@@ -14,7 +14,7 @@ pub(super) struct Rooms(Mutex<HashMap<PublicKey, u64>>);
 
 /// Room that is taken for bags until they are stored.
 #[derive(Debug)]
-pub(crate) struct Underway<'ledger> {
+pub struct Underway<'ledger> {
     rooms: &'ledger Rooms,
     user: PublicKey,
     bytes: u64,
@@ -26,7 +26,7 @@ impl Ledger {
     /// its seq. Nothing is taken in beyond that where the host is `full`.
     ///
     /// The room is taken until the guard is dropped, which must not be before the bags are stored.
-    pub(crate) async fn fit(
+    pub async fn fit(
         &self,
         store: &(impl BagStore + ?Sized),
         user: PublicKey,

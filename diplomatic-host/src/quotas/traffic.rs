@@ -1,16 +1,16 @@
 //! How many bytes each account has sent and fetched today.
 
 use std::collections::HashMap;
-use std::error::Error;
+use std::future::poll_fn;
 use std::num::NonZeroU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use diplomatic::standard::calls::Quota;
 use diplomatic::standard::{PublicKey, Timestamp};
+use futures_util::task::AtomicWaker;
 use futures_util::{StreamExt, stream};
-use tokio::sync::Notify;
-use tokio::time::sleep;
 
 use crate::{BagStore, StoreError};
 
@@ -22,16 +22,14 @@ const NOTES: &str = "traffic/";
 const PARTS: u64 = 64;
 /// How many accounts are noted at once.
 const AT_ONCE: usize = 64;
-/// How long to wait after the store failed.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Counts traffic against a quota of the day (UTC), and notes it in the store.
 #[derive(Debug, Default)]
-pub(crate) struct Traffic {
+pub struct Traffic {
     limit: Option<NonZeroU64>,
     today: Mutex<Today>,
     /// Somebody is to be noted.
-    due: Notify,
+    news: AtomicWaker,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +55,8 @@ impl Traffic {
         Self { limit, ..Self::default() }
     }
 
-    pub(crate) fn count(&self, now: Timestamp, user: PublicKey, bytes: u64) {
+    /// Counts bytes that an account has sent or fetched.
+    pub fn count(&self, now: Timestamp, user: PublicKey, bytes: u64) {
         if self.limit.is_some() {
             let mut today = self.today(now);
             today.users.entry(user).or_default().since += bytes;
@@ -70,24 +69,29 @@ impl Traffic {
         if let Some(count) = today.users.get_mut(&user).filter(|count| count.since >= part && !count.due) {
             count.due = true;
             today.due.push(user);
-            self.due.notify_one();
+            self.news.wake();
         }
     }
 
     /// Returns the quota, and how much of it is used.
-    pub(crate) fn quota(&self, now: Timestamp, user: &PublicKey) -> Quota {
+    pub fn quota(&self, now: Timestamp, user: &PublicKey) -> Quota {
         let Some(limit) = self.limit else { return Quota::UNLIMITED };
         let used = self.today(now).users.get(user).map_or(0, |count| count.noted.unwrap_or(0) + count.since);
         Quota::new(limit.get(), used)
     }
 
-    pub(crate) fn is_over(&self, now: Timestamp, user: &PublicKey) -> bool {
+    /// Tells whether an account has used up what it may.
+    pub fn is_over(&self, now: Timestamp, user: &PublicKey) -> bool {
         let quota = self.quota(now, user);
         quota.limit().zip(quota.used()).is_some_and(|(limit, used)| used >= limit)
     }
 
     /// Takes up what the account used before this process started.
-    pub(crate) async fn recall(
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn recall(
         &self,
         store: &(impl BagStore + ?Sized),
         now: Timestamp,
@@ -102,21 +106,37 @@ impl Traffic {
         Ok(())
     }
 
-    /// Notes accounts as they use up their quota. Never ends.
-    pub(crate) async fn keep(&self, store: &(impl BagStore + ?Sized), clock: impl Fn() -> Timestamp) {
-        loop {
-            self.due.notified().await;
-            let due = std::mem::take(&mut self.today(clock()).due);
-            if let Err(error) = self.note_each(store, clock(), due).await {
-                tracing::warn!(error = &error as &dyn Error, "could not note the traffic of accounts");
-                sleep(PAUSE).await;
-                self.due.notify_one();
-            }
-        }
+    /// Waits until an account is to be noted, as one is whenever it has used up another part of its quota. One may wait.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped and called again.
+    pub async fn due(&self) {
+        poll_fn(|cx| {
+            // Before the look: what is due after it wakes.
+            self.news.register(cx.waker());
+            let today = self.today.lock().unwrap_or_else(PoisonError::into_inner);
+            if today.due.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+    }
+
+    /// Notes the accounts that are to be noted. Those that could not be noted stay due.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn note_due(&self, store: &(impl BagStore + ?Sized), now: Timestamp) -> Result<(), StoreError> {
+        let due = std::mem::take(&mut self.today(now).due);
+        self.note_each(store, now, due).await
     }
 
     /// Notes everything that is counted, before the process ends.
-    pub(crate) async fn note_all(&self, store: &(impl BagStore + ?Sized), now: Timestamp) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn note_all(&self, store: &(impl BagStore + ?Sized), now: Timestamp) -> Result<(), StoreError> {
         let users = &self.today(now).users.clone();
         let users = users.iter().filter(|(_, count)| count.since > 0).map(|(user, _)| *user);
         self.note_each(store, now, users.collect()).await

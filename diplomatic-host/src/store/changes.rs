@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::future::poll_fn;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
 
 use diplomatic::standard::{PublicKey, Seq};
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 
 /// One change in a store. It is only a hint; the store has the truth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +60,8 @@ pub struct Feed {
 #[derive(Debug, Default)]
 struct Waiting {
     pending: Mutex<Pending>,
-    news: Notify,
+    /// Wakes the one that watches.
+    news: AtomicWaker,
 }
 
 #[derive(Debug, Default)]
@@ -94,7 +97,7 @@ impl Feed {
         lock(&self.watchers).retain(|watcher| {
             let Some(watcher) = watcher.upgrade() else { return false };
             tell(&mut lock(&watcher.pending));
-            watcher.news.notify_one();
+            watcher.news.wake();
             true
         });
     }
@@ -109,7 +112,7 @@ impl Drop for Feed {
 
 impl Changes {
     /// The changes of a store that is not open yet; `None` if it never will be.
-    pub(super) fn later(changes: impl Future<Output = Option<Self>> + Send + 'static) -> Self {
+    pub fn later(changes: impl Future<Output = Option<Self>> + Send + 'static) -> Self {
         Self { waiting: Arc::default(), taken: Vec::new(), later: Some(Later(Box::pin(changes))) }
     }
 
@@ -122,22 +125,20 @@ impl Changes {
         if let Some(Later(changes)) = &mut self.later {
             *self = changes.await?;
         }
-        loop {
+        poll_fn(|cx| {
             if let Some(change) = self.taken.pop() {
-                return Some(change);
+                return Poll::Ready(Some(change));
             }
-            let ended = {
-                let mut pending = lock(&self.waiting.pending);
-                pending.take(&mut self.taken);
-                pending.ended
-            };
-            if self.taken.is_empty() {
-                if ended {
-                    return None;
-                }
-                self.waiting.news.notified().await;
+            // Before the look: what is reported after it wakes.
+            self.waiting.news.register(cx.waker());
+            let mut pending = lock(&self.waiting.pending);
+            pending.take(&mut self.taken);
+            match self.taken.pop() {
+                None if !pending.ended => Poll::Pending,
+                change => Poll::Ready(change),
             }
-        }
+        })
+        .await
     }
 }
 

@@ -4,10 +4,14 @@ mod changes;
 #[cfg(test)]
 mod contract;
 mod error;
+#[cfg(feature = "server")]
 mod late;
 mod memory;
+#[cfg(feature = "server")]
+mod open_error;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "server")]
 mod redb;
 #[cfg(test)]
 #[cfg(all(unix, feature = "postgres"))]
@@ -22,11 +26,15 @@ use diplomatic::standard::{PublicKey, SealedBody, Seq, Signature, VerifiedBag};
 
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresOptions, PostgresStore};
+#[cfg(feature = "server")]
 pub use self::redb::{RedbOptions, RedbStore};
 pub use changes::{Change, Changes, Feed};
-pub use error::{OpenStoreError, StoreError};
+pub use error::StoreError;
+#[cfg(feature = "server")]
 pub use late::LateStore;
 pub use memory::{MemoryStore, WriteFault};
+#[cfg(feature = "server")]
+pub use open_error::OpenStoreError;
 
 /// What a store answers with, once it is polled to the end.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -6,7 +6,7 @@ use diplomatic::standard::calls::PeekItem;
 use diplomatic::standard::{PublicKey, SealedBody, Seq, Signature, VerifiedBag};
 
 use super::{Appended, BagStore, Changes, Placed, PostgresOptions, PostgresStore, StoreError, StoreFuture, Usage};
-use crate::account::Account;
+use crate::contract::Account;
 use crate::database;
 
 #[derive(Debug)]

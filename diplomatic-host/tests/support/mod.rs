@@ -3,6 +3,7 @@
 // Every test file takes what it needs of this.
 #![allow(dead_code)]
 
+#[path = "../../src/contract/account.rs"]
 pub(crate) mod account;
 #[cfg(all(unix, feature = "postgres"))]
 pub(crate) mod postgres;

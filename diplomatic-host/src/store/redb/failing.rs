@@ -13,7 +13,7 @@ use tokio::runtime::Builder;
 
 use super::RedbStore;
 use super::open::Medium;
-use crate::account::Account;
+use crate::contract::Account;
 use crate::store::{BagStore, Change, OpenStoreError, Placed, StoreError, Usage};
 
 /// A disk that survives the database, as the system shows it. It can be full, where only bytes that lie on it already can

@@ -95,7 +95,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::account::Account;
+    use crate::contract::Account;
 
     fn push(queue: &mut Queue, account: &Account, body: usize) {
         let (done, _) = oneshot::channel();
