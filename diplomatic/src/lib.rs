@@ -132,6 +132,7 @@
 //! | `replay` | [`Replay`] of export files from any reader, without a store, network or async runtime |
 //! | `store` | the log on redb and [`Device`]: no network, no async runtime; it also builds for browsers |
 //! | `client` (default) | [`Client`] and its transports |
+//! | `web` | [`Client`] in a browser's worker (`wasm32-unknown-unknown`), instead of `client` |
 //! | `testing` | tools for an app's tests: scenarios, a checker of reducers, simulated devices, a lock on the schema |
 //! | `derive` (default) | `#[derive(DiplomaticEvent)]` |
 //! | `jiff` | a [`Timestamp`] converts to and from jiff's |
@@ -145,7 +146,7 @@ extern crate self as diplomatic;
 mod aggregate;
 #[cfg(feature = "engine")]
 mod attachment;
-#[cfg(feature = "client")]
+#[cfg(feature = "_client")]
 mod client;
 #[cfg(feature = "store")]
 mod device;
@@ -189,7 +190,7 @@ mod words;
 pub use aggregate::Aggregate;
 #[cfg(feature = "engine")]
 pub use attachment::Attachment;
-#[cfg(feature = "client")]
+#[cfg(feature = "_client")]
 pub use client::{Client, ClientBuilder, HostReport, OpenError, SyncStatus};
 #[cfg(feature = "store")]
 pub use device::{Batch, Device, DeviceConfig, DeviceLink, DeviceReader, EmitError, TransactError, UndoError};
@@ -391,7 +392,7 @@ pub mod list {
 /// Problems with clocks, as [`Device::ahead`](crate::Device::ahead) and the status of a client report them.
 #[cfg(feature = "store")]
 pub mod clock {
-    #[cfg(feature = "client")]
+    #[cfg(feature = "_client")]
     pub use crate::client::ClockTrouble;
     pub use crate::device::Ahead;
 }
@@ -407,7 +408,7 @@ pub mod peers {
 }
 
 /// Handles that notify of changes to the state and to the sync status.
-#[cfg(feature = "client")]
+#[cfg(feature = "_client")]
 pub mod changes {
     pub use crate::client::{Changes, StatusChanges};
 }
@@ -415,7 +416,7 @@ pub mod changes {
 /// Projections: rows elsewhere that follow a log.
 #[cfg(feature = "replay")]
 pub mod projection {
-    #[cfg(feature = "client")]
+    #[cfg(feature = "_client")]
     pub use crate::client::Projector;
     pub use crate::projecting::{Mark, Page};
     pub use crate::replay::Progress;
@@ -430,10 +431,16 @@ pub mod blocking {
 /// Feeds: which entities changed, and what arrived.
 #[cfg(feature = "store")]
 pub mod feed {
-    #[cfg(feature = "client")]
+    #[cfg(feature = "_client")]
     pub use crate::client::Feed;
     pub use crate::device::{Arrived, FeedPage};
     pub use crate::following::FeedCursor;
+}
+
+/// How a browser keeps the log.
+#[cfg(feature = "_client")]
+pub mod storage {
+    pub use crate::client::Storage;
 }
 
 /// Results of writing and merging export files.
@@ -469,8 +476,10 @@ pub mod inspect {
 /// The most common ones are also at the crate root.
 #[cfg(feature = "engine")]
 pub mod error {
+    #[cfg(feature = "_client")]
+    pub use crate::client::{AddressError, NetworkConfigError, OpenError};
     #[cfg(feature = "client")]
-    pub use crate::client::{AddressError, NetworkConfigError, OpenError, SeedFileError, TlsError};
+    pub use crate::client::{SeedFileError, TlsError};
     #[cfg(feature = "store")]
     pub use crate::device::{
         EmitError, ExportFileError, HistoryError, ImportError, RestoreError, TransactError, UndoError,

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use hyper::Uri;
-use hyper::header::HeaderValue;
-use hyper_util::client::proxy::matcher::Matcher;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::header::HeaderValue;
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::standard::calls::{AuthToken, Call};
@@ -40,10 +41,12 @@ impl Address {
         Ok(Self { url, credentials })
     }
 
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn is_https(&self) -> bool {
         self.url.scheme() == "https"
     }
 
+    #[cfg(not(target_family = "wasm"))]
     pub(super) fn url(&self) -> &Url {
         &self.url
     }
@@ -70,13 +73,17 @@ impl Address {
     }
 }
 
-/// Returns the credentials of a URL in the form that servers ask for, which is the same for those of proxies.
+/// Returns the credentials of a URL in the form that servers ask for (RFC 7617).
 fn basic(url: &Url) -> Option<HeaderValue> {
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
-    let uri: Uri = url.as_str().parse().ok()?;
-    Matcher::builder().all(url.as_str()).build().intercept(&uri)?.basic_auth().cloned()
+    let mut pair: Vec<u8> = percent_decode_str(url.username()).collect();
+    pair.push(b':');
+    pair.extend(percent_decode_str(url.password().unwrap_or_default()));
+    let mut value = HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(pair))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// Returns text with what looks like credentials left out.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use super::Client;
-use super::files::blocking;
+use super::tasks::blocking;
 use crate::attachment::{Attachment, Cutter};
 use crate::device::{AttachError, AttachmentError, Lacking, Part, RemovedAttachments, cut, is_end};
 use crate::log::LogError;

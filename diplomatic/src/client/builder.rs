@@ -7,15 +7,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
-use tokio::runtime::Handle;
-use tokio::task::JoinSet;
 
 use super::address::{Address, AddressError, without_credentials};
 use super::driver::Driver;
-use super::network::{HttpClient, Network, NetworkConfig, NetworkConfigError, ProxyChoice, TlsConfig, TlsError};
+#[cfg(feature = "client")]
+use super::network::TlsError;
+use super::network::{Network, NetworkConfig, NetworkConfigError, TRANSPORT};
 use super::shared::Shared;
+use super::tasks::{Tasks, blocking, can_spawn};
 use super::wall_clock::WallClock;
 use super::{Client, wake};
+#[cfg(target_family = "wasm")]
+use super::{crash_notes, private_file};
 use crate::device::{Device, DeviceConfig, KeepAttachments};
 use crate::log::{Backing, LogError, OpenLogError, io_is_retryable};
 use crate::reducer::Reducer;
@@ -48,7 +51,7 @@ pub struct ClientBuilder<R> {
     hosts: Vec<(Label, String)>,
     device: DeviceConfig,
     session: SessionConfig,
-    network: NetworkConfig,
+    pub(super) network: NetworkConfig,
     clock: WallClock,
     reducer: PhantomData<fn() -> R>,
 }
@@ -88,6 +91,7 @@ pub enum OpenError {
     #[error(transparent)]
     Network(#[from] NetworkConfigError),
     /// Encrypted connections cannot be set up on this machine.
+    #[cfg(feature = "client")]
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -100,12 +104,9 @@ impl OpenError {
             Self::OpenLog(error) => error.is_retryable(),
             Self::Log(error) => error.is_retryable(),
             Self::Runtime(error) => io_is_retryable(error),
-            Self::NoStore
-            | Self::NoRuntime
-            | Self::SameLabel { .. }
-            | Self::Address(_)
-            | Self::Network(_)
-            | Self::Tls(_) => false,
+            Self::NoStore | Self::NoRuntime | Self::SameLabel { .. } | Self::Address(_) | Self::Network(_) => false,
+            #[cfg(feature = "client")]
+            Self::Tls(_) => false,
         }
     }
 }
@@ -125,6 +126,9 @@ impl<R: Reducer> ClientBuilder<R> {
     }
 
     /// Keeps the events in a file, which is created if it does not exist. Its folder must exist.
+    ///
+    /// In a browser, it is a private file of the page's origin, and `path` is its name, without slashes. Where the browser
+    /// offers no private files, the events are kept in memory, and [`SyncStatus::storage`](super::SyncStatus::storage) says so.
     #[must_use]
     pub fn store(mut self, path: impl Into<PathBuf>) -> Self {
         self.backing = Some(Backing::file(path));
@@ -193,47 +197,6 @@ impl<R: Reducer> ClientBuilder<R> {
         self
     }
 
-    /// Trusts the hosts that these root certificates vouch for, beside those that the machine trusts: one or several in
-    /// PEM, such as the contents of a file of your own authority. On Android, they belong in the app's network security
-    /// configuration instead.
-    #[must_use]
-    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.network.certificates.push(pem.into());
-        self
-    }
-
-    /// Uses this configuration for encrypted connections, with the certificates, versions and ciphers that it allows; those of
-    /// the machine do not count then. Protocols for ALPN are left out of it, since calls use HTTP/1.1.
-    #[must_use]
-    pub fn tls_config(mut self, config: impl Into<Arc<TlsConfig>>) -> Self {
-        self.network.tls = Some(config.into());
-        self
-    }
-
-    /// Reaches all hosts through the proxy at this `http` or `https` address, which may hold a name and a password. What the
-    /// environment says does not count then.
-    #[must_use]
-    pub fn proxy(mut self, address: impl Into<String>) -> Self {
-        self.network.proxy = ProxyChoice::At(address.into());
-        self
-    }
-
-    /// Uses no proxy. By default, it is that in `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY` in the environment, but not for
-    /// addresses in `NO_PROXY`.
-    #[must_use]
-    pub fn no_proxy(mut self) -> Self {
-        self.network.proxy = ProxyChoice::None;
-        self
-    }
-
-    /// Sends the calls with the app's own HTTP client. There is no live channel then, and hosts are polled; see
-    /// [`HttpClient`].
-    #[must_use]
-    pub fn http_client(mut self, client: impl HttpClient) -> Self {
-        self.network.client = Some(Arc::new(client));
-        self
-    }
-
     /// Switches off that this device tells the others what it has emitted (see [`peers`](crate::peers)), or sets after how
     /// long a pause it does. By default it does after five seconds.
     #[must_use]
@@ -286,31 +249,47 @@ impl<R: Reducer> ClientBuilder<R> {
     ///
     /// Panics in a tokio runtime without time and I/O.
     pub async fn open(self) -> Result<Client<R>, OpenError> {
-        Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
-        let Self { seed, backing, hosts, device: config, session, network, clock, reducer: _ } = self;
+        if !can_spawn() {
+            return Err(OpenError::NoRuntime);
+        }
+        let Self { seed, backing, hosts, device: config, mut session, network, clock, reducer: _ } = self;
+        session.transport = TRANSPORT;
         let backing = backing.ok_or(OpenError::NoStore)?;
         let hosts = check_hosts(hosts)?;
         let settings = network.check()?;
+        #[cfg(target_family = "wasm")]
+        let (backing, storage) = {
+            let path = backing.path().to_owned();
+            let (backing, storage) = private_file::settle(backing).await?;
+            if storage.as_ref().is_some_and(|storage| !storage.is_memory()) {
+                crash_notes::heed(&path).await;
+            }
+            (backing, storage)
+        };
         let labels: Vec<Label> = hosts.iter().map(|(label, _)| label.clone()).collect();
         let device_seed = seed.clone();
-        let opening = tokio::task::spawn_blocking(move || {
+        let opening = blocking(move || {
             let mut device = Device::<R>::open_with(backing, &device_seed, rand::make_rng::<StdRng>(), config)?;
             let links = labels.iter().map(|label| device.link_host(label)).collect::<Result<Vec<u32>, _>>()?;
             Ok::<_, OpenError>((device, links))
         });
-        let (device, links) = match opening.await {
-            Ok(opened) => opened?,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
+        let (device, links) = opening.await??;
 
         let networks = hosts
             .iter()
             .map(|(_, address)| Network::new(address.clone(), &settings, clock.clone(), session.request_timeout));
         let networks = networks.collect::<Result<Vec<_>, _>>()?;
         let shared = Arc::new(Shared::new(device, clock, &hosts, &links));
-        let mut drivers = JoinSet::new();
+        let mut drivers = Tasks::default();
         drivers.spawn(shared.clone().watch_clock());
         drivers.spawn(wake::watch(shared.clone()));
+        #[cfg(target_family = "wasm")]
+        if let Some(storage) = storage {
+            if !storage.is_memory() {
+                drivers.spawn(private_file::watch(shared.clone()));
+            }
+            shared.publish_storage(storage);
+        }
         for (index, (((label, _), network), link)) in hosts.into_iter().zip(networks).zip(links).enumerate() {
             let random_seed: [u8; 32] = rand::random();
             let session = Session::new(HostKeys::derive(&seed, &label), session.clone(), &random_seed);

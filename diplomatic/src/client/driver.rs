@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
 
 use super::network::{HttpEvent, Network, Sent};
 use super::shared::Shared;
+use super::tasks::{self, Instant, Task, spawn};
 use crate::reducer::Reducer;
 use crate::sync::{Action, Failure, LiveEvent, Now, RequestId, Session};
 
@@ -41,7 +41,7 @@ pub(super) struct Driver<R: Reducer> {
 struct Request {
     events: mpsc::Receiver<HttpEvent>,
     sent: Arc<Sent>,
-    task: AbortHandle,
+    task: Task,
 }
 
 impl Drop for Request {
@@ -153,11 +153,11 @@ impl<R: Reducer> Driver<R> {
                 let (sender, events) = mpsc::channel(CHUNKS);
                 let sent = Arc::new(Sent::default());
                 let task = if self.shared.is_offline() {
-                    tokio::spawn(async move { _ = sender.send(HttpEvent::Failed(Failure::Offline)).await })
+                    spawn(async move { _ = sender.send(HttpEvent::Failed(Failure::Offline)).await })
                 } else {
-                    tokio::spawn(self.network.clone().call(call, body, sent.clone(), sender))
+                    spawn(self.network.clone().call(call, body, sent.clone(), sender))
                 };
-                self.requests.insert(id, Request { events, sent, task: task.abort_handle() });
+                self.requests.insert(id, Request { events, sent, task });
             }
             Action::Cancel { id } => {
                 self.requests.remove(&id);
@@ -167,7 +167,7 @@ impl<R: Reducer> Driver<R> {
                 let (pings, receiver) = mpsc::channel(1);
                 // With no task to hold the sender, the channel counts as closed.
                 if !self.shared.is_offline() {
-                    tokio::spawn(self.network.clone().live(token, sender, receiver));
+                    spawn(self.network.clone().live(token, sender, receiver));
                 }
                 self.channel = Some(Channel { id, events, pings });
             }
@@ -285,7 +285,7 @@ impl<R: Reducer> Driver<R> {
 
 async fn sleep(time: Option<Duration>) {
     match time {
-        Some(time) => tokio::time::sleep(time).await,
+        Some(time) => tasks::sleep(time).await,
         None => std::future::pending().await,
     }
 }

@@ -1,15 +1,12 @@
 //! Export, import and checks, while sync goes on.
 
 use std::io::{Read, Seek};
-use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
-use tokio::task::spawn_blocking;
-
 use super::Client;
 use super::shared::Shared;
+use super::tasks::{blocking, can_spawn, spawn};
 use crate::device::{Device, ExportFileError, Exported, Import, ImportError, ImportReport};
 use crate::log::{LogError, StoreReport};
 use crate::reducer::Reducer;
@@ -172,18 +169,8 @@ impl<R: Reducer> Drop for AfterImport<'_, R> {
     fn drop(&mut self) {
         let shared = self.0.clone();
         // Without a runtime, the client is being closed.
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(async move { _ = shared.with_device(Device::after_import).await });
+        if can_spawn() {
+            spawn(async move { _ = shared.with_device(Device::after_import).await });
         }
-    }
-}
-
-/// Runs blocking work on a thread for it.
-pub(super) async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> Result<T, LogError> {
-    match spawn_blocking(act).await {
-        Ok(outcome) => Ok(outcome),
-        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-        // The runtime is shutting down.
-        Err(_) => Err(LogError::Closed),
     }
 }

@@ -1,7 +1,7 @@
 //! Aggregates and lists, off the async threads.
 
 use super::Client;
-use super::files::blocking;
+use super::tasks::blocking;
 use crate::aggregate::Aggregate;
 use crate::device::{HistoryEntry, Page, PageStart, Query};
 use crate::log::LogError;

@@ -2,23 +2,34 @@
 
 mod address;
 mod attach;
+#[cfg(feature = "client")]
 mod blocking;
 mod builder;
 mod changes;
 mod clock;
 mod closed;
+#[cfg(target_family = "wasm")]
+mod crash_notes;
 mod driver;
 mod feed;
 mod files;
+#[cfg(feature = "client")]
 mod inspect;
 mod load;
 mod network;
+#[cfg(feature = "client")]
+mod network_options;
 mod past;
+#[cfg(target_family = "wasm")]
+mod private_file;
 mod projector;
 mod random;
+#[cfg(feature = "client")]
 mod seed_file;
 mod shared;
 mod status;
+mod storage;
+mod tasks;
 mod waiting;
 mod wake;
 mod wall_clock;
@@ -27,18 +38,24 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use address::AddressError;
+#[cfg(feature = "client")]
 pub use blocking::Client as BlockingClient;
 pub use builder::{ClientBuilder, OpenError};
 pub use changes::{Changes, StatusChanges};
 pub use clock::ClockTrouble;
 pub use feed::Feed;
+#[cfg(feature = "client")]
 pub use inspect::{Damage, DamagedBag, Gap, HostAccount, HostAudit, HostInspector, InspectError};
-pub use network::{HttpClient, HttpRequest, HttpResponse, NetworkConfigError, TlsError};
+pub use network::NetworkConfigError;
+#[cfg(feature = "client")]
+pub use network::{HttpClient, HttpRequest, HttpResponse, TlsError};
 pub use projector::Projector;
+#[cfg(feature = "client")]
 pub use seed_file::SeedFileError;
 use shared::Shared;
 pub use status::{HostReport, SyncStatus};
-use tokio::task::JoinSet;
+pub use storage::Storage;
+use tasks::Tasks;
 
 use crate::device::EmitError;
 use crate::fold::Unread;
@@ -96,7 +113,7 @@ pub struct Client<R: Reducer> {
     seed: Seed,
     shared: Arc<Shared<R>>,
     /// Sync with the hosts, which stops when this is dropped.
-    drivers: Arc<Mutex<JoinSet<()>>>,
+    drivers: Arc<Mutex<Tasks>>,
 }
 
 impl<R: Reducer> Client<R> {
@@ -316,6 +333,8 @@ impl<R: Reducer> Client<R> {
         let mut drivers = std::mem::take(&mut *self.drivers.lock().unwrap_or_else(PoisonError::into_inner));
         drivers.shutdown().await;
         self.shared.close().await;
+        #[cfg(target_family = "wasm")]
+        crash_notes::close();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Transactions, history, undo and compaction, off the async threads.
 
 use super::Client;
-use super::files::blocking;
+use super::tasks::blocking;
 use crate::device::{
     Batch, Compacted, Device, EmitError, HistoryEntry, HistoryError, Keep, Past, Restore, RestoreChange, RestoreError,
     Restored, TransactError, UndoError, Undoable, Undone,

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::Client;
-use super::files::blocking;
 use super::shared::Shared;
+use super::tasks::blocking;
 use crate::aggregate::Aggregate;
 use crate::log::LogError;
 use crate::projecting::{ProjectError, Projection};

@@ -11,6 +11,9 @@ use super::address::Address;
 use super::changes::{Changes, StatusChanges};
 use super::closed::Closed;
 use super::status::{HostReport, SyncStatus};
+#[cfg(target_family = "wasm")]
+use super::storage::Storage;
+use super::tasks::{blocking, sleep};
 use super::wall_clock::WallClock;
 use crate::device::{Device, Shown};
 use crate::log::LogError;
@@ -93,7 +96,7 @@ impl<R: Reducer> Shared<R> {
     ) -> Result<T, LogError> {
         self.state.assert_not_read_here();
         let shared = self.clone();
-        let acting = tokio::task::spawn_blocking(move || {
+        let acting = blocking(move || {
             let mut slot = shared.device.lock().unwrap_or_else(PoisonError::into_inner);
             let device = slot.as_mut().ok_or(LogError::Closed)?;
             let outcome = act(device);
@@ -104,12 +107,7 @@ impl<R: Reducer> Shared<R> {
             shared.arrived.send_if_modified(|last| std::mem::replace(last, arrived) != arrived);
             Ok(outcome)
         });
-        match acting.await {
-            Ok(outcome) => outcome,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            // The runtime is shutting down.
-            Err(_) => Err(LogError::Closed),
-        }
+        acting.await?
     }
 
     /// Has the device write something at the current time, and tells the hosts that there is more to push.
@@ -212,6 +210,11 @@ impl<R: Reducer> Shared<R> {
         self.status.send_if_modified(|status| status.host_mut(host).is_some_and(update));
     }
 
+    #[cfg(target_family = "wasm")]
+    pub(super) fn publish_storage(&self, storage: Storage) {
+        self.status.send_if_modified(|status| status.update_storage(storage));
+    }
+
     pub(super) fn status(&self) -> SyncStatus {
         // Time passes, though nothing else happens. What was counted is kept, so this costs next to nothing.
         if self.status.borrow().ahead().is_some()
@@ -243,7 +246,7 @@ impl<R: Reducer> Shared<R> {
             let change = if is_ahead {
                 tokio::select! {
                     change = changes.changed() => change,
-                    () = tokio::time::sleep(CLOCK_INTERVAL) => {
+                    () = sleep(CLOCK_INTERVAL) => {
                         drop(self.status());
                         Ok(())
                     }
@@ -276,9 +279,7 @@ impl<R: Reducer> Shared<R> {
 
     pub(super) async fn close(self: &Arc<Self>) {
         let shared = self.clone();
-        let closing = tokio::task::spawn_blocking(move || {
-            drop(shared.device.lock().unwrap_or_else(PoisonError::into_inner).take());
-        });
+        let closing = blocking(move || drop(shared.device.lock().unwrap_or_else(PoisonError::into_inner).take()));
         // This fails only while the runtime shuts down, which drops the device, too.
         let _ = closing.await;
         drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::address::Address;
 use super::clock::ClockTrouble;
+use super::storage::Storage;
 use crate::device::{Ahead, Peers};
 use crate::standard::Label;
 use crate::sync::{HostStatus, RefusedMessage};
@@ -35,11 +36,26 @@ pub struct SyncStatus {
     hosts: Vec<HostReport>,
     ahead: Option<Ahead>,
     peers: Peers,
+    storage: Option<Storage>,
 }
 
 impl SyncStatus {
     pub(super) fn new(hosts: Vec<HostReport>) -> Self {
-        Self { hosts, ahead: None, peers: Peers::default() }
+        Self { hosts, ahead: None, peers: Peers::default(), storage: None }
+    }
+
+    /// Returns where the browser keeps the log, and how safe it is there; `None` outside browsers, and if the app chose a
+    /// storage of its own.
+    pub const fn storage(&self) -> Option<&Storage> {
+        self.storage.as_ref()
+    }
+
+    #[cfg(target_family = "wasm")]
+    pub(super) fn update_storage(&mut self, storage: Storage) -> bool {
+        let storage = Some(storage);
+        let differs = self.storage != storage;
+        self.storage = storage;
+        differs
     }
 
     /// Returns the status of each host, in the order in which they were added.
@@ -214,13 +230,18 @@ impl HostReport {
 
 impl Serialize for SyncStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { hosts, ahead, peers } = self;
-        let mut form = serializer.serialize_struct("SyncStatus", 5)?;
+        let Self { hosts, ahead, peers, storage } = self;
+        let fields = 5 + usize::from(storage.is_some());
+        let mut form = serializer.serialize_struct("SyncStatus", fields)?;
         form.serialize_field("is_caught_up", &self.is_caught_up())?;
         form.serialize_field("pending", &self.pending())?;
         form.serialize_field("hosts", hosts)?;
         form.serialize_field("ahead", ahead)?;
         form.serialize_field("peers", peers)?;
+        match storage {
+            Some(storage) => form.serialize_field("storage", storage)?,
+            None => form.skip_field("storage")?,
+        }
         form.end()
     }
 }

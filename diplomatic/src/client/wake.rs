@@ -5,9 +5,10 @@
 //! the hosts does no harm.)
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::shared::Shared;
+use super::tasks::{Instant, sleep};
 use crate::reducer::Reducer;
 use crate::standard::Timestamp;
 
@@ -21,7 +22,7 @@ pub(super) async fn watch<R: Reducer>(shared: Arc<Shared<R>>) {
     let started = Instant::now();
     let mut clocks = Clocks { wall: shared.now(), monotonic: Duration::ZERO };
     loop {
-        tokio::time::sleep(TICK).await;
+        sleep(TICK).await;
         if clocks.have_parted(shared.now(), started.elapsed()) {
             tracing::debug!("the device was asleep, or its clock was set");
             shared.woke();

@@ -42,7 +42,7 @@ impl Ahead {
     }
 
     /// Returns whether this describes the same messages as `other`, perhaps at another time.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "_client")]
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         (self.messages, self.worst, &self.origin) == (other.messages, other.worst, &other.origin)
     }

@@ -122,7 +122,7 @@ pub(crate) struct Lacking {
 
 impl Lacking {
     /// Tells whether everything is here.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "_client")]
     pub(crate) const fn is_nothing(&self) -> bool {
         self.at_hosts.is_empty() && self.withheld.is_empty() && self.nowhere == 0
     }
@@ -140,7 +140,7 @@ impl Lacking {
 
     /// Returns why the attachment cannot be opened once every host was asked for what it lacks; `has_hosts` tells whether
     /// there are any.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "_client")]
     pub(crate) fn error_after(&self, has_hosts: bool) -> AttachmentError {
         match self.error() {
             Some(AttachmentError::NotHere { parts }) if has_hosts => AttachmentError::Unreachable { parts },
@@ -258,7 +258,7 @@ impl<R: Reducer> Device<R> {
     }
 
     /// Has the parts fetched that an attachment lacks; if it `is_first`, also those that hosts did not deliver before.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "_client")]
     pub(crate) fn want(&mut self, lacking: &Lacking, is_first: bool) -> Result<(), LogError> {
         self.mend()?;
         let mut keys = self.log.read(|reader| reader.not_wanted(&lacking.at_hosts))?;

@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use super::{Device, DeviceConfig};
+use crate::fold::crashed;
 use crate::log::{Backing, Disk, LogError, QueueLimits};
 use crate::order::Position;
 use crate::reducer::{Meta, Reducer};
@@ -329,4 +330,28 @@ fn full_disk_is_an_error_that_stores_nothing_and_passes_by_itself() {
         drop(device);
         assert_eq!(look(&mut open(Backing::disk(disk)).unwrap()), seen, "{context}");
     }
+}
+
+/// Where panics end the program, the message at work is noted and named at the next start.
+#[test]
+fn message_over_which_the_program_ended_is_set_aside_and_everything_else_counts() {
+    let messages = foreign();
+    let receive = |messages: Vec<Message>| {
+        let mut device = open(Backing::memory()).unwrap();
+        let link = device.link_host(&Label::default()).unwrap();
+        let messages = messages.into_iter().map(|message| Arrival { seq: Seq::ZERO, message }).collect();
+        device.session_log(link).receive(Received { messages, ..Received::default() }).unwrap();
+        device
+    };
+    let bad = messages[3].head().hash();
+    let others = messages.iter().filter(|message| message.head().hash() != bad).cloned().collect();
+    let without = receive(others).read(Clone::clone);
+    crashed::remember([bad]);
+    let device = receive(messages.clone());
+    assert_eq!(device.read(Clone::clone), without);
+    let unread = device.unread();
+    let reasons: Vec<_> = unread.quarantined().map(|quarantined| quarantined.reason.as_str()).collect();
+    assert!(matches!(reasons[..], [reason] if reason.contains(crashed::REASON)), "{reasons:?}");
+    assert_eq!(device.stored().unwrap().len(), messages.len(), "it is kept");
+    assert_eq!(crashed::current(), None);
 }

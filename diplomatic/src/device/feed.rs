@@ -137,7 +137,7 @@ impl<R: Reducer> Device<R> {
     }
 
     /// Returns how many messages have arrived.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "_client")]
     pub(crate) const fn arrived(&self) -> u64 {
         self.log.arrived()
     }

@@ -23,7 +23,7 @@ mod index;
 mod keeper;
 mod link;
 mod load;
-#[cfg(feature = "client")]
+#[cfg(feature = "_client")]
 mod loader;
 mod mentions;
 mod origin;
@@ -46,10 +46,10 @@ use std::time::Duration;
 
 pub use ahead::Ahead;
 use ahead::Counted;
-#[cfg(feature = "client")]
+#[cfg(feature = "_client")]
 pub(crate) use ahead::InWords;
 pub use attach::{AttachError, AttachmentError, KeepAttachments};
-#[cfg(feature = "client")]
+#[cfg(feature = "_client")]
 pub(crate) use attach::{Lacking, Part, cut, is_end};
 #[cfg(feature = "client")]
 pub(crate) use audit::ListNotes;
@@ -60,10 +60,10 @@ pub use emit::EmitError;
 pub use export::{ExportFileError, Exported};
 pub use feed::{Arrived, FeedPage};
 use fold::{Fold, Panicked};
-#[cfg(feature = "client")]
+#[cfg(feature = "_client")]
 pub(crate) use history::Past;
 pub use history::{Diff, Happened, HistoryEntry, HistoryError};
-#[cfg(feature = "client")]
+#[cfg(feature = "_client")]
 pub(crate) use import::Import;
 pub use import::{ImportError, ImportReport};
 pub use index::{Page, PageStart, Query};
@@ -73,7 +73,7 @@ pub use peers::{Fork, Peer, Peers};
 use rand_core::CryptoRng;
 pub use reader::{DeviceReader, HostProgress};
 pub use restore::{Restore, RestoreChange, RestoreError, Restored};
-#[cfg(feature = "client")]
+#[cfg(feature = "_client")]
 pub(crate) use shown::Shown;
 pub use undo::{UndoError, Undoable, Undone};
 pub use unused::RemovedAttachments;
@@ -265,7 +265,7 @@ impl<R: Reducer> Device<R> {
     }
 
     /// Returns a handle to the state, to read it from other threads.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "_client")]
     pub(crate) fn state(&self) -> std::sync::Arc<Shown<R>> {
         self.fold.state().clone()
     }

@@ -3,6 +3,8 @@
 //! This module does not know where messages are stored.
 
 mod compute;
+#[cfg(any(target_family = "wasm", test))]
+pub(crate) mod crashed;
 mod reading;
 #[cfg(feature = "store")]
 mod root;
@@ -36,11 +38,13 @@ use crate::standard::Message;
 
 /// Applies a message. The error is what a reducer that panicked said; the state is broken then.
 pub(crate) fn apply<R: Reducer>(state: &mut R, events: Events<R::Event>, meta: &Meta) -> Result<(), String> {
-    catch_unwind(AssertUnwindSafe(|| match events {
+    let apply = || match events {
         Events::One(event) => state.apply(event, meta),
         Events::Deletes(events) => events.into_iter().for_each(|event| state.apply(event, meta)),
-    }))
-    .map_err(|panic| format!("the reducer panicked: {}", panic_message(&*panic)))
+    };
+    #[cfg(any(target_family = "wasm", test))]
+    let apply = || crashed::at_work(meta.message, apply);
+    catch_unwind(AssertUnwindSafe(apply)).map_err(|panic| format!("the reducer panicked: {}", panic_message(&*panic)))
 }
 
 /// Reads a state that was serialized, and has it rebuild what that leaves out; `None` if either fails.

@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(any(target_family = "wasm", test))]
+use super::crashed;
 use super::panic_message;
 use crate::attachment::ChunkName;
 use crate::event::{DecodeEventError, DiplomaticEvent, EventType, PayloadFault, Shape, Stored};
@@ -32,6 +34,23 @@ pub(crate) enum Reading<E> {
 
 impl<E: DiplomaticEvent> Reading<E> {
     pub(crate) fn of(message: &Message) -> Self {
+        #[cfg(any(target_family = "wasm", test))]
+        if crashed::has_crashed(message.head().hash()) {
+            let fault = PayloadFault::Panicked(crashed::REASON.into());
+            let known = match Content::of(message) {
+                Content::Typed { type_name, .. } => event_type::<E>(type_name),
+                Content::Delete | Content::Opaque => None,
+            };
+            let type_name = known.map_or("", |known| known.name);
+            return Self::Unfit { error: DecodeEventError::Payload { type_name, fault } };
+        }
+        #[cfg(any(target_family = "wasm", test))]
+        return crashed::at_work(message.head().hash(), || Self::of_sound(message));
+        #[cfg(not(any(target_family = "wasm", test)))]
+        Self::of_sound(message)
+    }
+
+    fn of_sound(message: &Message) -> Self {
         if kind(message).is_some() || ChunkName::of(message.head()).is_some() {
             return Self::Foreign;
         }

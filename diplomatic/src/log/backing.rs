@@ -64,14 +64,15 @@ type OpenDatabase = dyn Fn(&Builder, AccessKind) -> Result<Handle, DatabaseError
 /// A storage other than a file with a path.
 #[derive(Clone)]
 struct Storage {
-    name: &'static str,
+    name: PathBuf,
     open: Arc<OpenDatabase>,
     /// The last known size of the storage in bytes.
     len: Arc<AtomicU64>,
 }
 
 impl Backing {
-    /// A file, whose folder must exist.
+    /// A file, whose folder must exist. In a browser, this is a private file of the page's origin, which only a
+    /// [`Client`](crate::Client) in a dedicated worker opens; its name has no slashes.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self::new(Kind::File(path.into()))
     }
@@ -109,7 +110,10 @@ impl Backing {
         Self::named("the log on the disk of a test", move || Ok(disk.clone()))
     }
 
-    fn named<B: StorageBackend>(name: &'static str, open: impl Fn() -> io::Result<B> + Send + Sync + 'static) -> Self {
+    pub(super) fn named<B: StorageBackend>(
+        name: impl Into<PathBuf>,
+        open: impl Fn() -> io::Result<B> + Send + Sync + 'static,
+    ) -> Self {
         let len = Arc::new(AtomicU64::new(0));
         let seen = len.clone();
         let open = move |builder: &Builder, access: AccessKind| match access {
@@ -117,7 +121,7 @@ impl Backing {
             // It is not known to lock: whoever wants to read as well as to write shares one device.
             AccessKind::Read => builder.create_with_backend(Overlay::new(open()?)).map(Handle::Mended),
         };
-        Self::new(Kind::Storage(Storage { name, open: Arc::new(open), len }))
+        Self::new(Kind::Storage(Storage { name: name.into(), open: Arc::new(open), len }))
     }
 
     const fn new(kind: Kind) -> Self {
@@ -135,11 +139,17 @@ impl Backing {
         self
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         match &self.kind {
             Kind::File(path) => path,
-            Kind::Storage(storage) => Path::new(storage.name),
+            Kind::Storage(storage) => &storage.name,
         }
+    }
+
+    /// Returns whether it is a file with a path.
+    #[cfg(all(feature = "web", target_family = "wasm"))]
+    pub(crate) const fn is_file(&self) -> bool {
+        matches!(self.kind, Kind::File(_))
     }
 
     /// Returns the size in bytes.

@@ -210,7 +210,7 @@ impl LogReader<'_> {
     }
 
     /// Returns those of some chunks that are not to be fetched yet.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "_client")]
     pub(crate) fn not_wanted(&self, keys: &[ChunkKey]) -> Result<Vec<ChunkKey>, LogError> {
         let wanted = self.transaction.open_table(tables::CHUNK_WANTED)?;
         let mut others = Vec::new();

@@ -29,6 +29,8 @@ mod overlay;
 mod peer_rows;
 mod peers;
 mod pieces;
+#[cfg(all(feature = "web", target_family = "wasm"))]
+mod private_file;
 mod read;
 mod rows;
 mod stump;
@@ -69,6 +71,8 @@ pub(crate) use disk::Disk;
 pub(crate) use index::{Bucket, Order, Place};
 pub(crate) use peers::{Absent, PeerRecord, Waiting};
 pub(crate) use pieces::{Pieces, Snapshot};
+#[cfg(all(feature = "web", target_family = "wasm"))]
+pub(crate) use private_file::{PrivateFile, PrivateFileError};
 pub(crate) use read::{LogReader, QueueLimits, Queued, StoredMessage};
 pub(crate) use rows::{Link, PieceHash, SnapshotNote, Winner};
 pub(crate) use transactions::{Transaction, Version};
@@ -159,7 +163,7 @@ impl Log {
     }
 
     /// Returns how many messages have arrived.
-    #[cfg(feature = "client")]
+    #[cfg(feature = "_client")]
     pub(crate) const fn arrived(&self) -> u64 {
         self.arrived
     }

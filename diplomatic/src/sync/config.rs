@@ -49,6 +49,29 @@ pub struct SessionConfig {
     pub refused_retry: Duration,
     /// How often a body is requested before it is skipped, if a host lists it but does not deliver it.
     pub body_attempts: u8,
+    /// What the driver can do. A [`Client`](crate::Client) sets this itself.
+    pub transport: Transport,
+}
+
+/// What the driver of a session can do. A browser's sockets can do less than those of a system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Transport {
+    /// Whether it can send a [`Ping`](super::Action::Ping). Otherwise, a silent channel is checked with PEEK: what that lists
+    /// but the channel did not announce shows that the channel is dead.
+    pub pings: bool,
+    /// Whether it learns why a host refused a live channel. Otherwise, every refusal is a
+    /// [`Closed`](super::LiveEvent::Closed), and a host that answers calls but opens no channel is polled.
+    pub tells_refusals: bool,
+    /// Whether it reports how much of a request has been sent. Otherwise, a request has more time the larger it is.
+    pub reports_sent: bool,
+}
+
+impl Transport {
+    /// A transport over the sockets of a system.
+    pub const FULL: Self = Self { pings: true, tells_refusals: true, reports_sent: true };
+    /// A transport over the `fetch` and the `WebSocket` of a browser.
+    pub const BROWSER: Self = Self { pings: false, tells_refusals: false, reports_sent: false };
 }
 
 impl Default for SessionConfig {
@@ -69,6 +92,7 @@ impl Default for SessionConfig {
             recheck: Duration::from_secs(600),
             refused_retry: Duration::from_secs(600),
             body_attempts: 3,
+            transport: Transport::FULL,
         }
     }
 }

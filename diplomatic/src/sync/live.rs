@@ -7,6 +7,7 @@ use super::action::RequestId;
 use super::backoff::Gate;
 use super::status::Live;
 use super::{Failure, SessionConfig};
+use crate::standard::Seq;
 use crate::standard::calls::NotificationItem;
 
 /// How news from other devices arrive.
@@ -19,6 +20,12 @@ pub(super) struct Channel {
     /// Why the last attempt to open it failed, or why it closed.
     pub(super) failure: Option<Failure>,
     pub(super) frames: VecDeque<NotificationItem>,
+    /// How often in a row the channel closed before it was open, for a reason that cannot be told.
+    pub(super) unopened: u8,
+    /// Where the host cannot be pinged: the pause before the next check of a silent channel.
+    pub(super) quiet: Duration,
+    /// What had been read when a silent channel was last checked, until that has a result.
+    pub(super) checked_at: Option<Seq>,
     /// When to peek though nothing asks for it, and the current pause between two looks.
     pub(super) look_at: Option<Duration>,
     pub(super) pause: Duration,
@@ -39,9 +46,19 @@ impl Channel {
             is_missing: false,
             failure: None,
             frames: VecDeque::new(),
+            unopened: 0,
+            quiet: config.ping_after,
+            checked_at: None,
             look_at: None,
             pause: config.poll.0,
         }
+    }
+
+    /// Lets go of the channel. What it announced is listed again.
+    pub(super) fn close(&mut self) {
+        self.state = State::Down;
+        self.frames.clear();
+        self.checked_at = None;
     }
 
     /// Returns whether the channel is open or being opened.

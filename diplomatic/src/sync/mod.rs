@@ -39,7 +39,7 @@ pub(crate) use reading::MAX_LISTED;
 pub(crate) use stream::ResponseStream;
 
 pub use action::{Action, LiveEvent, RequestId};
-pub use config::{Now, SessionConfig};
+pub use config::{Now, SessionConfig, Transport};
 pub use failure::{Failure, ProxyFault, TlsFault};
 pub use log::{Arrival, Audited, Cursor, Drained, Mark, Outgoing, PushLimits, Received, SyncLog, Unread};
 pub use session::Session;

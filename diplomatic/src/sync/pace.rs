@@ -8,6 +8,8 @@ use super::SessionConfig;
 const BUFFERED: u64 = 512 << 10;
 /// How many bytes a slow line takes in a second.
 const SLOW: u64 = 32 << 10;
+/// How many bytes the slowest line takes in a second on which an upload without reports may still succeed.
+const SLOWEST: u64 = 8 << 10;
 
 /// The progress of one request. A request without any is given up, and so is one with next to none: a host that sends a
 /// byte now and then would occupy a device for ever.
@@ -21,11 +23,16 @@ pub(super) struct Pace {
     sent: u64,
     /// How long sending took.
     sending: Duration,
+    /// How long sending may take where its progress cannot be seen.
+    unseen: Duration,
 }
 
 impl Pace {
-    pub(super) const fn new(now: Duration) -> Self {
-        Self { began: now, moved: now, arrived: None, sent: 0, sending: Duration::ZERO }
+    /// Starts with a request of so many bytes.
+    pub(super) const fn new(now: Duration, bytes: usize, config: &SessionConfig) -> Self {
+        let unseen = if config.transport.reports_sent { 0 } else { bytes as u64 };
+        let unseen = Duration::from_millis(unseen * 1000 / SLOWEST);
+        Self { began: now, moved: now, arrived: None, sent: 0, sending: Duration::ZERO, unseen }
     }
 
     /// Notes that bytes of the response have arrived. The first of them count as progress, however few they are.
@@ -62,7 +69,7 @@ impl Pace {
             return self.moved + patience;
         }
         let buffered = Duration::from_millis(self.sent.min(BUFFERED) * 1000 / SLOW);
-        self.moved + patience + buffered.max(self.sending.min(patience * 2))
+        self.moved + patience + buffered.max(self.sending.min(patience * 2)).max(self.unseen)
     }
 
     /// Returns whether the response has begun.
@@ -74,14 +81,15 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::Transport;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
     fn a_drip_is_no_progress_but_a_slow_line_is() {
         let config = SessionConfig::default();
-        let mut drip = Pace::new(Duration::ZERO);
-        let mut slow = Pace::new(Duration::ZERO);
+        let mut drip = Pace::new(Duration::ZERO, 0, &config);
+        let mut slow = Pace::new(Duration::ZERO, 0, &config);
         for second in 1..=120 {
             drip.on_arrival(SECOND * second, 1, &config);
             slow.on_arrival(SECOND * second, 300, &config);
@@ -93,7 +101,7 @@ mod tests {
     #[test]
     fn what_was_sent_slowly_has_time_to_arrive() {
         let config = SessionConfig::default();
-        let mut pace = Pace::new(Duration::ZERO);
+        let mut pace = Pace::new(Duration::ZERO, 0, &config);
         for second in 1..=45 {
             pace.on_sent(SECOND * second, u64::from(second) * 65_536);
         }
@@ -102,5 +110,15 @@ mod tests {
         assert_eq!(pace.deadline(&config), SECOND * (45 + 30 + 45));
         pace.on_arrival(SECOND * 80, 20, &config);
         assert_eq!(pace.deadline(&config), SECOND * 110);
+    }
+
+    #[test]
+    fn an_upload_whose_progress_cannot_be_seen_has_the_time_of_a_slow_line() {
+        let config = SessionConfig { transport: Transport::BROWSER, ..SessionConfig::default() };
+        let pace = |bytes| Pace::new(Duration::ZERO, bytes, &config).deadline(&config);
+        assert_eq!((pace(0), pace(1 << 20)), (SECOND * 30, SECOND * (30 + 128)));
+        let mut answered = Pace::new(Duration::ZERO, 1 << 20, &config);
+        answered.on_arrival(SECOND, 20, &config);
+        assert_eq!(answered.deadline(&config), SECOND * 31);
     }
 }

@@ -317,7 +317,8 @@ impl Session {
         let mut body = self.keys.authenticate(self.clock.time(now)).to_bytes();
         write(&mut body);
         let stream = ResponseStream::default();
-        self.requests.insert(id, Request { purpose, sent: now.wall, pace: Pace::new(now.elapsed), stream, head: None });
+        let pace = Pace::new(now.elapsed, body.len(), &self.config);
+        self.requests.insert(id, Request { purpose, sent: now.wall, pace, stream, head: None });
         self.actions.push_back(Action::Request { id, call, body });
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use diplomatic::standard::calls::Call;
 use diplomatic::sync::{Action, Failure, LiveEvent, RequestId};
 
-use super::{Chance, DeviceLog, End, Upgrade, User, World, WorldHost};
+use super::{Chance, DeviceLog, End, Upgrade, User, World, WorldHost, is_browser};
 
 /// What is on its way, and who is connected.
 #[derive(Debug, Default)]
@@ -179,6 +179,7 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
                 network.send(at, Event::Upgrade { end, id, token: token.to_string() });
             }
             Action::CloseLive { id } => network.sockets.retain(|socket| (socket.end, socket.id) != (end, id)),
+            Action::Ping { .. } if is_browser(end.device) => panic!("a browser cannot ping"),
             Action::Ping { id } if network.passes(end, id) => {
                 network.send(at, Event::Live { end, id, event: LiveEvent::Alive });
             }
@@ -238,6 +239,8 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
                 network.sockets.push(Socket { end, id, user, is_dead, last: at });
                 LiveEvent::Opened
             }
+            // A browser does not tell why.
+            _ if is_browser(end.device) => LiveEvent::Closed,
             Upgrade::NotSupported => LiveEvent::NotSupported,
             Upgrade::Refused(status) => LiveEvent::Refused(status),
         };

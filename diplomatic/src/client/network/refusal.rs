@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use hyper::header::{HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use http::header::{HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use url::Url;
 
 use crate::standard::Timestamp;

@@ -14,6 +14,8 @@ use crate::sync::{Failure, Now, Received, SyncLog};
 
 /// A channel that closes sooner than this counts as a failure.
 const SHORT_LIVED: Duration = Duration::from_secs(10);
+/// So many attempts in a row to open a channel at a host that answers calls mean that it has none.
+const UNOPENED: u8 = 3;
 /// How long a doubted channel has to show a sign of life.
 const DOUBTED: Duration = Duration::from_secs(10);
 
@@ -23,6 +25,7 @@ impl Session {
         let state = match channel.state {
             State::Down => channel.gate.until(),
             State::Opening { since, .. } => Some(since + self.config.request_timeout),
+            State::Open { heard, .. } if !self.config.transport.pings => Some(heard + channel.quiet),
             State::Open { heard, pinged: false, .. } => Some(heard + self.config.ping_after),
             State::Open { heard, pinged: true, .. } => Some(heard + self.config.dead_after),
         };
@@ -52,6 +55,15 @@ impl Session {
                 self.actions.push_back(Action::CloseLive { id });
                 self.on_channel_down(now, Failure::Timeout);
             }
+            State::Open { heard, .. } if !self.config.transport.pings => {
+                let is_due = *heard + self.channel.quiet <= now.elapsed;
+                if is_due {
+                    *heard = now.elapsed;
+                    self.channel.quiet = (self.channel.quiet * 2).min(self.config.recheck);
+                    self.channel.checked_at = self.cursor.map(|cursor| cursor.seq);
+                    self.reading.peek_wanted = true;
+                }
+            }
             State::Open { id, heard, .. } if *heard + self.config.dead_after <= now.elapsed => {
                 let id = *id;
                 self.actions.push_back(Action::CloseLive { id });
@@ -70,8 +82,31 @@ impl Session {
         }
     }
 
+    /// Opens the channel anew if a check found what it should have announced.
+    fn judge_channel(&mut self, now: Now) {
+        if let Some(before) = self.channel.checked_at
+            && self.is_reading_idle()
+        {
+            self.channel.checked_at = None;
+            if self.cursor.is_some_and(|cursor| cursor.seq > before) {
+                self.reopen_channel(now);
+            }
+        }
+    }
+
+    /// Closes an open channel, to open it anew.
+    fn reopen_channel(&mut self, now: Now) {
+        if let State::Open { id, .. } = self.channel.state {
+            self.actions.push_back(Action::CloseLive { id });
+            self.channel.close();
+            self.channel.gate.open(now.elapsed);
+            self.reading.peek_wanted = true;
+        }
+    }
+
     /// Ensures that the host is polled again some time, with or without a channel.
     pub(super) fn schedule_look(&mut self, now: Now) {
+        self.judge_channel(now);
         if self.channel.look_at.is_none() && self.is_reading_idle() {
             let pause = match self.channel.state {
                 State::Open { .. } => self.config.recheck,
@@ -84,7 +119,9 @@ impl Session {
     /// Closes the channel soon unless it shows a sign of life.
     pub(super) fn doubt_channel(&mut self, now: Now) {
         self.channel.gate.open(now.elapsed);
-        if let State::Open { id, heard, pinged, .. } = &mut self.channel.state {
+        if !self.config.transport.pings {
+            self.reopen_channel(now);
+        } else if let State::Open { id, heard, pinged, .. } = &mut self.channel.state {
             let doubted = (now.elapsed + DOUBTED).saturating_sub(self.config.dead_after);
             *heard = doubted.min(*heard);
             *pinged = true;
@@ -98,6 +135,8 @@ impl Session {
             State::Open { id: open, heard, pinged, .. } if *open == id => {
                 *heard = now.elapsed;
                 *pinged = false;
+                self.channel.quiet = self.config.ping_after;
+                self.channel.checked_at = None;
                 match event {
                     LiveEvent::Frame(bytes) => self.on_frame(&bytes),
                     LiveEvent::Closed => self.on_channel_down(now, Failure::Cut),
@@ -115,16 +154,24 @@ impl Session {
                 let State::Opening { id, .. } = self.channel.state else { return };
                 self.channel.state = State::Open { id, since: now.elapsed, heard: now.elapsed, pinged: false };
                 self.channel.is_missing = false;
+                self.channel.unopened = 0;
+                self.channel.quiet = self.config.ping_after;
                 self.channel.failure = None;
                 self.channel.look_at = None;
                 // Bags pushed between the last list and the opening of the channel were not announced to us.
                 self.reading.peek_wanted = true;
             }
-            LiveEvent::NotSupported | LiveEvent::Refused(400 | 404 | 405 | 426 | 501) => {
-                self.channel.state = State::Down;
-                self.channel.is_missing = true;
-                let pause = Pause::Trouble(Trouble::Unreachable);
-                self.channel.gate.shut_until(now.elapsed, now.elapsed + self.config.recheck, pause);
+            LiveEvent::NotSupported | LiveEvent::Refused(400 | 404 | 405 | 426 | 501) => self.on_channel_missing(now),
+            LiveEvent::Closed if !self.config.transport.tells_refusals => {
+                // The next attempt waits for a call, which tells whether the host is there, and fixes the clock and the
+                // registration.
+                self.reading.peek_wanted = true;
+                self.channel.unopened += 1;
+                if self.channel.unopened >= UNOPENED {
+                    self.on_channel_missing(now);
+                } else {
+                    self.on_channel_down(now, Failure::Cut);
+                }
             }
             LiveEvent::Refused(401) => {
                 // A call determines whether the cause is the clock or the registration, and fixes it.
@@ -137,6 +184,15 @@ impl Session {
         }
     }
 
+    /// Has the host polled, and asks for a channel again much later.
+    fn on_channel_missing(&mut self, now: Now) {
+        self.channel.state = State::Down;
+        self.channel.is_missing = true;
+        self.channel.unopened = 0;
+        let pause = Pause::Trouble(Trouble::Unreachable);
+        self.channel.gate.shut_until(now.elapsed, now.elapsed + self.config.recheck, pause);
+    }
+
     fn on_channel_down(&mut self, now: Now, failure: Failure) {
         if let State::Open { since, .. } = self.channel.state {
             if now.elapsed >= since + SHORT_LIVED {
@@ -147,8 +203,7 @@ impl Session {
             // The next look was planned for a host with a channel. A failed attempt to open one postpones nothing.
             self.channel.look_at = None;
         }
-        self.channel.state = State::Down;
-        self.channel.frames.clear();
+        self.channel.close();
         self.channel.failure = Some(failure.clone());
         self.channel.gate.on_failure(now.elapsed, failure.into(), &self.config, &mut self.random);
     }

@@ -2,30 +2,16 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::client::network::sent::Sent;
+
 /// How many bytes are handed on at once. Small pieces show the progress on a slow line.
 const PIECE: usize = 4 << 10;
-
-/// How much of a request has been sent, and when the last of it was.
-#[derive(Debug, Default)]
-pub(in crate::client) struct Sent(Mutex<Option<(u64, Instant)>>);
-
-impl Sent {
-    /// Returns how many bytes have been sent, and when the last of them were, if there was progress since the last call.
-    pub(in crate::client) fn take_progress(&self) -> Option<(u64, Instant)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    pub(super) fn note(&self, bytes: u64) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((bytes, Instant::now()));
-    }
-}
 
 /// The body of a request.
 #[derive(Debug)]

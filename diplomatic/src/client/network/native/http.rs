@@ -15,9 +15,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::mpsc;
 
 use super::dial::{Dialer, NotConnected, failure_of};
-use super::refusal;
-use super::upload::{Sent, Upload};
+use super::upload::Upload;
 use crate::client::address::Address;
+use crate::client::network::sent::Sent;
+use crate::client::network::{HttpEvent, refusal};
 use crate::standard::Timestamp;
 use crate::standard::calls::Call;
 use crate::sync::{Failure, ProxyFault};
@@ -29,14 +30,6 @@ pub(super) struct HyperClient {
     dialer: Dialer,
     credentials: Option<HeaderValue>,
     headers: HeaderMap,
-}
-
-/// An event in the life of a request.
-#[derive(Debug)]
-pub(in crate::client) enum HttpEvent {
-    Chunk(Vec<u8>),
-    End,
-    Failed(Failure),
 }
 
 impl HyperClient {

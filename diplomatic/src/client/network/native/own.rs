@@ -9,10 +9,9 @@ use futures_util::{StreamExt, stream};
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use tokio::sync::mpsc;
 
-use super::http::HttpEvent;
-use super::refusal;
-use super::upload::Sent;
 use crate::client::address::Address;
+use crate::client::network::sent::Sent;
+use crate::client::network::{HttpEvent, refusal};
 use crate::standard::Timestamp;
 use crate::standard::calls::Call;
 use crate::sync::Failure;

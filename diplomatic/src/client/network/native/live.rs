@@ -10,15 +10,11 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::dial::{Dialer, Line, Use, failure_of};
-use super::refusal;
 use crate::client::address::Address;
+use crate::client::network::{LARGEST_FRAME, refusal};
 use crate::standard::Timestamp;
 use crate::standard::calls::AuthToken;
 use crate::sync::{Failure, LiveEvent};
-
-/// The largest accepted frame, far beyond what the PUSH of any client causes. A larger one closes the channel, and PEEK
-/// lists the heads.
-const LARGEST_FRAME: usize = 16 << 20;
 
 /// Opens a live channel and forwards its events until `events` is closed. Sends a ping for each item of `pings`.
 pub(super) async fn run(
