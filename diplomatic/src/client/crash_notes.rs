@@ -10,8 +10,9 @@ use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
 
-use js_sys::{JsString, Reflect};
 use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsCast;
+use web_sys::WorkerGlobalScope;
 
 use crate::fold::crashed;
 use crate::log::PrivateFile;
@@ -80,6 +81,6 @@ fn note() {
 }
 
 fn build() -> String {
-    let location = Reflect::get(&js_sys::global(), &"location".into());
-    location.map_or_else(|_| String::new(), |location| JsString::from(location).into())
+    let scope = js_sys::global().dyn_into::<WorkerGlobalScope>();
+    scope.map_or_else(|_| String::new(), |scope| scope.location().href())
 }
