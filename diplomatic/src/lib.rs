@@ -181,6 +181,9 @@ mod system_time;
 pub mod testing;
 #[cfg(feature = "derive")]
 mod typed_id;
+// The part without I/O is tested everywhere.
+#[cfg(any(test, all(feature = "web", target_family = "wasm")))]
+pub mod web;
 #[cfg(feature = "replay")]
 mod witness;
 #[cfg(feature = "words")]

@@ -1,0 +1,3 @@
+import init from './crashing/crashing.js';
+
+init();
