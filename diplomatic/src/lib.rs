@@ -119,8 +119,8 @@
 //! - [`standard`]: the wire format as pure functions.
 //!
 //! Guides, in the order in which an app grows: [undo and restore](undo_and_restore), [read models](read_models),
-//! [side effects](side_effects), [large states](large_states), [attachments], [how schemas live on](schemas), and
-//! [what last-write-wins cannot do](last_write_wins).
+//! [side effects](side_effects), [large states](large_states), [attachments], [how schemas live on](schemas),
+//! [what last-write-wins cannot do](last_write_wins), and [front ends in a browser and on phones](rust_front_ends).
 //!
 //! # Features
 //!
@@ -385,6 +385,12 @@ pub mod last_write_wins {}
 #[doc = include_str!("../docs/side-effects.md")]
 #[cfg(all(feature = "client", feature = "derive"))]
 pub mod side_effects {}
+
+/// Guide: Rust front ends, in a browser and on phones
+///
+#[doc = include_str!("../docs/rust-front-ends.md")]
+#[cfg(all(feature = "client", feature = "derive"))]
+pub mod rust_front_ends {}
 
 /// Lists of entities by type, group or parent, page by page.
 #[cfg(feature = "store")]

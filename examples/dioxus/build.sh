@@ -21,7 +21,7 @@ if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
 fi
 rm -rf site
 bind() {
-    wasm-bindgen --target web --no-typescript --out-dir "$2/$1" \
+    wasm-bindgen --target web --no-typescript --remove-name-section --out-dir "$2/$1" \
         "${CARGO_TARGET_DIR:-target}/wasm32-unknown-unknown/release/$1.wasm"
 }
 bind page site

@@ -7,7 +7,7 @@
 //! next one, which opens the store; what the old owner had not answered goes to the new one.
 //!
 //! - In the worker's program, `main` calls [`serve`] with an [`App`]. [`StateApp`] is one for any client.
-//! - A page in Rust opens a [`Page`]. [The chapter on Rust front ends](crate::rust_front_ends) shows both.
+//! - A page in Rust opens a [`Page`]. The guide to Rust front ends shows both.
 //! - A page in JavaScript starts the worker itself, a module that only loads what wasm-bindgen made of the program.
 //!
 //! # Messages, for pages in JavaScript

@@ -114,8 +114,8 @@ impl ShoppingList {
         });
     }
 
-    /// Closes the list. Nothing is lost if the app is killed instead.
-    pub fn close(&self) {
+    /// Closes the list. Nothing is lost if the app is killed instead. (In Kotlin, `close` is what frees the object.)
+    pub fn shut(&self) {
         self.client.close();
     }
 }

@@ -35,8 +35,8 @@ fun main(arguments: Array<String>) {
     } catch (failed: ShoppingException.Failed) {
         check("64 hex digits" in failed.reason) { failed.reason }
     }
-    other.close()
-    mine.close()
+    other.shut()
+    mine.shut()
     folder.toFile().deleteRecursively()
     println("the story of two devices is told")
 }

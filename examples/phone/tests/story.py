@@ -44,10 +44,10 @@ with tempfile.TemporaryDirectory() as folder:
     else:
         raise AssertionError("a text is not a seed")
 
-    other.close()
-    mine.close()
+    other.shut()
+    mine.shut()
     again = phone.ShoppingList.open(str(Path(folder) / "mine.redb"), seed, None)
     assert [item.name for item in again.items()] == ["milk"]
-    again.close()
+    again.shut()
 
 print("the story of two devices is told")

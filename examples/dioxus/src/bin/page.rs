@@ -76,7 +76,7 @@ fn App() -> Element {
     }
 }
 
-/// The seed of this browser. The real thing asks for it, and seals what it keeps of it, as `todo` does.
+/// The seed of this browser. An app asks for it, and keeps it sealed; this is an example.
 fn configuration() -> String {
     let storage = web_sys::window().and_then(|window| window.local_storage().ok().flatten());
     let kept = |name: &str| storage.as_ref().and_then(|storage| storage.get_item(name).ok().flatten());

@@ -15,9 +15,10 @@ fn main() {
 }
 
 async fn open(configuration: &str) -> Result<Client<Groceries>, OpenFailure> {
-    let failed = |why: &dyn std::fmt::Display| OpenFailure::Failed(format!("clear this site's data: {why}"));
-    let Configuration { seed, host } = serde_json::from_str(configuration).map_err(|error| failed(&error))?;
-    let seed: Seed = seed.parse().map_err(|error| failed(&error))?;
+    let Configuration { seed, host } = serde_json::from_str(configuration).map_err(|error| {
+        OpenFailure::Failed(format!("the page and its worker are of different builds, reload: {error}"))
+    })?;
+    let seed: Seed = seed.parse().map_err(|error| OpenFailure::Failed(format!("enter the seed anew: {error}")))?;
     let mut builder = Client::builder(seed).store("groceries.redb");
     if let Some(host) = host {
         builder = builder.host(host);
