@@ -53,7 +53,7 @@ pub(super) async fn bags_whose_signatures_start_alike_are_told_apart(subject: &S
 
 pub(super) async fn many_bags_whose_signatures_start_alike_cost_what_others_do(subject: &Subject) {
     let store = &*subject.store;
-    let heads: Vec<_> = (0..20_000_u32).map(u32::to_le_bytes).collect();
+    let heads: Vec<_> = (0..subject.many).map(u32::to_le_bytes).collect();
     let heads: Vec<_> = heads.iter().map(|head| &head[..]).collect();
     let (user, bags) = signed_with_one_nonce(&heads);
     let started = (subject.now)();
@@ -65,7 +65,7 @@ pub(super) async fn many_bags_whose_signatures_start_alike_cost_what_others_do(s
     // Compared one with another they took some minutes.
     let took = (subject.now)() - started;
     assert!(took < Duration::from_secs(60), "it took {took:?}");
-    assert_eq!(store.last(user).await.unwrap(), Some(seq(20_000)));
+    assert_eq!(store.last(user).await.unwrap(), Some(seq(subject.many.into())));
 }
 
 pub(super) async fn concurrent_appends_leave_neither_gap_nor_repeat_and_each_is_in_a_row(subject: &Subject) {

@@ -44,6 +44,8 @@ pub struct Subject {
     pub store: Arc<dyn BagStore>,
     /// Starts a task; whoever polls what it returns waits for the end. Threads make the checks sharper.
     pub spawn: fn(Task) -> Task,
+    /// How many bags are many: on a fast machine, so many that comparing each with each takes minutes.
+    pub many: u32,
     /// Returns the time since any fixed moment.
     pub now: fn() -> Duration,
 }
@@ -51,7 +53,7 @@ pub struct Subject {
 impl Subject {
     /// A store on a platform without threads and without a clock.
     pub fn new(store: Arc<dyn BagStore>) -> Self {
-        Self { store, spawn: |task| task, now: Duration::default }
+        Self { store, spawn: |task| task, many: 20_000, now: Duration::default }
     }
 }
 

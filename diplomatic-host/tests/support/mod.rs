@@ -9,6 +9,8 @@ pub(crate) mod account;
 pub(crate) mod postgres;
 #[cfg(unix)]
 pub(crate) mod program;
+#[cfg(unix)]
+pub(crate) mod worker;
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -126,13 +128,22 @@ impl Client {
         Self { sender, now: Some(NOW) }
     }
 
+    /// A client at another time.
+    pub(crate) async fn at(address: SocketAddr, now: Timestamp) -> Self {
+        Self { now: Some(now), ..Self::connect(address).await }
+    }
+
     /// A client of a host with a real clock.
     pub(crate) async fn by_the_clock(address: SocketAddr) -> Self {
         Self { now: None, ..Self::connect(address).await }
     }
 
     pub(crate) async fn send(&mut self, method: &str, path: &str, body: impl Into<Body>) -> hyper::Result<Response> {
-        let request = Request::builder().method(method).uri(path).header("host", "host").body(body.into()).unwrap();
+        let request = Request::builder().method(method).uri(path).header("host", "host");
+        // The Worker of the tests takes its time from there; others do not heed it.
+        let clock = self.now.map(|now| now.as_millis().to_string());
+        let request = clock.into_iter().fold(request, |request, clock| request.header("x-clock", clock));
+        let request = request.body(body.into()).unwrap();
         self.sender.ready().await?;
         let (parts, body) = self.sender.send_request(request).await?.into_parts();
         let body = to_bytes(Body::new(body), usize::MAX).await.expect("the response is whole");
