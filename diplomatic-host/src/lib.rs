@@ -1,6 +1,6 @@
 //! A host for DIPLOMATIC accounts: it stores and relays bags that it cannot read.
 //!
-//! [`Host`] is the standard's calls as functions over a [`BagStore`], a time and bytes. [`Server`] puts it on HTTP,
+//! [`Host`] is the standard's calls as functions over a [`BagStore`], a time and bytes. `Server` puts it on HTTP,
 //! with the live channel, timeouts and limits. The binary is a command line over both.
 //!
 //! Without the feature `server`, the crate is the calls, stores, quotas and admission, without a network, threads or files;

@@ -99,7 +99,7 @@ impl DurableObject for Account {
             return sockets::open(shared, &request, clock).await;
         }
         let received = clock.now();
-        let route = Route::of(&request.method().to_string(), &request.path());
+        let route = Route::of(request.method().as_ref(), &request.path());
         let around = Around::new(shared, received);
         let mut body = Body::of(&mut request);
         let reply = shared.host().handle_within(received, route, &mut body, &around).await;

@@ -27,7 +27,7 @@ pub(crate) async fn answer(request: Request, env: &Env) -> worker::Result<Respon
             Err(_) => refuse(503),
         };
     }
-    let route = Route::of(&request.method().to_string(), &request.path());
+    let route = Route::of(request.method().as_ref(), &request.path());
     match route {
         Route::Call(_) => {
             let outcome = async {

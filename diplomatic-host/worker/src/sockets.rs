@@ -25,8 +25,8 @@ const AGAIN: u16 = 1013;
 /// Answers an upgrade: 401 unless the query's `t` lets the caller in.
 pub(crate) async fn open(shared: &Shared, request: &Request, clock: Clock) -> worker::Result<Response> {
     let now = clock.now();
-    let admitted = async { shared.host().admit(now, &token(request)?).await };
-    if let Err::<_, Refusal>(_) = admitted.await {
+    let admitted: Result<_, Refusal> = async { shared.host().admit(now, &token(request)?).await }.await;
+    if admitted.is_err() {
         return refuse(401);
     }
     if shared.state.get_websockets().len() >= MOST {
