@@ -13,9 +13,8 @@ export class Channel {
     this.#carrier = carrier;
     carrier.start({
       opened: () => listener.opened(),
-      closed: (why) => {
-        for (const { reject } of this.#waiting.values()) reject(new Error(`${why}. Look whether it was done.`));
-        this.#waiting.clear();
+      closed: (why, areRequestsLost = true) => {
+        if (areRequestsLost) this.#reject(`${why}. Look whether it was done.`);
         listener.closed(why);
       },
       took: ({ answer, ...push }) => {
@@ -23,6 +22,11 @@ export class Channel {
         if (answer) this.#settle(answer);
       },
     });
+  }
+
+  #reject(sentence) {
+    for (const { reject } of this.#waiting.values()) reject(new Error(sentence));
+    this.#waiting.clear();
   }
 
   #settle({ id, error, entities }) {

@@ -8,11 +8,15 @@ import { Lists, NO_LIST } from "./lists.js";
 import { drawLog } from "./log.js";
 
 const ALERT_TIME = 7000;
+/** So many rows are a long list. */
+const LONG = 300;
 
 export class Device {
   #channel;
-  /** What was pushed: `view`, `sync`, `log` and `storage`. */
+  /** What was pushed: `view`, `sync` and `log`. */
   #pushed = {};
+  /** What the page itself warns of. */
+  #warnings = [];
   /** Why nothing is pushed right now. */
   #absence = null;
   #lists;
@@ -141,6 +145,12 @@ export class Device {
     this.#alertTimer = setTimeout(() => (alert.textContent = ""), ALERT_TIME);
   }
 
+  /** Says what is wrong, as long as it is. */
+  warn(sentences) {
+    this.#warnings = sentences;
+    this.#drawSync();
+  }
+
   #setLive(live, absence) {
     this.element.dataset.live = live;
     this.#absence = absence;
@@ -161,11 +171,11 @@ export class Device {
     const { sentence, pending, offline, mood } = this.#pushed.sync ?? { sentence: "Connecting", pending: 0, mood: "waiting" };
     const status = this.#find("[role=status]");
     setText(status, isOpen || !this.#pushed.sync ? sentence : this.#absence);
-    status.title = this.#pushed.sync ? `Data: ${this.#pushed.sync.words}. The same words on another device mean the same data.` : "";
+    status.title = this.#pushed.sync ? tellData(this.#pushed.sync) : "";
     status.dataset.pending = pending;
     status.dataset.mood = isOpen ? mood : "trouble";
     this.element.dataset.offline = offline === true;
-    const warnings = [...(this.#pushed.storage ?? []), ...(this.#pushed.sync?.clock ?? [])];
+    const warnings = [...this.#warnings, ...(this.#pushed.sync?.clock ?? [])];
     this.#find(".clock").hidden = warnings.length === 0;
     setText(this.#find(".clock"), warnings.join(" "));
     const offlineSwitch = this.#find("[role=switch]");
@@ -179,12 +189,14 @@ export class Device {
     const there = list.items.filter((item) => item.archived === this.#showsArchive);
     const visible = there.filter((item) => !preferences.hideDone || !item.done || this.#showsArchive);
     const targets = lists.filter((list) => list.id !== null);
+    const context = JSON.stringify([targets.map(({ id, name }) => [id, name]), new Date().toDateString()]);
     const rows = visible.map((state) => {
       const item = this.#item(state.id);
-      item.draw(state, targets);
+      item.draw(state, targets, context);
       return item.element;
     });
     this.#forgetDeleted(new Set(lists.flatMap((list) => list.items.map((item) => item.id))));
+    this.list.classList.toggle("long", rows.length > LONG);
     this.#arrange(rows);
     if (!visible.some((item) => item.id === this.#current)) this.#current = visible[0]?.id ?? null;
     this.#setCurrent(this.#current);
@@ -225,7 +237,8 @@ export class Device {
   /** Arranges the rows. When the one with the focus goes, its neighbour gets it. */
   #arrange(rows) {
     const before = [...this.list.children];
-    const at = before.findIndex((row) => row.contains(document.activeElement));
+    const focused = this.list.contains(document.activeElement) ? document.activeElement : null;
+    const at = focused ? before.findIndex((row) => row.contains(focused)) : -1;
     glide(rows, () => arrange(this.list, rows));
     if (at < 0 || rows.includes(before[at])) return;
     const next = before.slice(at + 1).find((row) => rows.includes(row)) ?? rows.at(-1);
@@ -236,4 +249,8 @@ export class Device {
     this.#current = id;
     for (const item of this.#items.values()) item.setCurrent(item.id === id);
   }
+}
+
+function tellData({ words, storage }) {
+  return [`Data: ${words}. The same words on another device mean the same data.`, storage].filter(Boolean).join(" ");
 }

@@ -26,10 +26,12 @@ export function setValue(field, value) {
  * are put around it: moving it would take the focus, the caret and an open picker away.
  */
 export function arrange(parent, children) {
+  const wanted = new Set(children);
   for (const child of [...parent.children]) {
-    if (!children.includes(child)) child.remove();
+    if (!wanted.has(child)) child.remove();
   }
-  const fixed = Math.max(0, children.findIndex((child) => child.contains(document.activeElement)));
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
+  const fixed = Math.max(0, focused ? children.findIndex((child) => child.contains(focused)) : 0);
   if (children.length > 0 && children[fixed].parentNode !== parent) parent.append(children[fixed]);
   for (let at = fixed - 1; at >= 0; at--) {
     if (children[at].nextElementSibling !== children[at + 1]) children[at + 1].before(children[at]);

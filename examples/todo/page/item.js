@@ -6,6 +6,9 @@ import { startDrag } from "./drag.js";
 export class Item {
   #device;
   #state;
+  /** What was drawn last, to leave a row of many alone that has not changed. */
+  #drawn;
+  #isCurrent;
   #find;
 
   constructor(id, device) {
@@ -17,8 +20,13 @@ export class Item {
     this.#listen();
   }
 
-  #ask(what, fields) {
-    return this.#device.ask(what, { item: this.id, ...fields });
+  async #ask(what, fields) {
+    try {
+      return await this.#device.ask(what, { item: this.id, ...fields });
+    } finally {
+      // What was refused has to be drawn as it was before.
+      this.#drawn = undefined;
+    }
   }
 
   #listen() {
@@ -108,6 +116,8 @@ export class Item {
   }
 
   setCurrent(isCurrent) {
+    if (isCurrent === this.#isCurrent) return;
+    this.#isCurrent = isCurrent;
     this.element.tabIndex = isCurrent ? 0 : -1;
     // The tab key stops at the controls of the current row, and not at those of every row.
     for (const control of this.element.querySelectorAll(".row button, .row [type=checkbox]")) {
@@ -115,9 +125,12 @@ export class Item {
     }
   }
 
-  /** Draws the item as it is. What the person is changing right now stays as it is. */
-  draw(state, lists) {
+  /** Draws the item as it is. What the person is changing right now stays as it is. `context` is all else that a row shows. */
+  draw(state, lists, context) {
     this.#state = state;
+    const drawn = JSON.stringify(state) + context;
+    if (drawn === this.#drawn && !this.element.contains(document.activeElement)) return;
+    this.#drawn = drawn;
     const { title, notes, due, done, archived, list } = state;
     this.element.dataset.done = done;
     this.#find("[type=checkbox]").checked = done;

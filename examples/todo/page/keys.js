@@ -36,16 +36,17 @@ function move(device, rows, at, step) {
 
 /** The keys of the whole page; they go to the device that was used last. */
 export function pageKeys(devices) {
-  let used = devices[0];
-  const use = (event) => (used = devices.find((device) => device.element.contains(event.target)) ?? used);
+  let last = null;
+  const use = (event) => (last = devices.find((device) => device.element.contains(event.target)) ?? last);
   document.addEventListener("focusin", use);
   document.addEventListener("pointerdown", use);
   document.addEventListener("keydown", (event) => {
     if (isTyping() || event.defaultPrevented || event.altKey) return;
     const isUndo = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
     const isNew = event.key === "n" && !event.ctrlKey && !event.metaKey;
-    if (isUndo) used.undo();
-    if (isNew) used.newItem.focus();
+    const used = devices.includes(last) ? last : devices[0];
+    if (isUndo) used?.undo();
+    if (isNew) used?.newItem.focus();
     if (isUndo || isNew) event.preventDefault();
   });
 }

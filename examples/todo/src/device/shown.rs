@@ -43,6 +43,13 @@ impl Shown {
         };
         serde_json::to_string(&push).ok()
     }
+
+    /// Returns the message for a page that has just come; `None` if nothing was shown yet.
+    pub fn all(&self) -> Option<String> {
+        let Self { view, sync, log } = self;
+        let push = Push { view: view.as_ref(), sync: sync.as_ref(), log: log.as_deref(), answer: None };
+        view.as_ref().and_then(|_| serde_json::to_string(&push).ok())
+    }
 }
 
 /// Notes what is so now, and returns it if that is news.

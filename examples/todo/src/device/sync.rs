@@ -2,6 +2,7 @@
 
 use diplomatic::Timestamp;
 use diplomatic::standard::Digest;
+use diplomatic::storage::Storage;
 use diplomatic::sync::Phase;
 use serde::Serialize;
 
@@ -14,10 +15,12 @@ pub struct SyncView {
     pending: u64,
     offline: bool,
     mood: Mood,
-    /// What is wrong with a clock or missing of another device, and what to do about it; usually nothing.
+    /// What is wrong with a clock or the storage, or missing of another device, and what to do about it; usually nothing.
     clock: Vec<String>,
     /// Four words that are the same on every device that has the same data.
     words: String,
+    /// Where a browser keeps it.
+    storage: Option<String>,
 }
 
 /// How urgent it is for the user.
@@ -57,9 +60,18 @@ impl SyncView {
         let clock = status.clock_troubles();
         let clock = clock.iter().map(|trouble| capitalized(&format!("{trouble}: {}.", trouble.remedy())));
         let missing = status.peers().missing_in_words(|since| format!("since {} UTC", time_of_day(since)));
-        let clock = missing.map(|missing| format!("{missing}.")).into_iter().chain(clock).collect();
-        Self { sentence: with_pending(words, pending), pending, offline, mood, clock, words: digest.words() }
+        let missing = missing.map(|missing| format!("{missing}."));
+        let is_unsafe = |storage: &&Storage| storage.is_memory() || storage.has_little_room();
+        let storage = status.storage().filter(is_unsafe).map(in_words);
+        let clock = storage.into_iter().chain(missing).chain(clock).collect();
+        let storage = status.storage().map(in_words);
+        Self { sentence: with_pending(words, pending), pending, offline, mood, clock, words: digest.words(), storage }
     }
+}
+
+fn in_words(storage: &Storage) -> String {
+    let remedy = storage.remedy().map_or_else(String::new, |remedy| format!(": {remedy}"));
+    capitalized(&format!("{storage}{remedy}."))
 }
 
 /// Shows the hour and the minute.

@@ -43,4 +43,16 @@ pub(crate) enum Act {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
         port: Option<u16>,
     },
+    /// Builds the page as a static site, whose lists live in the browser, and serves it on this machine until Ctrl-C.
+    ///
+    /// It needs no program then: any static host can serve it, and it works offline. It is built from the sources, so run it in a
+    /// copy of the repository.
+    Web {
+        /// The site's port; the browser keeps other lists for each port [default: 31338].
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "out")]
+        port: Option<u16>,
+        /// Writes the files for a static host to this folder instead of serving them.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }

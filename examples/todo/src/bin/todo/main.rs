@@ -11,6 +11,7 @@ mod page;
 mod serve;
 mod server;
 mod shutdown;
+mod web;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -38,6 +39,7 @@ fn start(act: Act) -> Result<(), Box<dyn Error>> {
         match act {
             Act::Serve { data, port } => serve::serve(data, port).await,
             Act::Demo { port } => demo::demo(port).await,
+            Act::Web { port, out } => web::web(port, out).await,
         }
     });
     // Do not wait for the lookup of a host's name, which may still be running.

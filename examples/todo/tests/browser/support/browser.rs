@@ -125,7 +125,8 @@ impl Browser {
     /// Opens an address in a window of its own, with the device of this name on it.
     pub(crate) fn open(&self, address: &str, device: &str) -> Page<'_> {
         let opened = wait(self.session.client.new_window(false)).expect("a window opens");
-        let page = Page::new(Window { browser: self, handle: opened.handle }, device);
+        let window = Window { browser: self, handle: opened.handle, is_gone: Cell::new(false) };
+        let page = Page::new(window, device);
         page.goto(address);
         // Every window believes that it is the one in front: the windows stand for devices.
         page.cdp("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
@@ -200,6 +201,7 @@ impl Browser {
 pub(super) struct Window<'a> {
     browser: &'a Browser,
     handle: WindowHandle,
+    is_gone: Cell<bool>,
 }
 
 impl Window<'_> {
@@ -218,12 +220,32 @@ impl Window<'_> {
     pub(super) fn keep_evidence(&self) {
         self.browser.keep_evidence();
     }
+
+    /// Ends the process of this window, and closes what is left of it.
+    #[allow(dead_code, reason = "only the tests of the site use it")]
+    pub(super) fn crash(&self) {
+        let command = |cmd: &str, params: Value| Extension {
+            path: "goog/cdp/execute",
+            body: json!({ "cmd": cmd, "params": params }),
+        };
+        // The process that ends does not answer.
+        let _ = self.in_front(async |client| client.issue_cmd(command("Page.crash", json!({}))).await);
+        self.is_gone.set(true);
+        let Browser { session: Session { client, own }, front, .. } = self.browser;
+        front.take();
+        let target = json!({ "targetId": String::from(self.handle.clone()) });
+        wait(async {
+            client.switch_to_window(own.clone()).await?;
+            client.issue_cmd(command("Target.closeTarget", target)).await
+        })
+        .expect("what is left of the window can be closed");
+    }
 }
 
 impl Drop for Window<'_> {
     fn drop(&mut self) {
         // What failed leaves its windows as they are, to have pictures taken of them.
-        if !thread::panicking() {
+        if !thread::panicking() && !self.is_gone.get() {
             self.in_front(async |_| ());
             self.browser.read_console();
             self.in_front(async |client| {

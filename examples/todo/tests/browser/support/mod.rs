@@ -6,6 +6,7 @@ mod chromedriver;
 pub(crate) mod device;
 pub(crate) mod hand;
 pub(crate) mod host;
+pub(crate) mod judge;
 pub(crate) mod page;
 pub(crate) mod pair;
 pub(crate) mod view;

@@ -80,6 +80,12 @@ impl<'a> Page<'a> {
         result.expect("the browser knows the command")
     }
 
+    /// Ends the page's process as the system does that is short of memory, and closes what is left of the window.
+    #[allow(dead_code, reason = "only the tests of the site use it")]
+    pub(crate) fn crash(self) {
+        self.window.crash();
+    }
+
     /// Becomes as narrow as a phone, and is touched instead of clicked.
     pub(crate) fn become_phone(&self) {
         self.cdp("Emulation.setTouchEmulationEnabled", json!({ "enabled": true }));
