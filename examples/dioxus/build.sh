@@ -8,7 +8,8 @@ if command -v rustup >/dev/null && rustup target list --installed | grep -qx was
     cargo "${build[@]}"
 elif [ -x /usr/bin/cargo ] && [ -d /usr/lib/rustlib/src/rust/library/std ]; then
     # Debian's compiler, which builds the standard library with the program.
-    RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 /usr/bin/cargo -Z build-std=std,panic_abort "${build[@]}"
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 \
+        /usr/bin/cargo -Z build-std=std,panic_abort "${build[@]}"
 else
     echo "no compiler for browsers: run 'rustup target add wasm32-unknown-unknown'," \
         "or on Debian 'apt-get install rustc-web cargo-web rust-web-src lld'" >&2

@@ -35,7 +35,7 @@ const FRAME: u32 = 16;
 pub struct StateApp<R: Reducer, F> {
     client: Client<R>,
     view: F,
-    /// The last view that was pushed.
+    /// The last view that was pushed to all pages.
     pushed: RefCell<String>,
 }
 
@@ -50,10 +50,15 @@ where
         Self { client, view, pushed: RefCell::default() }
     }
 
-    /// Returns the view as a push, if it has changed.
-    fn changed_view(&self) -> Option<String> {
+    /// Returns the view as a push.
+    fn current_view(&self) -> String {
         let view = self.client.read(|state| (self.view)(state));
-        let text = json(&News::<V>::View(view));
+        json(&News::<V>::View(view))
+    }
+
+    /// Returns the view as a push to all pages, if it has changed since the last one.
+    fn changed_view(&self) -> Option<String> {
+        let text = self.current_view();
         (self.pushed.replace(text.clone()) != text).then_some(text)
     }
 
@@ -79,8 +84,8 @@ where
     F: Fn(&R) -> V + 'static,
 {
     fn greet(&self) -> Vec<String> {
-        let changed = self.changed_view();
-        vec![changed.unwrap_or_else(|| self.pushed.borrow().clone()), self.status()]
+        // One page may be greeted alone, so what it gets does not count as pushed to all.
+        vec![self.current_view(), self.status()]
     }
 
     async fn answer(&self, request: String) -> String {

@@ -118,6 +118,16 @@ async fn a_tab_that_closes_the_store_gives_it_to_another_and_can_open_it_again()
 }
 
 #[tokio::test]
+async fn a_page_that_comes_takes_no_news_away_from_the_others() {
+    let Some(browser) = Browser::start().await else { return };
+    let site = Site::serve().await;
+    let page = browser.open(&site.address("page.html")).await;
+    page.wait_until_told(json!({ "role": "owner" })).await;
+    assert_eq!(page.value("await addWhilePagesCome(100)").await, json!([]));
+    browser.end().await;
+}
+
+#[tokio::test]
 async fn a_request_over_which_the_app_crashes_fails_once_and_the_tabs_go_on() {
     let Some(browser) = Browser::start().await else { return };
     let site = Site::serve().await;
