@@ -18,7 +18,7 @@ use super::tasks::{Tasks, blocking, can_spawn};
 use super::wall_clock::WallClock;
 use super::{Client, wake};
 #[cfg(target_family = "wasm")]
-use super::{crash_notes, private_file};
+use super::{crash_notes, online, private_file};
 use crate::device::{Device, DeviceConfig, KeepAttachments};
 use crate::log::{Backing, LogError, OpenLogError, io_is_retryable};
 use crate::reducer::Reducer;
@@ -283,6 +283,8 @@ impl<R: Reducer> ClientBuilder<R> {
         let mut drivers = Tasks::default();
         drivers.spawn(shared.clone().watch_clock());
         drivers.spawn(wake::watch(shared.clone()));
+        #[cfg(target_family = "wasm")]
+        drivers.spawn(online::watch(shared.clone()));
         #[cfg(target_family = "wasm")]
         if let Some(storage) = storage {
             if !storage.is_memory() {

@@ -1,6 +1,6 @@
 //! Export, import and checks, while sync goes on.
 
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -72,6 +72,41 @@ impl<R: Reducer> Client<R> {
     /// [`ExportFileError`].
     pub async fn export_without_attachments(&self, path: impl Into<PathBuf>) -> Result<Exported, ExportFileError> {
         self.export_as(path.into(), false, |_| ()).await
+    }
+
+    /// Exports like [`export`](Self::export), to any writer, such as a `Vec` where there are no files. Returns the writer, too.
+    /// Beside what is written, this takes about 200 bytes of memory for each message meanwhile.
+    ///
+    /// ```
+    /// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+    /// # use app::*;
+    /// # use diplomatic::{Client, Replay, Seed};
+    /// # use std::io::Cursor;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let seed = Seed::random();
+    /// # let client = Client::<Todos>::builder(seed.clone()).in_memory().open().await?;
+    /// client.emit(TodoEvent::Added { title: "milk".into() }).await?;
+    /// let (backup, exported) = client.export_to(Vec::new()).await?;
+    /// assert_eq!(exported.bytes, backup.len() as u64);
+    ///
+    /// // On a new device:
+    /// # let client = Client::<Todos>::builder(seed.clone()).in_memory().open().await?;
+    /// let replay = Replay::from_source(Cursor::new(backup), &seed)?;
+    /// assert_eq!(client.import_with(replay, |_| ()).await?.new, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ExportFileError`].
+    pub async fn export_to<W: Write + Send + 'static>(&self, mut out: W) -> Result<(W, Exported), ExportFileError> {
+        let seed = self.seed.clone();
+        let start = move |device: &mut Device<R>| device.start_export(&seed, &usual_label(), true);
+        let export = self.shared.with_device(start).await??;
+        let exported = blocking(move || export.write_to(&mut out).map(|exported| (out, exported)));
+        exported.await?
     }
 
     async fn export_as(

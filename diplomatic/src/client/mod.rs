@@ -19,6 +19,8 @@ mod load;
 mod network;
 #[cfg(feature = "client")]
 mod network_options;
+#[cfg(target_family = "wasm")]
+mod online;
 mod past;
 #[cfg(target_family = "wasm")]
 mod private_file;

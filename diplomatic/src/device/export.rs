@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -141,21 +141,51 @@ impl Export {
         let scratch = Scratch::create(beside(path, ".index.partial"))?;
         let partial = Scratch::create(beside(path, ".partial"))?;
         let Self { source, index } = self;
-        let (frame, messages, left_out) = write_index(&source, index, &scratch)?;
-        let bytes = write_file(&source, (&frame, messages), &scratch, &partial, watch)?;
+        let (frame, messages, left_out) = write_index(&source, index, &mut scratch.writer())?;
+        let index = BufReader::with_capacity(BUFFER, scratch.done(File::open(&scratch.path))?);
+        let bytes = write_file(&source, (&frame, messages), index, &mut partial.writer(), watch)?;
         partial.keep_as(path)?;
+        Ok(Exported { messages, bytes, left_out })
+    }
+
+    /// Writes the same bytes to `out`, with the index in memory meanwhile.
+    pub(crate) fn write_to(self, out: &mut impl Write) -> Result<Exported, ExportFileError> {
+        let Self { source, index } = self;
+        let path = Path::new("the export");
+        let mut items = Vec::new();
+        let (frame, messages, left_out) = write_index(&source, index, &mut Output { out: &mut items, path })?;
+        let bytes = write_file(&source, (&frame, messages), &*items, &mut Output { out, path }, |_| ())?;
         Ok(Exported { messages, bytes, left_out })
     }
 }
 
-/// Writes the index to a temporary file, because its length and hash must precede it.
+/// What is written to, and its name for errors.
+struct Output<'a, W> {
+    out: W,
+    path: &'a Path,
+}
+
+impl<W: Write> Output<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), ExportFileError> {
+        self.out.write_all(bytes).map_err(|source| self.error(source))
+    }
+
+    fn flush(&mut self) -> Result<(), ExportFileError> {
+        self.out.flush().map_err(|source| self.error(source))
+    }
+
+    fn error(&self, source: io::Error) -> ExportFileError {
+        ExportFileError::Io { path: self.path.to_owned(), source }
+    }
+}
+
+/// Writes the index to a place of its own, because its length and hash must precede it.
 fn write_index(
     source: &Source,
     mut index: IndexWriter,
-    scratch: &Scratch,
+    out: &mut Output<'_, impl Write>,
 ) -> Result<(Frame, u64, u64), ExportFileError> {
     let sealer = index.head_sealer();
-    let mut out = scratch.writer();
     let mut messages = 0;
     let mut items = Vec::new();
     let left_out = each_batch(
@@ -165,10 +195,10 @@ fn write_index(
             items.clear();
             messages += heads.len() as u64;
             heads.into_iter().try_for_each(|head| index.add_sealed(head, &mut items))?;
-            scratch.done(out.write_all(&items))
+            out.write(&items)
         },
     )?;
-    scratch.done(out.flush())?;
+    out.flush()?;
     Ok((index.finish(), messages, left_out))
 }
 
@@ -176,15 +206,13 @@ fn write_index(
 fn write_file(
     source: &Source,
     (frame, total): (&Frame, u64),
-    scratch: &Scratch,
-    partial: &Scratch,
+    mut index: impl Read,
+    out: &mut Output<'_, impl Write>,
     mut watch: impl FnMut(Progress),
 ) -> Result<u64, ExportFileError> {
-    let mut out = partial.writer();
-    partial.done(out.write_all(&frame.before_index))?;
-    let mut index = BufReader::with_capacity(BUFFER, scratch.done(File::open(&scratch.path))?);
-    let index_len = partial.done(io::copy(&mut index, &mut out))?;
-    partial.done(out.write_all(&frame.before_bodies))?;
+    out.write(&frame.before_index)?;
+    let index_len = io::copy(&mut index, &mut out.out).map_err(|source| out.error(source))?;
+    out.write(&frame.before_bodies)?;
     let mut bytes = frame.before_index.len() as u64 + index_len + frame.before_bodies.len() as u64;
     let mut done = 0;
     each_batch(
@@ -193,14 +221,14 @@ fn write_file(
         |bodies| {
             for body in bodies {
                 bytes += body.as_bytes().len() as u64;
-                partial.done(out.write_all(body.as_bytes()))?;
+                out.write(body.as_bytes())?;
                 done += 1;
                 watch(Progress { done, total });
             }
             Ok(())
         },
     )?;
-    partial.done(out.flush())?;
+    out.flush()?;
     Ok(bytes)
 }
 
@@ -248,8 +276,8 @@ impl Scratch {
         }
     }
 
-    fn writer(&self) -> BufWriter<&File> {
-        BufWriter::with_capacity(BUFFER, &self.file)
+    fn writer(&self) -> Output<'_, BufWriter<&File>> {
+        Output { out: BufWriter::with_capacity(BUFFER, &self.file), path: &self.path }
     }
 
     /// Adds the file's path to an error.
