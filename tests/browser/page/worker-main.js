@@ -1,0 +1,3 @@
+import init from "./worker.js";
+
+await init();
