@@ -175,6 +175,8 @@ pub mod replay;
 pub mod standard;
 #[cfg(feature = "engine")]
 pub mod sync;
+#[cfg(feature = "replay")]
+mod system_error;
 #[cfg(feature = "engine")]
 mod system_time;
 #[cfg(feature = "testing")]

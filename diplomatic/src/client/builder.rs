@@ -20,10 +20,11 @@ use super::{Client, wake};
 #[cfg(target_family = "wasm")]
 use super::{crash_notes, online, private_file};
 use crate::device::{Device, DeviceConfig, KeepAttachments};
-use crate::log::{Backing, LogError, OpenLogError, io_is_retryable};
+use crate::log::{Backing, LogError, OpenLogError};
 use crate::reducer::Reducer;
 use crate::standard::{HostKeys, Label, Seed, Timestamp};
 use crate::sync::{Session, SessionConfig};
+use crate::system_error::io_is_retryable;
 
 /// Configures and opens a [`Client`].
 ///

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::log::{io_is_retryable, sync_folder};
+use crate::log::sync_folder;
 use crate::standard::{Seed, SeedParseError};
+use crate::system_error::io_is_retryable;
 
 /// Why a seed could not be read from a file, or written to one.
 #[derive(Debug, thiserror::Error)]

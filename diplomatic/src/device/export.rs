@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Device;
-use crate::log::{LogError, LogView, StoredMessage, io_is_retryable, sync_folder};
+use crate::log::{LogError, LogView, StoredMessage, sync_folder};
 use crate::parallel;
 use crate::reducer::Reducer;
 use crate::replay::Progress;
 use crate::standard::export::{Frame, IndexWriter, usual_label};
 use crate::standard::{Label, Message, Seed, VarintTooLarge};
+use crate::system_error::io_is_retryable;
 
 /// The result of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

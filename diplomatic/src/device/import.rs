@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Device;
-use crate::log::{A_FILE, Log, LogError, io_is_retryable};
+use crate::log::{A_FILE, Log, LogError};
 use crate::parallel;
 use crate::reducer::Reducer;
 use crate::replay::{Damage, DamageReport, Progress, Replay, ReplayError, SealedMessages};
@@ -45,8 +45,7 @@ impl ImportError {
     /// stopped.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Replay(ReplayError::Io(error)) => io_is_retryable(error),
-            Self::Replay(_) => false,
+            Self::Replay(error) => error.is_retryable(),
             Self::Log(error) => error.is_retryable(),
         }
     }

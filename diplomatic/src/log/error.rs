@@ -1,7 +1,8 @@
 //! Errors of opening, reading and writing a log.
 
-use std::io::{self, ErrorKind};
 use std::path::PathBuf;
+
+use crate::system_error::io_is_retryable;
 
 /// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -130,22 +131,6 @@ impl StorageError {
     pub fn is_retryable(&self) -> bool {
         matches!(self.0, redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::DatabaseAlreadyOpen)
     }
-}
-
-/// Returns whether what the system refused may work later as it is: not if the path or its permissions have to be changed.
-pub(crate) fn io_is_retryable(error: &io::Error) -> bool {
-    !matches!(
-        error.kind(),
-        ErrorKind::NotFound
-            | ErrorKind::PermissionDenied
-            | ErrorKind::AlreadyExists
-            | ErrorKind::InvalidInput
-            | ErrorKind::InvalidFilename
-            | ErrorKind::NotADirectory
-            | ErrorKind::IsADirectory
-            | ErrorKind::ReadOnlyFilesystem
-            | ErrorKind::Unsupported
-    )
 }
 
 /// An error of the log's database.

@@ -60,7 +60,6 @@ pub(crate) use chunk_reading::{ChunkCount, Place as ChunkPlace};
 pub(crate) use chunks::ChunkKey;
 pub(crate) use database::{Access, AccessKind};
 use database::{Handle, begin_write};
-pub(crate) use error::io_is_retryable;
 pub use error::{LogError, OpenLogError, StorageError};
 use rand_core::CryptoRng;
 use redb::{CompactionError, Savepoint, WriteTransaction};

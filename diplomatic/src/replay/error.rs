@@ -1,6 +1,7 @@
 //! Errors of replay.
 
 use super::Damage;
+use crate::system_error::io_is_retryable;
 
 /// Why an export file could not be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -24,4 +25,15 @@ pub enum ReplayError {
         /// The maximum.
         most: u64,
     },
+}
+
+impl ReplayError {
+    /// Returns whether the same file may be read later as it is: once the disk works. Otherwise it needs another seed or another
+    /// file.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Io(error) => io_is_retryable(error),
+            Self::WrongSeed | Self::NotAnExport(_) | Self::Damaged(_) | Self::TooManyMessages { .. } => false,
+        }
+    }
 }
