@@ -289,7 +289,7 @@ async fn a_family_moves_from_a_file_to_postgres_by_a_backup_and_back() {
 #[tokio::test]
 async fn tables_are_made_once_though_many_start_at_once() {
     let Some(url) = fresh().await else { return };
-    let starting = (0..8).map(|_| {
+    let starting = (0..24).map(|_| {
         let url = url.clone();
         tokio::spawn(async move { PostgresStore::connect(&url, PostgresOptions::default()).await.map(drop) })
     });

@@ -28,9 +28,12 @@ export class Device {
   #current = null;
   #showsArchive = false;
   #isDragging = false;
+  /** How many rows there are at most for now: the first of a long list are there at once, and the rest soon after. */
+  #room = LONG;
   /** How many requests have no answer yet. */
   #asking = 0;
   #alertTimer;
+  #roomTimer;
 
   /** The carrier brings messages to the device and back; see `channel.js`. */
   constructor(name, label, carrier) {
@@ -49,7 +52,8 @@ export class Device {
       closed: (why) => this.#setLive("closed", why),
       pushed: (push) => {
         Object.assign(this.#pushed, push);
-        this.draw();
+        if (push.view || push.log) this.draw();
+        else this.#drawSync();
       },
     });
   }
@@ -154,7 +158,7 @@ export class Device {
   #setLive(live, absence) {
     this.element.dataset.live = live;
     this.#absence = absence;
-    this.draw();
+    this.#drawSync();
   }
 
   /** Draws everything from what was pushed. */
@@ -190,7 +194,7 @@ export class Device {
     const visible = there.filter((item) => !preferences.hideDone || !item.done || this.#showsArchive);
     const targets = lists.filter((list) => list.id !== null);
     const context = JSON.stringify([targets.map(({ id, name }) => [id, name]), new Date().toDateString()]);
-    const rows = visible.map((state) => {
+    const rows = visible.slice(0, this.#room).map((state) => {
       const item = this.#item(state.id);
       item.draw(state, targets, context);
       return item.element;
@@ -200,12 +204,22 @@ export class Device {
     this.#arrange(rows);
     if (!visible.some((item) => item.id === this.#current)) this.#current = visible[0]?.id ?? null;
     this.#setCurrent(this.#current);
+    if (visible.length > rows.length) this.#makeRoom();
 
     this.#find(".empty").hidden = visible.length > 0;
     setText(this.#find(".empty"), this.#tellEmpty(there.length));
     this.#find("[data-new-item]").hidden = list.id === null || this.#showsArchive;
     this.#find("[data-hide-done]").setAttribute("aria-pressed", preferences.hideDone);
     this.#find("[data-archived]").setAttribute("aria-pressed", this.#showsArchive);
+  }
+
+  /** Draws more rows once the page has shown those that there are. */
+  #makeRoom() {
+    clearTimeout(this.#roomTimer);
+    this.#roomTimer = setTimeout(() => {
+      this.#room *= 4;
+      this.draw();
+    });
   }
 
   #tellEmpty(hidden) {

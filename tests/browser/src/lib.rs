@@ -1,5 +1,11 @@
 //! What the browser and the program that starts it have in common: an app, and the form of the tasks and results.
 
+#[cfg(not(target_family = "wasm"))]
+pub mod chromium;
+#[cfg(not(target_family = "wasm"))]
+#[path = "../../../examples/todo/src/bin/todo/web/toolchain.rs"]
+mod toolchain;
+
 use std::collections::BTreeMap;
 
 use diplomatic::{DiplomaticEvent, EntityId, Meta, Reducer};

@@ -52,8 +52,11 @@ impl Fault {
         match self {
             Self::Database(error) => match error.code() {
                 Some(code) if is_passing(code) => Remedy::Reconnect,
+                // Another process may have been quicker to make the tables, too.
                 Some(
                     &SqlState::UNIQUE_VIOLATION
+                    | &SqlState::DUPLICATE_OBJECT
+                    | &SqlState::DUPLICATE_TABLE
                     | &SqlState::T_R_SERIALIZATION_FAILURE
                     | &SqlState::T_R_DEADLOCK_DETECTED
                     | &SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN,

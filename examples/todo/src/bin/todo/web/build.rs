@@ -59,9 +59,7 @@ pub(super) fn build() -> Result<Built, BuildError> {
         ])
         .arg(&out)
         .arg(made))?;
-    let wasm = out.join("todo-web_bg.wasm");
-    shrink(&wasm);
-    Ok(Built { module: read(out.join("todo-web.js"))?, wasm: read(wasm)? })
+    Ok(Built { module: read(out.join("todo-web.js"))?, wasm: read(out.join("todo-web_bg.wasm"))? })
 }
 
 fn run(command: &mut Command) -> Result<(), BuildError> {
@@ -72,16 +70,6 @@ fn run(command: &mut Command) -> Result<(), BuildError> {
         Ok(status) if status.success() => Ok(()),
         Ok(_) => Err(BuildError::Failed { tool }),
         Err(source) => Err(BuildError::Start { tool, source }),
-    }
-}
-
-/// Makes the program smaller, where binaryen is installed.
-fn shrink(wasm: &Path) {
-    let smaller = wasm.with_extension("smaller");
-    let status = Command::new("wasm-opt").args(["-Oz", "--all-features"]).arg(wasm).arg("-o").arg(&smaller).status();
-    // Without it, or if it knows less than the compiler, the program is merely larger.
-    if status.is_ok_and(|status| status.success()) {
-        let _ = fs::rename(smaller, wasm);
     }
 }
 
