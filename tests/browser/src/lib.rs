@@ -102,7 +102,7 @@ pub enum Task {
 
 /// The result of a task.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Outcome {
     /// How many things there are.
     pub things: u64,
