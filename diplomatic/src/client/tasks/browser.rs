@@ -69,7 +69,6 @@ pub(in crate::client) async fn sleep(time: Duration) {
 }
 
 /// Does blocking work in place.
-#[expect(clippy::unused_async, reason = "other platforms wait for a thread")]
 pub(in crate::client) async fn blocking<T>(act: impl FnOnce() -> T) -> Result<T, LogError> {
     Ok(act())
 }
