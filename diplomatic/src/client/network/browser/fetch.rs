@@ -37,7 +37,7 @@ pub(super) async fn post(
     }
     let Some(stream) = response.body() else { return Ok(()) };
     let reader: ReadableStreamDefaultReader = stream.get_reader().dyn_into().map_err(|_| Failure::Cut)?;
-    while let Some(bytes) = next_chunk(&reader).await.map_err(|error| failure(&error))? {
+    while let Some(bytes) = next_chunk(&reader).await.map_err(|_| Failure::Cut)? {
         if events.send(HttpEvent::Chunk(bytes)).await.is_err() {
             break;
         }
@@ -108,7 +108,7 @@ fn told(response: &Response) -> HeaderMap {
     [LOCATION, RETRY_AFTER].into_iter().filter_map(told).collect()
 }
 
-/// A browser does not tell why there is no answer, or why it was cut short.
+/// A browser does not tell why there is no answer.
 fn failure(error: &JsValue) -> Failure {
     tracing::debug!(?error, "a request failed");
     Failure::Unreachable
