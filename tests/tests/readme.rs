@@ -93,3 +93,28 @@ fn run(folder: &Path, step: usize, seed: &Seed, commands: &[String]) -> Vec<Stri
     let text = String::from_utf8(output.stdout).unwrap();
     text.split(&format!("{MARK}\n")).skip(1).map(str::to_owned).collect()
 }
+
+/// cargo refuses to run a package that has two programs, unless it is told which.
+#[test]
+fn every_program_that_the_readme_starts_is_the_only_one_that_its_command_can_mean() {
+    let output = Command::new(env!("CARGO")).args(["metadata", "--no-deps", "--format-version=1"]).output().unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let is_program = |target: &&serde_json::Value| target["kind"][0] == "bin";
+    let mut commands = 0;
+    for command in README.lines().filter(|line| line.contains("cargo run") && line.contains(" -p ")) {
+        let words: Vec<_> = command.split([' ', '`']).collect();
+        let after = |flag| words.iter().position(|word| *word == flag).map(|at| words[at + 1]);
+        let name = after("-p").unwrap();
+        let package = packages.iter().find(|package| package["name"] == name);
+        let package = package.unwrap_or_else(|| panic!("there is no package {name}: {command}"));
+        let programs: Vec<_> = package["targets"].as_array().unwrap().iter().filter(is_program).collect();
+        let is_clear = match after("--bin") {
+            Some(bin) => programs.iter().any(|program| program["name"] == bin),
+            None => programs.len() == 1 || package["default_run"].is_string(),
+        };
+        assert!(is_clear, "{name} has several programs: name one by default-run, or in {command}");
+        commands += 1;
+    }
+    assert!(commands >= 6, "the README starts programs");
+}
