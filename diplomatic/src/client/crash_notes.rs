@@ -14,17 +14,13 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsCast;
 use web_sys::WorkerGlobalScope;
 
-use super::tasks::sleep;
+use super::private_file::patiently;
 use crate::fold::crashed;
-use crate::log::{PrivateFile, PrivateFileError};
+use crate::log::PrivateFile;
 use crate::standard::{HeadHash, Timestamp};
 
 /// After this time, a message is tried again.
 const RETRY: Duration = Duration::from_secs(86_400);
-
-/// How often, and with what pause, the file is asked for while another worker has it.
-const ATTEMPTS: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// A message over which the program ended.
 #[derive(Serialize, Deserialize)]
@@ -49,7 +45,13 @@ thread_local! {
 pub(super) async fn heed(log: &Path) {
     let mut name = log.as_os_str().to_owned();
     name.push(".crashes");
-    let Some(file) = open(Path::new(&name)).await else { return };
+    let file = match patiently(async || PrivateFile::open(Path::new(&name)).await).await {
+        Ok(file) => file,
+        Err(error) => {
+            tracing::warn!(?error, "crashes cannot be noted");
+            return;
+        }
+    };
     let contents = file.contents().unwrap_or_default();
     // What cannot be read is from another version, or was cut short: each of the messages ends the program once more.
     let mut notes: Vec<Note> = rmp_serde::from_slice(&contents).unwrap_or_default();
@@ -65,21 +67,6 @@ pub(super) async fn heed(log: &Path) {
             before(panic);
         }));
     });
-}
-
-async fn open(path: &Path) -> Option<PrivateFile> {
-    for _ in 0..ATTEMPTS {
-        match PrivateFile::open(path).await {
-            Ok(file) => return Some(file),
-            // The worker that had the log lets go of its two files one after the other.
-            Err(PrivateFileError::InUse) => sleep(PAUSE).await,
-            Err(error) => {
-                tracing::warn!(?error, "crashes cannot be noted");
-                break;
-            }
-        }
-    }
-    None
 }
 
 /// Lets go of the file.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use js_sys::Promise;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{StorageEstimate, StorageManager, WorkerGlobalScope};
@@ -26,25 +25,27 @@ pub(super) async fn settle(backing: Backing) -> Result<(Backing, Option<Storage>
     if !backing.is_file() {
         return Ok((backing, None));
     }
-    let mut attempt = 1;
-    loop {
-        match backing.private_file().await {
-            Ok(file) => return Ok((file, Some(kept().await))),
-            Err(PrivateFileError::NotOffered(reason)) => {
-                tracing::warn!(reason, "there are no private files, so the log is kept in memory");
-                return Ok((Backing::memory(), Some(Storage::Memory { reason })));
-            }
-            // A worker that has just ended may not have let go of it.
-            Err(PrivateFileError::InUse) if attempt < ATTEMPTS => sleep(PAUSE).await,
-            Err(PrivateFileError::InUse) => {
-                return Err(OpenLogError::InUse { path: backing.path().to_owned() });
-            }
-            Err(PrivateFileError::Io(source)) => {
-                return Err(OpenLogError::Io { path: backing.path().to_owned(), source });
-            }
+    let path = || backing.path().to_owned();
+    match patiently(async || backing.private_file().await).await {
+        Ok(file) => Ok((file, Some(kept().await))),
+        Err(PrivateFileError::NotOffered(reason)) => {
+            tracing::warn!(reason, "there are no private files, so the log is kept in memory");
+            Ok((Backing::memory(), Some(Storage::Memory { reason })))
         }
-        attempt += 1;
+        Err(PrivateFileError::InUse) => Err(OpenLogError::InUse { path: path() }),
+        Err(PrivateFileError::Io(source)) => Err(OpenLogError::Io { path: path(), source }),
     }
+}
+
+/// Opens a file, and waits for a while if it is in use: a worker that has just ended may not have let go of it.
+pub(super) async fn patiently<T>(open: impl AsyncFn() -> Result<T, PrivateFileError>) -> Result<T, PrivateFileError> {
+    for _ in 1..ATTEMPTS {
+        match open().await {
+            Err(PrivateFileError::InUse) => sleep(PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+    open().await
 }
 
 /// Keeps the storage in the status up to date.
@@ -66,11 +67,7 @@ async fn kept() -> Storage {
 async fn ask() -> Result<(bool, Option<StorageEstimate>), JsValue> {
     let scope: WorkerGlobalScope = js_sys::global().dyn_into()?;
     let storage: StorageManager = scope.navigator().storage();
-    let persistent = settled(storage.persisted()?).await?.is_truthy();
-    let estimate = settled(storage.estimate()?).await.ok().map(JsCast::unchecked_into);
+    let persistent = JsFuture::from(storage.persisted()?).await?.is_truthy();
+    let estimate = JsFuture::from(storage.estimate()?).await.ok().map(JsCast::unchecked_into);
     Ok((persistent, estimate))
-}
-
-async fn settled(promise: Promise) -> Result<JsValue, JsValue> {
-    JsFuture::from(promise).await
 }

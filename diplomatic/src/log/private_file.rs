@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{fmt, io};
 
-use js_sys::{JsString, Promise, Reflect};
+use js_sys::{JsString, Reflect};
 use redb::StorageBackend;
 use send_wrapper::SendWrapper;
 use wasm_bindgen::{JsCast, JsValue};
@@ -49,17 +49,18 @@ impl PrivateFile {
         let folder = folder().await.map_err(|error| PrivateFileError::NotOffered(message(&error)))?;
         let options = FileSystemGetFileOptions::new();
         options.set_create(true);
-        let file: FileSystemFileHandle = settled(folder.get_file_handle_with_options(name, &options))
+        let file: FileSystemFileHandle = JsFuture::from(folder.get_file_handle_with_options(name, &options))
             .await
             .map_err(|error| PrivateFileError::Io(io_error(&error)))?
             .unchecked_into();
         if !Reflect::has(&file, &"createSyncAccessHandle".into()).unwrap_or_default() {
             return Err(PrivateFileError::NotOffered("only a dedicated worker can use private files".to_owned()));
         }
-        let handle = settled(file.create_sync_access_handle()).await.map_err(|error| match &*error_name(&error) {
-            "NoModificationAllowedError" => PrivateFileError::InUse,
-            _ => PrivateFileError::Io(io_error(&error)),
-        })?;
+        let handle =
+            JsFuture::from(file.create_sync_access_handle()).await.map_err(|error| match &*error_name(&error) {
+                "NoModificationAllowedError" => PrivateFileError::InUse,
+                _ => PrivateFileError::Io(io_error(&error)),
+            })?;
         Ok(Self(Arc::new(Handle(SendWrapper::new(handle.unchecked_into())))))
     }
 
@@ -164,11 +165,7 @@ async fn folder() -> Result<FileSystemDirectoryHandle, JsValue> {
     if storage.is_undefined() || !Reflect::has(&storage, &"getDirectory".into())? {
         return Err("this browser offers no private files here".into());
     }
-    Ok(settled(storage.get_directory()).await?.unchecked_into())
-}
-
-async fn settled(promise: Promise) -> Result<JsValue, JsValue> {
-    JsFuture::from(promise).await
+    Ok(JsFuture::from(storage.get_directory()).await?.unchecked_into())
 }
 
 fn at(offset: u64) -> FileSystemReadWriteOptions {

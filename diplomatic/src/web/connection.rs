@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use gloo_timers::future::TimeoutFuture;
-use js_sys::{Function, Object, Promise, Reflect};
+use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Event, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+use super::message;
 
 /// So many crashes in a row are no accident.
 const CRASHES: u32 = 3;
@@ -186,15 +188,9 @@ impl Connection {
     }
 
     fn post(&self, fields: &[(&str, JsValue)]) {
-        let message = Object::new();
-        for (name, value) in fields {
-            // A new object takes any field.
-            let set = Reflect::set(&message, &(*name).into(), value);
-            debug_assert!(set.is_ok());
-        }
         if let Some(running) = &*self.worker.borrow() {
             // Text and numbers can be sent.
-            let posted = running.worker.post_message(&message);
+            let posted = running.worker.post_message(&message(fields));
             debug_assert!(posted.is_ok());
         }
     }

@@ -57,6 +57,18 @@ pub use serve::{App, OpenFailure, Pushes, serve};
 #[cfg(target_family = "wasm")]
 pub use state_app::StateApp;
 
+/// Makes a message: an object with these fields, whose values can be sent.
+#[cfg(target_family = "wasm")]
+fn message(fields: &[(&str, wasm_bindgen::JsValue)]) -> js_sys::Object {
+    let message = js_sys::Object::new();
+    for (name, value) in fields {
+        // A new object takes any field.
+        let set = js_sys::Reflect::set(&message, &(*name).into(), value);
+        debug_assert!(set.is_ok());
+    }
+    message
+}
+
 /// Returns an error's text and those of its causes.
 #[cfg(target_family = "wasm")]
 fn with_causes(error: &dyn std::error::Error) -> String {

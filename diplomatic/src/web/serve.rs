@@ -7,7 +7,7 @@ use std::panic;
 use std::rc::{Rc, Weak};
 
 use gloo_timers::future::TimeoutFuture;
-use js_sys::{Object, Reflect};
+use js_sys::Reflect;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
@@ -16,7 +16,7 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 use super::channel::Channel;
 use super::lock::Lock;
 use super::relay::{Action, Input, Message, Notice, Relay, Tab, Term};
-use super::with_causes;
+use super::{message, with_causes};
 use crate::client::OpenError;
 
 /// What answers the requests of all tabs, in the worker of the tab that owns the store.
@@ -337,13 +337,8 @@ fn unable(error: &JsValue) -> String {
 
 /// Sends an object with these fields to the page.
 fn post(scope: &DedicatedWorkerGlobalScope, fields: &[(&str, JsValue)]) {
-    let message = Object::new();
-    for (name, value) in fields {
-        // A new object takes any field, and a message of text and numbers can be sent.
-        let set = Reflect::set(&message, &(*name).into(), value);
-        debug_assert!(set.is_ok());
-    }
-    let posted = scope.post_message(&message);
+    // Text and numbers can be sent.
+    let posted = scope.post_message(&message(fields));
     debug_assert!(posted.is_ok());
 }
 

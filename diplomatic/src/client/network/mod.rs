@@ -20,6 +20,8 @@ pub(super) use native::{Network, NetworkConfig, NetworkSettings, ProxyChoice, TR
 pub(super) use sent::Sent;
 pub use settings::NetworkConfigError;
 
+use tokio::sync::mpsc;
+
 use crate::sync::Failure;
 
 /// The largest accepted frame of a live channel, far beyond what the PUSH of any client causes. A larger one closes the
@@ -32,4 +34,13 @@ pub(super) enum HttpEvent {
     Chunk(Vec<u8>),
     End,
     Failed(Failure),
+}
+
+impl HttpEvent {
+    /// Reports how a request has ended.
+    async fn report_end(outcome: Result<(), Failure>, events: &mpsc::Sender<Self>) {
+        let last = outcome.map_or_else(Self::Failed, |()| Self::End);
+        // This fails only if nobody is waiting any more.
+        let _ = events.send(last).await;
+    }
 }

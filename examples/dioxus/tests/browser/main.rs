@@ -68,12 +68,9 @@ async fn tabs_show_the_same_and_one_takes_over_when_the_owner_closes() {
 async fn nothing_acknowledged_is_lost_when_the_owner_is_killed() {
     let Some(browser) = Browser::start().await else { return };
     let site = Site::serve().await;
-    let first = browser.open(&site.address("page.html")).await;
-    first.wait_until_told(json!({ "role": "owner" })).await;
-    let second = browser.open(&site.address("page.html")).await;
-    second.wait_until_told(json!({ "role": "follower" })).await;
-    let third = browser.open(&site.address("page.html")).await;
-    third.wait_until_told(json!({ "role": "follower" })).await;
+    let first = open_as(&browser, &site, "page.html", "owner").await;
+    let second = open_as(&browser, &site, "page.html", "follower").await;
+    let third = open_as(&browser, &site, "page.html", "follower").await;
 
     third.run("keepAdding()").await;
     third.wait_until("acknowledged.length >= 20", json!(null)).await;
@@ -99,10 +96,8 @@ async fn nothing_acknowledged_is_lost_when_the_owner_is_killed() {
 async fn a_tab_that_closes_the_store_gives_it_to_another_and_can_open_it_again() {
     let Some(browser) = Browser::start().await else { return };
     let site = Site::serve().await;
-    let first = browser.open(&site.address("page.html")).await;
-    first.wait_until_told(json!({ "role": "owner" })).await;
-    let second = browser.open(&site.address("page.html")).await;
-    second.wait_until_told(json!({ "role": "follower" })).await;
+    let first = open_as(&browser, &site, "page.html", "owner").await;
+    let second = open_as(&browser, &site, "page.html", "follower").await;
 
     first.run("worker.postMessage({ close: true })").await;
     second.wait_until_told(json!({ "role": "owner" })).await;
@@ -121,8 +116,7 @@ async fn a_tab_that_closes_the_store_gives_it_to_another_and_can_open_it_again()
 async fn a_page_that_comes_takes_no_news_away_from_the_others() {
     let Some(browser) = Browser::start().await else { return };
     let site = Site::serve().await;
-    let page = browser.open(&site.address("page.html")).await;
-    page.wait_until_told(json!({ "role": "owner" })).await;
+    let page = open_as(&browser, &site, "page.html", "owner").await;
     assert_eq!(page.value("await addWhilePagesCome(100)").await, json!([]));
     browser.end().await;
 }
@@ -131,10 +125,8 @@ async fn a_page_that_comes_takes_no_news_away_from_the_others() {
 async fn a_request_over_which_the_app_crashes_fails_once_and_the_tabs_go_on() {
     let Some(browser) = Browser::start().await else { return };
     let site = Site::serve().await;
-    let first = browser.open(&site.address("page.html?crashing")).await;
-    first.wait_until_told(json!({ "role": "owner" })).await;
-    let second = browser.open(&site.address("page.html?crashing")).await;
-    second.wait_until_told(json!({ "role": "follower" })).await;
+    let first = open_as(&browser, &site, "page.html?crashing", "owner").await;
+    let second = open_as(&browser, &site, "page.html?crashing", "follower").await;
 
     let failed = second.value("await ask('panic').catch((error) => error.message)").await;
     assert!(failed.as_str().is_some_and(|failed| failed.contains("asked to panic")), "{failed}");
@@ -145,6 +137,13 @@ async fn a_request_over_which_the_app_crashes_fails_once_and_the_tabs_go_on() {
     first.wait_until_told(json!({ "role": "follower" })).await;
     assert_eq!(first.value("await ask('again')").await, json!("again"));
     browser.end().await;
+}
+
+/// Opens a page in a new tab, which comes to play this part.
+async fn open_as<'a>(browser: &'a Browser, site: &Site, page: &str, role: &str) -> Tab<'a> {
+    let tab = browser.open(&site.address(page)).await;
+    tab.wait_until_told(json!({ "role": role })).await;
+    tab
 }
 
 fn now() -> f64 {

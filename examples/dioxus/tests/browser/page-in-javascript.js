@@ -25,24 +25,7 @@ function start() {
       list = JSON.parse(data.push).view ?? list;
     } else {
       told.push({ ...data, at: Date.now() });
-      if (data.crashed) {
-        /** Adds items while other pages say that they have come, and returns the items that this page was not told of. */
-async function addWhilePagesCome(rounds) {
-  const channel = new BroadcastChannel('diplomatic/groceries');
-  const missed = [];
-  for (let round = 0; round < rounds; round++) {
-    await ask({ emit: [{ Added: { name: `first ${round}` } }] });
-    await ask({ emit: [{ Added: { name: `second ${round}` } }] });
-    channel.postMessage(JSON.stringify({ Hello: { from: round } }));
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    missed.push(...[`first ${round}`, `second ${round}`].filter((name) => !names().includes(name)));
-  }
-  channel.close();
-  return missed;
-}
-
-start();
-      }
+      if (data.crashed) start();
     }
   };
 }

@@ -60,11 +60,7 @@ fn a_new_account_with_a_passphrase_outlasts_a_reload() {
 fn who_lost_the_passphrase_gets_in_with_the_words_and_with_no_others() {
     in_site(|browser, site| {
         let page = browser.open(&site.address(), "this");
-        page.at_step("welcome");
-        page.click_button("I have an account");
-        page.fill("words", &words());
-        page.click_button("Go on");
-        page.at_step("host");
+        page.enter_account();
         page.click_button("Go on");
         page.choose_passphrase(PASSPHRASE);
         page.add("Milk");
@@ -95,11 +91,7 @@ fn a_passkey_opens_the_account() {
             "hasUserVerification": true, "isUserVerified": true, "hasPrf": true, "automaticPresenceSimulation": true,
         } });
         page.cdp("WebAuthn.addVirtualAuthenticator", authenticator);
-        page.at_step("welcome");
-        page.click_button("I have an account");
-        page.fill("words", &words());
-        page.click_button("Go on");
-        page.at_step("host");
+        page.enter_account();
         page.click_button("Go on");
         page.at_step("protect");
         page.click_button("Use a passkey");
@@ -149,11 +141,7 @@ fn wrong_words_are_refused_with_what_to_do() {
 fn a_host_that_the_page_may_not_reach_is_refused_before_it_is_tried() {
     in_site(|browser, site| {
         let page = browser.open(&site.address(), "this");
-        page.at_step("welcome");
-        page.click_button("I have an account");
-        page.fill("words", &words());
-        page.click_button("Go on");
-        page.at_step("host");
+        page.enter_account();
         page.fill("host", "http://host.example.org");
         page.click_button("Go on");
         page.until_so("refuse it", || page.text().contains("begins with https://"));

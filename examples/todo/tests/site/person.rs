@@ -53,15 +53,21 @@ impl Page<'_> {
     /// Enters the account of the other devices, and their host.
     #[track_caller]
     pub(crate) fn start_with(&self, host: &str) {
+        self.enter_account();
+        self.fill("host", host);
+        self.click_button("Go on");
+        self.decline_protection();
+    }
+
+    /// Enters the account of the other devices, up to the question for the host.
+    #[track_caller]
+    pub(crate) fn enter_account(&self) {
         self.at_step("welcome");
         self.click_button("I have an account");
         self.at_step("enter");
         self.fill("words", &words());
         self.click_button("Go on");
         self.at_step("host");
-        self.fill("host", host);
-        self.click_button("Go on");
-        self.decline_protection();
     }
 
     #[track_caller]

@@ -2,16 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use crate::built::in_site;
+use crate::built::{StaticHost, in_site};
+use crate::support::browser::Browser;
+use crate::support::page::Page;
 
 #[test]
 fn two_tabs_show_the_same_and_both_can_change_it() {
     in_site(|browser, site| {
-        let one = browser.open(&site.address(), "this");
-        one.start_alone();
-        one.add("Milk");
-        let two = browser.open(&site.address(), "this");
-        two.shows(["Milk"]);
+        let (one, two) = two_tabs(browser, site);
         two.add("Bread");
         one.shows(["Milk", "Bread"]);
         one.tick("Milk");
@@ -27,11 +25,7 @@ fn two_tabs_show_the_same_and_both_can_change_it() {
 #[test]
 fn when_the_tab_with_the_store_is_closed_another_takes_over_within_a_second() {
     in_site(|browser, site| {
-        let one = browser.open(&site.address(), "this");
-        one.start_alone();
-        one.add("Milk");
-        let two = browser.open(&site.address(), "this");
-        two.shows(["Milk"]);
+        let (one, two) = two_tabs(browser, site);
         drop(one);
         let start = Instant::now();
         two.add("Bread");
@@ -48,11 +42,7 @@ fn when_the_tab_with_the_store_is_closed_another_takes_over_within_a_second() {
 #[test]
 fn when_the_tab_with_the_store_crashes_another_takes_over() {
     in_site(|browser, site| {
-        let one = browser.open(&site.address(), "this");
-        one.start_alone();
-        one.add("Milk");
-        let two = browser.open(&site.address(), "this");
-        two.shows(["Milk"]);
+        let (one, two) = two_tabs(browser, site);
         one.crash();
         two.add("Bread");
         two.shows(["Milk", "Bread"]);
@@ -74,4 +64,14 @@ fn an_account_that_another_tab_has_set_up_meanwhile_stays() {
         one.reload();
         one.shows(["Milk"]);
     });
+}
+
+/// Opens the site in two tabs, of which the first owns the store, with one item.
+fn two_tabs<'a>(browser: &'a Browser, site: &StaticHost) -> (Page<'a>, Page<'a>) {
+    let one = browser.open(&site.address(), "this");
+    one.start_alone();
+    one.add("Milk");
+    let two = browser.open(&site.address(), "this");
+    two.shows(["Milk"]);
+    (one, two)
 }

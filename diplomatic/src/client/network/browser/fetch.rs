@@ -1,7 +1,7 @@
 //! Calls over HTTP, with `fetch`.
 
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use js_sys::{Promise, Reflect, Uint8Array};
+use js_sys::{Reflect, Uint8Array};
 use tokio::sync::mpsc;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -83,15 +83,11 @@ fn request(
 
 async fn fetched(request: &Request) -> Result<Response, JsValue> {
     let scope: WorkerGlobalScope = js_sys::global().dyn_into()?;
-    settled(scope.fetch_with_request(request)).await?.dyn_into()
-}
-
-async fn settled(promise: Promise) -> Result<JsValue, JsValue> {
-    JsFuture::from(promise).await
+    JsFuture::from(scope.fetch_with_request(request)).await?.dyn_into()
 }
 
 async fn next_chunk(reader: &ReadableStreamDefaultReader) -> Result<Option<Vec<u8>>, JsValue> {
-    let read = settled(reader.read()).await?;
+    let read = JsFuture::from(reader.read()).await?;
     if Reflect::get(&read, &"done".into())?.is_truthy() {
         return Ok(None);
     }

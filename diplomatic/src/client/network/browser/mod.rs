@@ -81,9 +81,7 @@ impl Network {
         events: mpsc::Sender<HttpEvent>,
     ) {
         let outcome = fetch::post(&self.address, &self.headers, call, &body, &events).await;
-        let last = outcome.map_or_else(HttpEvent::Failed, |()| HttpEvent::End);
-        // This fails only if nobody is waiting any more.
-        let _ = events.send(last).await;
+        HttpEvent::report_end(outcome, &events).await;
     }
 
     /// Opens a live channel and forwards its events until `events` is closed. A browser sends no pings.

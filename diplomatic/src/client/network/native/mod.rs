@@ -89,9 +89,7 @@ impl Network {
             Way::Hyper(http) => http.post(&self.address, call, body, sent, &events).await,
             Way::Own(client) => own::post(&**client, &self.address, &self.headers, call, body, sent, &events).await,
         };
-        let last = outcome.map_or_else(HttpEvent::Failed, |()| HttpEvent::End);
-        // This fails only if nobody is waiting any more.
-        let _ = events.send(last).await;
+        HttpEvent::report_end(outcome, &events).await;
     }
 
     /// Opens a live channel and forwards its events until `events` is closed. Sends a ping for each item of `pings`.
