@@ -1,5 +1,6 @@
 //! What the tests across the crates share.
 
+pub mod builds;
 pub mod desk;
 pub mod readme;
 pub mod todo;

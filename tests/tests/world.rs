@@ -4,12 +4,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use diplomatic_tests::world::{self, Broken, LyingHost, ModelHost, ModelLog, RealHost, RealLog};
+use diplomatic_tests::world::{self, Broken, LongLivedLog, LyingHost, ModelHost, ModelLog, RealHost, RealLog};
 
 /// How many worlds the ordinary tests live through; `WORLDS` overrides it. A world of real ones takes some 10 ms, half
 /// of them for signatures.
 const MODEL_WORLDS: u64 = 2000;
 const REAL_WORLDS: u64 = 750;
+const LONG_WORLDS: u64 = 150;
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
@@ -74,4 +75,14 @@ fn every_world_of_real_logs_and_hosts_heals_to_one_state() {
 #[test]
 fn every_world_of_real_logs_and_quirky_hosts_heals_to_one_state() {
     live_through(REAL_WORLDS, |seed, trace| world::run(seed + 1_000_000, trace, RealLog::new, ModelHost::new));
+}
+
+#[test]
+fn every_world_of_old_and_new_builds_that_undo_compact_and_import_heals_to_one_state() {
+    live_through(LONG_WORLDS, |seed, trace| world::run(seed + 5_000_000, trace, LongLivedLog::new, RealHost::new));
+}
+
+#[test]
+fn every_world_of_long_lived_devices_and_lying_hosts_heals_to_one_state() {
+    live_through(LONG_WORLDS, |seed, trace| world::run(seed + 6_000_000, trace, LongLivedLog::new, LyingHost::new));
 }

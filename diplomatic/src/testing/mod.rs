@@ -7,6 +7,7 @@
 //! | Does my [`Aggregate`](crate::Aggregate) say the same as the state? | [`check_aggregate`] |
 //! | Does my [`Projection`](crate::Projection) keep its rows right? | [`check_projection`] |
 //! | Do devices converge over a bad network? | [`Devices`] |
+//! | What should a device's state be? | [`state_of`] |
 //! | Can this build read what earlier builds wrote? | [`check_schema`] |
 //!
 //! Everything is deterministic: randomness comes from seeds, and time is a number. Add `diplomatic` with the feature
@@ -34,6 +35,6 @@ pub use devices::Devices;
 pub use dice::Dice;
 pub use followers::{check_aggregate, check_projection};
 pub use history::History;
-pub use model::entity;
+pub use model::{entity, state_of};
 pub use scenario::Scenario;
 pub use schema::{SchemaCheck, check_schema};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::quiet::quietly;
 use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Target};
 use crate::fold::{self, Item, Reading, Unread, UnreadEntry, window};
 use crate::order::Position;
@@ -21,6 +22,28 @@ pub(super) const DAWN: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 /// ```
 pub fn entity(index: u64) -> EntityId {
     EntityId::new(&index.to_be_bytes(), DAWN)
+}
+
+/// Returns the state of every device that has these messages, by its definition: the live messages are sorted and folded,
+/// and what cannot be applied counts as if it had not arrived. It is as slow as it is simple.
+///
+/// ```
+/// # mod app { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/todo.rs")); }
+/// # use app::*;
+/// use diplomatic::testing::state_of;
+/// use diplomatic::{Backing, Device, Seed, Timestamp};
+///
+/// let mut device = Device::<Todos>::open(Backing::memory(), &Seed::random(), rand::make_rng::<rand::rngs::StdRng>())?;
+/// device.emit(Timestamp::now(), &TodoEvent::Added { title: "milk".into() })?;
+///
+/// let mut messages = Vec::new();
+/// device.each_message(|message| messages.push(message.clone()))?;
+/// let expected = state_of::<Todos>(&messages);
+/// device.read(|todos| assert_eq!(todos.titles, expected.titles));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn state_of<R: Reducer>(messages: &[Message]) -> R {
+    quietly(|| state(messages).0).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// A panic of the reducer.

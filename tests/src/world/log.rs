@@ -40,9 +40,33 @@ pub trait DeviceLog {
     }
 
     /// Returns what every device must agree on when all have the same messages, after checking it against them.
-    fn state(&mut self) -> Result<Vec<u8>, String> {
+    fn state(&mut self, all: &BTreeMap<Position, Message>) -> Result<Vec<u8>, String> {
+        let _ = all;
         Ok(Vec::new())
     }
+
+    /// Whether messages that do not count any more can be dropped.
+    const FORGETS: bool = false;
+
+    /// Does something that people do now and then, if the log can; `backup` is a file that somebody keeps.
+    fn use_tools(&mut self, now: Timestamp, chance: &mut Chance, backup: &mut Option<Vec<u8>>) -> Option<Used> {
+        let _ = (now, chance, backup);
+        None
+    }
+
+    /// Puts the newest build of the app in place; returns whether the device has to be restarted for it.
+    fn update(&mut self) -> bool {
+        false
+    }
+}
+
+/// What somebody did with a device.
+#[derive(Debug)]
+pub struct Used {
+    /// What it was.
+    pub what: String,
+    /// What the device emitted by it.
+    pub emitted: Vec<Position>,
 }
 
 /// A log in memory. Every call is durable when it returns, as a transaction is.

@@ -10,6 +10,7 @@
 mod chance;
 mod host;
 mod log;
+mod long_lived;
 mod lying;
 mod network;
 mod real;
@@ -24,14 +25,15 @@ use diplomatic::standard::calls::{Call, PeekItem, PeekRequest, ResponseHead};
 use diplomatic::standard::{Decode, Encode, HostKeys, Label, Message, PublicKey, Reader, Seed, Seq, Timestamp};
 use diplomatic::sync::{Live, Now, Phase, Session, SessionConfig, SyncLog, Transport};
 pub use host::{Answer, ModelHost, Quirks, Upgrade, WorldHost};
-pub use log::{DeviceLog, Injected, ModelLink, ModelLog};
+pub use log::{DeviceLog, Injected, ModelLink, ModelLog, Used};
+pub use long_lived::LongLivedLog;
 pub use lying::{BodyLie, Lies, LyingHost};
 use network::Network;
 pub use real::{RealHost, RealLog};
 pub use withholding::withhold;
 
 /// The moment at which every world begins.
-const DAWN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+pub const DAWN: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// How long healing may take.
 const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
@@ -100,6 +102,10 @@ pub struct World<L, H: WorldHost> {
     devices: Vec<Device<L>>,
     hosts: Vec<Host<H>>,
     network: Network,
+    /// Everything that was ever seen on a device, though compaction may have dropped it since.
+    ever: BTreeMap<Position, Message>,
+    /// A backup file that somebody kept.
+    backup: Option<Vec<u8>>,
     trace: bool,
 }
 
@@ -163,7 +169,11 @@ pub fn run<L: DeviceLog, H: WorldHost>(
     host: impl FnMut(Quirks, u64) -> H,
 ) -> Result<(), Broken> {
     let mut chance = Chance::new(seed);
-    let plan = Plan::draw(&mut chance);
+    let mut plan = Plan::draw(&mut chance);
+    if L::FORGETS {
+        // It takes some messages until there is something to forget.
+        plan.messages = chance.between(5, 40);
+    }
     let mut world = World::new(plan, chance, log, host);
     world.trace = trace;
     world.live().map_err(|fault| Broken { seed, fault })
@@ -209,6 +219,8 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
             hosts,
             network: Network::new(plan.badness),
             chance,
+            ever: BTreeMap::new(),
+            backup: None,
             trace: false,
         }
     }
@@ -241,6 +253,16 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
             self.step(next_whim);
         }
         self.heal(messages);
+        self.settle()?;
+        if L::FORGETS {
+            self.live_on();
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// Comes to rest, and waits until every device knows what the others have emitted.
+    fn settle(&mut self) -> Result<(), Fault> {
         self.come_to_rest()?;
         let (quiet, end) = (self.now + QUIET, self.now + PATIENCE);
         while self.now < quiet {
@@ -252,6 +274,19 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
         }
         self.come_to_rest()?;
         self.check_witnesses()
+    }
+
+    /// Goes on when every host has everything, so that there is something to forget; operators still make mistakes.
+    fn live_on(&mut self) {
+        self.note(|| "living on".into());
+        let mut messages = self.plan.messages;
+        for _ in 0..self.plan.messages * 2 {
+            self.whim(&mut messages);
+            let next = self.now + Duration::from_millis(self.chance.below(2000) + 1);
+            while self.now < next {
+                self.step(next);
+            }
+        }
     }
 
     fn come_to_rest(&mut self) -> Result<(), Fault> {
@@ -289,7 +324,7 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
     fn whim(&mut self, messages: &mut u64) {
         let device = self.chance.below(self.plan.devices as u64) as usize;
         let host = self.chance.below(self.plan.hosts as u64) as usize;
-        match self.chance.below(16) {
+        match self.chance.below(if L::FORGETS { 24 } else { 16 }) {
             0..=6 if *messages > 0 => {
                 *messages -= 1;
                 self.emit(device);
@@ -307,6 +342,7 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
                 self.devices[device].skew = self.chance.below(200_000_000) as i64 - 100_000_000;
             }
             14 => self.tell_network(device),
+            15.. => self.use_tools(device),
             _ => {}
         }
     }
@@ -320,6 +356,9 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
         }
         for device in 0..self.plan.devices {
             self.devices[device].log.fail(0);
+            if self.devices[device].log.update() {
+                self.restart(device);
+            }
             self.link(device, 0);
         }
         for _ in 0..messages {
@@ -389,6 +428,22 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
         self.tell_pending(device, None);
     }
 
+    /// Does something that people do now and then: undo, compact, export, import.
+    fn use_tools(&mut self, device: usize) {
+        let now = self.time_of(device).wall;
+        let (chance, log) = (&mut self.chance, &mut self.devices[device].log);
+        if L::FORGETS {
+            self.ever.extend(log.messages());
+        }
+        let Some(used) = log.use_tools(now, chance, &mut self.backup) else { return };
+        self.devices[device].emitted.extend(&used.emitted);
+        self.note(|| format!("device {device}: {}", used.what));
+        for position in used.emitted {
+            self.note(|| format!("device {device} emits {}", position.hash));
+        }
+        self.tell_pending(device, None);
+    }
+
     /// Tells a device's sessions, but for one host's, that there may be more to push.
     fn tell_pending(&mut self, device: usize, but: Option<usize>) {
         let hosts: Vec<usize> =
@@ -451,26 +506,36 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
     fn check(&mut self) -> Result<(), Fault> {
         let logs: Vec<BTreeMap<Position, Message>> =
             self.devices.iter_mut().map(|device| device.log.messages()).collect();
+        let mut all = BTreeMap::new();
+        logs.iter().for_each(|log| all.extend(log.clone()));
+        if L::FORGETS {
+            self.ever.append(&mut all);
+            all.clone_from(&self.ever);
+        }
+        let forgettable = if L::FORGETS { overwritten(&all) } else { BTreeSet::new() };
         for (index, (device, log)) in self.devices.iter().zip(&logs).enumerate() {
-            if device.emitted.iter().any(|position| !log.contains_key(position)) {
+            let mut gone = device.emitted.iter().filter(|position| !log.contains_key(position));
+            if gone.any(|position| !forgettable.contains(position)) {
                 return Err(Fault::Vanished(index));
             }
         }
-        let mut all = BTreeMap::new();
-        logs.iter().for_each(|log| all.extend(log.clone()));
-        if let Some((index, log)) = logs.iter().enumerate().find(|(_, log)| **log != all) {
-            return Err(Fault::Lacks(index, all.len() - log.len()));
+        let needed: Vec<&Position> = all.keys().filter(|position| !forgettable.contains(position)).collect();
+        for (index, log) in logs.iter().enumerate() {
+            let lacking = needed.iter().filter(|position| !log.contains_key(position)).count();
+            if lacking > 0 {
+                return Err(Fault::Lacks(index, lacking));
+            }
         }
         let mut first = None;
         for (index, device) in self.devices.iter_mut().enumerate() {
-            let state = device.log.state().map_err(|reason| Fault::WrongState(index, reason))?;
+            let state = device.log.state(&all).map_err(|reason| Fault::WrongState(index, reason))?;
             if *first.get_or_insert_with(|| state.clone()) != state {
                 return Err(Fault::StatesDiffer(index));
             }
         }
         for host in 0..self.hosts.len() {
             let held = self.held_by(host);
-            let lacking = all.keys().filter(|position| !held.contains(position)).count();
+            let lacking = needed.iter().filter(|position| !held.contains(position)).count();
             if lacking > 0 {
                 return Err(Fault::HostLacks(host, lacking));
             }
@@ -530,6 +595,14 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
             println!("{:>10.3} {}", self.now.as_secs_f64(), text());
         }
     }
+}
+
+/// Returns the messages after which there is another of the same entity.
+fn overwritten(messages: &BTreeMap<Position, Message>) -> BTreeSet<Position> {
+    let mut last = BTreeMap::new();
+    let of_entity =
+        |(position, message): (&Position, &Message)| last.insert(message.head().entity().clone(), *position);
+    messages.iter().filter_map(of_entity).collect()
 }
 
 /// Returns whether a device is a browser, whose sockets can do less. In worlds of three devices or more, one is.

@@ -113,8 +113,8 @@ impl DeviceLog for RealLog {
         Some((peers.devices.iter().map(|peer| peer.emitted).sum(), peers.missing()))
     }
 
-    fn state(&mut self) -> Result<Vec<u8>, String> {
-        let expected = sort_and_fold(self.messages().values());
+    fn state(&mut self, all: &BTreeMap<Position, Message>) -> Result<Vec<u8>, String> {
+        let expected = sort_and_fold(all.values());
         self.device().read(|todos| {
             if *todos == expected {
                 Ok(format!("{todos:?}").into_bytes())
