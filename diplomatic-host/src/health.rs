@@ -1,5 +1,6 @@
 //! Whether the host takes requests, as an orchestrator asks.
 
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
@@ -10,12 +11,12 @@ use crate::{BagStore, Host, Readiness};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Stage {
-    /// The data is being opened.
+    /// The data is being opened, or the first certificate is on its way.
     #[default]
     Starting,
     /// Requests are answered.
     Ready,
-    /// The data cannot be read or written at the moment.
+    /// The data cannot be read or written at the moment, or the certificate has expired.
     Failing,
     /// No new connections are taken; what was accepted is finished.
     Stopping,
@@ -31,6 +32,16 @@ struct Inner {
     stage: watch::Sender<Stage>,
     /// What is served.
     host: OnceLock<Arc<Host<dyn BagStore>>>,
+    certificate: OnceLock<Certificate>,
+}
+
+/// Tells what the certificate allows: nothing yet, everything, or nothing any more.
+struct Certificate(Box<dyn Fn() -> Stage + Send + Sync>);
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Certificate").field(&(self.0)()).finish()
+    }
 }
 
 impl Health {
@@ -44,6 +55,7 @@ impl Health {
         match (*self.0.stage.borrow(), self.0.host.get().map(|host| host.store().readiness())) {
             (Stage::Ready, Some(Readiness::Starting)) => Stage::Starting,
             (Stage::Ready, Some(Readiness::Failing)) => Stage::Failing,
+            (Stage::Ready, _) => self.0.certificate.get().map_or(Stage::Ready, |certificate| (certificate.0)()),
             (stage, _) => stage,
         }
     }
@@ -51,6 +63,11 @@ impl Health {
     /// From now on the state of the host's store counts, too.
     pub(crate) fn watch(&self, host: Arc<Host<dyn BagStore>>) {
         let _ = self.0.host.set(host);
+    }
+
+    /// From now on the state of the certificate counts, too.
+    pub(crate) fn watch_certificate(&self, stage: impl Fn() -> Stage + Send + Sync + 'static) {
+        let _ = self.0.certificate.set(Certificate(Box::new(stage)));
     }
 
     pub(crate) fn enter(&self, stage: Stage) {

@@ -59,6 +59,8 @@ mod serve;
 mod store;
 #[cfg(feature = "server")]
 mod tls;
+#[cfg(any(feature = "acme", feature = "postgres"))]
+mod trust;
 
 pub use admission::{Admission, Gate, InviteCode, Ruling, Visitor};
 pub use byte_count::{ByteCount, ByteCountError};
@@ -77,6 +79,8 @@ pub use store::{
 pub use admin::{Admin, AdminCommand, AdminSocket, BindError, UnknownCommand, socket_beside};
 #[cfg(feature = "postgres")]
 pub use store::{PostgresOptions, PostgresStore};
+#[cfg(feature = "acme")]
+pub use tls::{AcmeError, AcmeOptions};
 #[cfg(feature = "server")]
 pub use {
     disk::Disk,

@@ -38,6 +38,8 @@ struct Numbers {
     accounts: Level,
     stored: Level,
     free_disk: Level,
+    certificate_expiry: Level,
+    renewals: Family<1, Count>,
 }
 
 /// What is there at the moment, and goes up and down.
@@ -55,6 +57,9 @@ pub(crate) enum Now {
     StoredBytes,
     /// Bytes that are free on the disk of the data file.
     FreeDisk,
+    /// When the certificate from an authority ends, in seconds since 1970.
+    #[cfg(feature = "acme")]
+    CertificateExpiry,
 }
 
 impl Metrics {
@@ -91,6 +96,16 @@ impl Metrics {
         text.level("accounts", "Registered accounts.", &all.accounts);
         text.level("stored_bytes", "Bytes of stored bags.", &all.stored);
         text.level("free_disk_bytes", "Bytes that are free on the disk of the data file.", &all.free_disk);
+        if all.certificate_expiry.is_set() {
+            let help = "When the certificate that the host got by ACME ends, in seconds since 1970.";
+            text.level("certificate_expiry_seconds", help, &all.certificate_expiry);
+        }
+        text.counts(
+            "certificate_renewals_total",
+            "Renewals of the certificate, by outcome.",
+            ["outcome"],
+            &all.renewals,
+        );
         text.finish()
     }
 
@@ -108,6 +123,11 @@ impl Metrics {
         if bags > 0 {
             self.0.bags.with([outcome], |count| count.add(bags));
         }
+    }
+
+    /// Counts a renewal of the certificate: `done` or `failed`.
+    pub(crate) fn count_renewal(&self, outcome: &'static str) {
+        self.0.renewals.with([outcome], |count| count.add(1));
     }
 
     pub(crate) fn count_received(&self, bytes: u64) {
@@ -148,6 +168,8 @@ impl Numbers {
             Now::Accounts => &self.accounts,
             Now::StoredBytes => &self.stored,
             Now::FreeDisk => &self.free_disk,
+            #[cfg(feature = "acme")]
+            Now::CertificateExpiry => &self.certificate_expiry,
         }
     }
 }

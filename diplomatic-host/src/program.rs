@@ -28,6 +28,12 @@ pub(crate) enum StartError {
     Open(#[from] OpenStoreError),
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[cfg(feature = "acme")]
+    #[error(transparent)]
+    Acme(#[from] diplomatic_host::AcmeError),
+    #[cfg(not(feature = "acme"))]
+    #[error("this program was built without the feature acme: build it with that, or give it certificate files")]
+    NoAcme,
     #[cfg(unix)]
     #[error(transparent)]
     Admin(#[from] diplomatic_host::BindError),
@@ -40,10 +46,7 @@ pub(crate) enum StartError {
 /// Listens first and opens the data then: whoever connects meanwhile waits, and `/readyz` says that the host starts.
 pub(crate) async fn serve(serve: &Serve) -> Result<(), StartError> {
     raise_file_limit();
-    let tls = match (&serve.tls_certificate, &serve.tls_key) {
-        (Some(certificate), Some(key)) => Some(Tls::open(certificate, key)?),
-        _ => None,
-    };
+    let tls = tls(serve)?;
     let address = serve.address();
     let listener = listen(address).await;
     let listener = listener.map_err(|source| StartError::Listen { address, option: "--listen", source })?;
@@ -82,6 +85,22 @@ pub(crate) async fn serve(serve: &Serve) -> Result<(), StartError> {
     serving.await;
     drop(commands);
     Ok(())
+}
+
+/// Returns where the certificate comes from, if there is to be one.
+fn tls(serve: &Serve) -> Result<Option<Tls>, StartError> {
+    #[cfg(feature = "acme")]
+    if let Some(options) = serve.acme.options() {
+        return Ok(Some(Tls::acme(options)?));
+    }
+    #[cfg(not(feature = "acme"))]
+    if serve.acme.is_wanted() {
+        return Err(StartError::NoAcme);
+    }
+    Ok(match (&serve.tls_certificate, &serve.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::open(certificate, key)?),
+        _ => None,
+    })
 }
 
 async fn open(serve: &Serve) -> Result<Arc<dyn BagStore>, StartError> {

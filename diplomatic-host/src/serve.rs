@@ -132,6 +132,10 @@ impl Server {
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         let (health, tls) = (self.health.clone(), self.tls.clone());
         health.watch(Arc::clone(&self.host));
+        if let Some(tls) = tls.clone() {
+            let clock = Arc::clone(&self.clock);
+            health.watch_certificate(move || tls.stage(clock()));
+        }
         let app = self.start();
         let bounds = app.limits.connection_bounds();
         let count = bounds.total.min(Semaphore::MAX_PERMITS.min(u32::MAX as usize));
@@ -139,7 +143,7 @@ impl Server {
         let addresses = Budget::new(bounds);
         let mut connections = JoinSet::new();
         let mut shutdown = pin!(shutdown);
-        let mut certificates = pin!(follow(tls));
+        let mut certificates = pin!(follow(tls, &app));
         let mut housekeeping = pin!(housekeeping::keep(&app));
         health.enter(Stage::Ready);
         loop {
@@ -190,9 +194,9 @@ impl fmt::Debug for Server {
 }
 
 /// Takes up new certificates; never ends.
-async fn follow(tls: Option<Arc<Tls>>) {
+async fn follow(tls: Option<Arc<Tls>>, app: &App) {
     match tls {
-        Some(tls) => tls.follow_files().await,
+        Some(tls) => tls.follow(&|| app.now(), &app.metrics).await,
         None => std::future::pending().await,
     }
 }

@@ -1,7 +1,6 @@
 //! Calls, on connections that are kept.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,17 +11,16 @@ use futures_util::{StreamExt, stream};
 use hyper::Request;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::Options;
 use crate::account::{Account, lock};
-use crate::place::{Place, Stream};
+use crate::options::Options;
+use crate::place::{Failure, Place, Stream};
 use crate::report::{Latencies, Report};
-
-pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 type Socket = WebSocketStream<Box<dyn Stream>>;
 
@@ -166,20 +164,24 @@ pub(crate) async fn upload(pool: &Pool, account: Arc<Account>, size: usize, repo
     let begun = Instant::now();
     let auth = Bytes::from(account.auth());
     let (sealed, signatures) = std::sync::mpsc::channel();
+    let (ready, bodies) = mpsc::channel(2);
     let seal = {
         let account = Arc::clone(&account);
-        move |_| {
-            let mut bytes = Vec::new();
-            for bag in account.bags(1, 1_000_000) {
-                bag.encode(&mut bytes);
+        move || {
+            for bag in (0..size).flat_map(|_| account.bags(1, 1_000_000)) {
                 // Nobody hears it once the answer has come.
                 let _ = sealed.send(bag.head.signature);
+                if ready.blocking_send(Bytes::from(bag.to_bytes())).is_err() {
+                    return;
+                }
             }
-            bytes.into()
         }
     };
-    let body = std::iter::once(auth).chain((0..size).map(seal)).map(Ok::<Bytes, Infallible>);
-    let answer = pool.post_within(LONG, 0, "/push", Body::from_stream(stream::iter(body))).await;
+    // On a thread of its own: those who push meanwhile must not wait for it.
+    spawn_blocking(seal);
+    let bodies = stream::unfold(bodies, async |mut bodies| Some((bodies.recv().await?, bodies)));
+    let body = stream::once(async { auth }).chain(bodies).map(Ok::<Bytes, Infallible>);
+    let answer = pool.post_within(LONG, 0, "/push", Body::from_stream(body)).await;
     let signatures: Vec<_> = signatures.try_iter().collect();
     match answer {
         Ok((Status::SUCCESS, items)) => {

@@ -12,6 +12,7 @@
 
 mod account;
 mod client;
+mod options;
 mod place;
 mod plan;
 mod report;
@@ -19,7 +20,6 @@ mod verify;
 
 use std::error::Error;
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,52 +29,9 @@ use tokio::time::{Instant, sleep_until};
 
 use account::Account;
 use client::{Pool, follow};
+use options::Options;
 use plan::Plan;
 use report::{Latencies, Report};
-
-/// Loads a host, and reports how long it takes to answer.
-#[derive(Debug, Clone, Parser)]
-pub(crate) struct Options {
-    /// Where the host is; several for processes on one database.
-    #[arg(required = true)]
-    urls: Vec<String>,
-    /// How many accounts there are.
-    #[arg(long, default_value_t = 1000)]
-    accounts: u32,
-    /// How many devices each account has: one that pushes and others that listen.
-    #[arg(long, default_value_t = 1)]
-    devices: u32,
-    /// How many pushes a second there are on the average.
-    #[arg(long, default_value_t = 1000.0)]
-    rate: f64,
-    /// For how many seconds.
-    #[arg(long, default_value_t = 20)]
-    seconds: u64,
-    /// How many seconds a day has: the rate rises from nothing to twice the average and falls again in each. 0 is no day.
-    #[arg(long, default_value_t = 0)]
-    day: u64,
-    /// How many of a hundred pushes hold twenty bags, of a device that was offline.
-    #[arg(long, default_value_t = 0)]
-    bursts: u32,
-    /// How many bytes a body has.
-    #[arg(long, default_value_t = 200)]
-    body: usize,
-    /// How many bags each account has at the start.
-    #[arg(long, default_value_t = 0)]
-    past: usize,
-    /// How many new devices fetch everything of an account at once, in the middle.
-    #[arg(long, default_value_t = 0)]
-    first_syncs: u32,
-    /// How many MB one further account pushes in one request meanwhile.
-    #[arg(long, default_value_t = 0)]
-    upload: usize,
-    /// A file with the certificates in PEM of those who may vouch for the host, instead of those that the system trusts.
-    #[arg(long)]
-    authorities: Option<PathBuf>,
-    /// How many connections there are at most.
-    #[arg(long, default_value_t = 512)]
-    connections: usize,
-}
 
 /// How many bodies of an upload are fetched in a request, each of 1 MB.
 const UPLOADED: usize = 16;

@@ -1,5 +1,6 @@
 //! Where a host is, and connections to it.
 
+use std::error::Error;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::client::Failure;
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 /// The address of a host: `http` or `https`, and a path where it has one, such as an invite's.
 pub(crate) struct Place {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use diplomatic::standard::Bag;
 use rand::RngExt;
 
-use crate::Options;
 use crate::account::Account;
+use crate::options::Options;
 
 /// How many bags a device has that was offline.
 const BURST: usize = 20;

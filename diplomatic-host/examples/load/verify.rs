@@ -7,7 +7,8 @@ use diplomatic::standard::{Decode, Encode, Reader, Seq, Status};
 use tokio::task::JoinSet;
 
 use crate::account::Account;
-use crate::client::{Failure, Pool};
+use crate::client::Pool;
+use crate::place::Failure;
 
 /// How many bodies are fetched in a request.
 pub(crate) const BODIES: usize = 500;

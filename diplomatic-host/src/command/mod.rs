@@ -1,5 +1,6 @@
 //! The command line.
 
+mod acme;
 mod data;
 #[cfg(unix)]
 mod operate;
@@ -24,7 +25,7 @@ pub(crate) struct Line {
 pub(crate) enum Command {
     /// Serves clients until it is stopped by Ctrl-C or SIGTERM.
     ///
-    /// Once it accepts connections it prints one line with its address. Without --tls-certificate it speaks plain HTTP:
+    /// Once it accepts connections it prints one line with its address. Without a certificate it speaks plain HTTP:
     /// put a reverse proxy with TLS in front of it (nginx, Caddy) wherever others can listen in. Logs go to stderr, by
     /// RUST_LOG.
     Serve(Box<Serve>),

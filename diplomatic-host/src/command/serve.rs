@@ -12,6 +12,7 @@ use diplomatic_host::PostgresOptions;
 use diplomatic_host::{Admission, ByteCount, Disk, Limits, Network, Policy, Proxies, Quotas, Rates, RedbOptions};
 
 use super::Data;
+use super::acme::Acme;
 
 /// How to serve.
 #[derive(Debug, Args)]
@@ -62,6 +63,9 @@ pub(crate) struct Serve {
     /// The certificate's private key in PEM.
     #[arg(long, value_name = "PATH", env = "DIPLOMATIC_HOST_TLS_KEY", requires = "tls_certificate")]
     pub(crate) tls_key: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) acme: Acme,
 
     /// Who gets an account, besides those that you allow or invite. Without it, closed, but open on a loopback address.
     #[arg(long, value_enum, env = "DIPLOMATIC_HOST_ADMISSION")]

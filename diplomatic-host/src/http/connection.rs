@@ -27,8 +27,9 @@ pub(crate) async fn serve_connection(app: App, seat: Seat, stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let _counted = app.metrics.hold(Now::Connections);
     let Some(tls) = &app.tls else { return serve_stream(app, seat, stream).await };
-    match timeout(app.limits.header, tls.acceptor().accept(stream)).await {
-        Ok(Ok(stream)) => serve_stream(app, seat, stream).await,
+    match timeout(app.limits.header, tls.accept(stream)).await {
+        Ok(Ok(Some(stream))) => serve_stream(app, seat, stream).await,
+        Ok(Ok(None)) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }

@@ -40,6 +40,10 @@ impl Level {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+
     pub(super) fn raise(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }

@@ -636,6 +636,15 @@ fn certificate_files_that_cannot_be_used_are_named() {
     assert!(tried(&fixture("one.pem"), &fixture("two.key")).contains("cannot be used with the key"));
 }
 
+#[test]
+#[cfg(not(feature = "acme"))]
+fn a_program_without_acme_says_how_to_get_it() {
+    let site = Site::new();
+    let mut serve = command(&site.path("host.redb"));
+    let said = complaint(serve.args(["--acme-domain", "host.example.org", "--acme-cache", "folder"]));
+    assert!(said.contains("feature acme"), "{said}");
+}
+
 #[tokio::test]
 async fn sigterm_ends_the_program_within_the_time_that_a_container_has() {
     let site = Site::new();

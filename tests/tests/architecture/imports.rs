@@ -38,7 +38,12 @@ struct Mention {
 impl Crate {
     /// Reads the source of the package in a folder of the workspace.
     pub(crate) fn read(folder: &str) -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder).join("src");
+        Self::read_at(&format!("{folder}/src"))
+    }
+
+    /// Reads the folder with the file of a crate's root.
+    pub(crate) fn read_at(folder: &str) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
         let mut source = Self { files: BTreeMap::new(), paths: Vec::new() };
         for entry in ["lib.rs", "main.rs"].map(|name| root.join(name)) {
             if entry.exists() {

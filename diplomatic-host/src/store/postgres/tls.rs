@@ -6,15 +6,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::crypto::ring;
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
 use crate::OpenStoreError;
+use crate::trust::{TrustError, trusting};
 
 /// How connections are encrypted where the server offers it.
 #[derive(Debug, Clone)]
@@ -23,35 +23,19 @@ pub(super) struct Tls(Arc<ClientConfig>);
 impl Tls {
     /// Trusts those whose certificates are in a file, or whom the system trusts.
     pub(super) fn new(authorities: Option<&Path>) -> Result<Self, OpenStoreError> {
-        let failed = |said: String| OpenStoreError::Database { said };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| failed(error.to_string()))?;
-        let config = match authorities {
-            None => match builder.clone().with_platform_verifier() {
-                Ok(config) => config,
-                // A database that is near may be spoken to without.
-                Err(error) => {
-                    tracing::info!(%error, "the system trusts no certificates");
-                    builder.with_root_certificates(RootCertStore::empty())
-                }
-            },
-            Some(path) => {
-                let unusable = |error: &dyn std::fmt::Display| {
-                    failed(format!("{} cannot be used as certificates ({error})", path.display()))
-                };
-                let mut roots = RootCertStore::empty();
-                for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unusable(&error))? {
-                    let certificate = certificate.map_err(|error| unusable(&error))?;
-                    roots.add(certificate).map_err(|error| unusable(&error))?;
-                }
-                if roots.is_empty() {
-                    return Err(unusable(&"there are none in it"));
-                }
-                builder.with_root_certificates(roots)
+        match trusting(authorities) {
+            Ok(config) => Ok(Self(Arc::new(config))),
+            // A database that is near may be spoken to without.
+            Err(TrustError::System(error)) => {
+                tracing::info!(%error, "the system trusts no certificates");
+                let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+                let builder = builder.with_safe_default_protocol_versions();
+                let builder = builder.map_err(|error| OpenStoreError::Database { said: error.to_string() })?;
+                let config = builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+                Ok(Self(Arc::new(config)))
             }
-        };
-        Ok(Self(Arc::new(config.with_no_client_auth())))
+            Err(error) => Err(OpenStoreError::Database { said: error.to_string() }),
+        }
     }
 }
 

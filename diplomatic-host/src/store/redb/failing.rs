@@ -11,10 +11,10 @@ use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 use tokio::runtime::Builder;
 
-use super::RedbStore;
 use super::open::Medium;
+use super::{RedbOptions, RedbStore};
 use crate::contract::Account;
-use crate::store::{BagStore, Change, OpenStoreError, Placed, StoreError, Usage};
+use crate::store::{BagStore, Change, OpenStoreError, Placed, Readiness, StoreError, Usage};
 
 /// A disk that survives the database, as the system shows it. It can be full, where only bytes that lie on it already can
 /// be written again, and it can fail in other ways.
@@ -86,6 +86,13 @@ impl Disk {
     fn try_open(&self) -> Result<RedbStore, OpenStoreError> {
         let disk = self.clone();
         RedbStore::start(Medium::backend(move || Box::new(disk.clone())))
+    }
+
+    /// Opens a store that reads every page from the disk whenever it needs it.
+    fn open_without_cache(&self) -> RedbStore {
+        let disk = self.clone();
+        let options = RedbOptions { cache: 0, check: false };
+        RedbStore::start(Medium::backend(move || Box::new(disk.clone())).with_options(options)).unwrap()
     }
 
     fn whole(&self) -> Vec<u8> {
@@ -355,6 +362,87 @@ fn a_damaged_page_of_one_user_fails_no_other_user() {
     assert_eq!(read(&store, &struck, 1).unwrap()[0].as_ref(), Some(&bags[0].as_bag().body));
     drop(store);
     assert!(read(&disk.open(), &other, 302).unwrap()[0].is_some());
+}
+
+/// Damages the pages with these bytes while a store with some accounts is open.
+fn struck_among_others(
+    others: &[Account],
+    struck: &Account,
+    bags: &[VerifiedBag],
+    damaged: &[Vec<u8>],
+) -> (Disk, RedbStore) {
+    let disk = Disk::default();
+    let store = disk.open_without_cache();
+    for other in others {
+        push(&store, other, 40).unwrap();
+    }
+    wait(store.append(struck.key(), bags.to_vec())).into_whole().unwrap();
+    push(&store, &others[0], 40).unwrap();
+    let whole = disk.whole();
+    for page in damaged.iter().flat_map(|row| pages_with(&whole, row)) {
+        disk.0.shown.write(page, &[0xee]).unwrap();
+    }
+    (disk, store)
+}
+
+#[test]
+fn an_account_with_damaged_pages_can_be_deleted_and_comes_back_empty() {
+    let (struck, other) = last_and_other();
+    let others = [other, Account::new(3), Account::new(4), Account::new(5)];
+    let bags = struck.verified(300, 1000);
+    // Bodies in the middle, at the end and everywhere; heads; and the index of signatures.
+    let body = |index: usize| bags[index].as_bag().body.as_bytes().to_vec();
+    let head = |index: usize| bags[index].as_bag().head.to_bytes();
+    let index = |index: usize| {
+        let space = super::keys::Space::of(&struck.key(), 0);
+        super::keys::signature_key(&space, &bags[index].as_bag().head.signature).to_vec()
+    };
+    let everywhere: Vec<_> = (0..300).flat_map(|number| [body(number), head(number)]).collect();
+    for damaged in [vec![body(150)], vec![body(299)], vec![head(150)], vec![index(7)], everywhere] {
+        let (disk, mut store) = struck_among_others(&others, &struck, &bags, &damaged);
+        assert!(wait(store.delete(struck.key())).unwrap());
+        assert_eq!(wait(store.last(struck.key())).unwrap(), None);
+        assert!(!wait(store.accounts(None, 10)).unwrap().contains(&struck.key()));
+        assert!(!wait(store.delete(struck.key())).unwrap(), "it is gone already");
+
+        // The same key may come again, with the same bags.
+        let placed = wait(store.append(struck.key(), bags.clone())).into_whole().unwrap();
+        assert_eq!(placed[299], Placed::New(Seq::new(300).unwrap()));
+        // redb reads every page when it opens a file in a debug build.
+        if cfg!(not(debug_assertions)) {
+            drop(store);
+            store = disk.open();
+        }
+        let placed = wait(store.append(struck.key(), bags.clone())).into_whole().unwrap();
+        assert_eq!(placed[299], Placed::Known(Seq::new(300).unwrap()));
+        let seqs = (1..=300).map(|seq| Seq::new(seq).unwrap()).collect();
+        let bodies = wait(store.bodies(struck.key(), seqs, usize::MAX)).unwrap();
+        assert!(bodies.iter().zip(&bags).all(|(body, bag)| body.as_ref() == Some(&bag.as_bag().body)));
+        let heads = wait(store.heads(struck.key(), Seq::ZERO, Seq::new(300).unwrap(), usize::MAX)).unwrap();
+        assert_eq!(heads.len(), 300);
+        assert_eq!(wait(store.usage(struck.key())).unwrap().unwrap().bags, 300);
+        assert!(wait(store.delete(struck.key())).unwrap(), "this time it can be read");
+        assert_eq!(wait(store.accounts(None, 10)).unwrap().len(), others.len());
+        assert_eq!(store.readiness(), Readiness::Ready);
+    }
+}
+
+#[test]
+fn an_account_beside_a_damaged_page_can_be_deleted_and_the_others_live_on() {
+    let (struck, beside) = last_and_other();
+    let others = [beside, Account::new(3), Account::new(4)];
+    let bags = struck.verified(300, 1000);
+    for damaged in [0, 1, 2, 3] {
+        let body = bags[damaged].as_bag().body.as_bytes().to_vec();
+        let (_disk, store) = struck_among_others(&others, &struck, &bags, &[body]);
+        for other in &others {
+            assert!(wait(store.delete(other.key())).unwrap());
+        }
+        assert!(push(&store, &others[0], 1).is_ok());
+        assert_eq!(wait(store.last(struck.key())).unwrap(), Seq::new(300));
+        assert!(wait(store.delete(struck.key())).unwrap());
+        assert_eq!(store.readiness(), Readiness::Ready);
+    }
 }
 
 /// Returns two accounts, of which the first is the last in the file: its next bag lies beside its last one, and not

@@ -6,9 +6,8 @@ use redb::{Database, ReadableTable, TableDefinition};
 
 use diplomatic::standard::{BagHead, Decode, PublicKey};
 
-use super::tables::{
-    Account, BODIES, FORMAT, FORMAT_KEY, HEADS, META, SEQS, USERS, bag_key, seq_from, seq_of_key, signature_key,
-};
+use super::keys::{Space, bag_key, seq_from, seq_of_key, signature_key};
+use super::tables::{Account, BODIES, FORMAT, FORMAT_KEY, HEADS, META, SEQS, USERS};
 
 /// The first format: an index by the start of the signature, and no account of what a user stores.
 pub(super) const FIRST: &str = "diplomatic-host 1";
@@ -46,7 +45,7 @@ fn step(database: &Database) -> Result<bool, redb::Error> {
         let (mut users, mut seqs) = (txn.open_table(USERS)?, txn.open_table(SEQS)?);
         let (heads, bodies) = (txn.open_table(HEADS)?, txn.open_table(BODIES)?);
         let mut current = users.last()?.map(|(user, account)| (*user.value(), Account::from_bytes(account.value())));
-        let after = current.map_or([0; 40], |(user, account)| bag_key(&PublicKey::from_bytes(user), account.last));
+        let after = current.map_or([0; 40], |(user, account)| bag_key(&first_space(&user), account.last));
         for entry in heads.range::<&[u8; 40]>((Bound::Excluded(&after), Bound::Unbounded))? {
             let (key, head) = entry?;
             let Some((user, _)) = key.value().split_first_chunk::<32>() else { continue };
@@ -62,7 +61,7 @@ fn step(database: &Database) -> Result<bool, redb::Error> {
             account.usage.bytes += (head.value().len() + body) as u64;
             // A head that is damaged is found again when its bag is pushed again, as a new one.
             if let Ok(head) = BagHead::decode(head.value()) {
-                let key = signature_key(&PublicKey::from_bytes(*user), &head.signature);
+                let key = signature_key(&first_space(user), &head.signature);
                 seqs.insert(&key, &seq.number().to_be_bytes())?;
             }
             count += 1;
@@ -76,6 +75,10 @@ fn step(database: &Database) -> Result<bool, redb::Error> {
     }
     txn.commit()?;
     Ok(count == STEP)
+}
+
+fn first_space(user: &[u8; 32]) -> Space {
+    Space::of(&PublicKey::from_bytes(*user), 0)
 }
 
 /// Takes over the last seqs, also of users without bags, and leaves the first format behind.

@@ -1,6 +1,7 @@
 //! The store on disk: one redb file, one thread that writes, a few that read in bounded transactions of their own.
 
 mod damage;
+mod keys;
 mod lasts;
 mod migrate;
 mod open;

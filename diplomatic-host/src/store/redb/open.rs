@@ -9,7 +9,7 @@ use std::sync::Arc;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, StorageError};
 
 use super::migrate;
-use super::tables::{BODIES, FORMAT, FORMAT_KEY, HEADS, META, SEQS, USERS};
+use super::tables::{BODIES, FORMAT, FORMAT_KEY, FORMAT_WITH_BURIALS, HEADS, META, SEQS, USERS};
 use crate::store::OpenStoreError;
 
 /// The key in [`META`] of how often the file was opened.
@@ -66,6 +66,11 @@ impl Medium {
 
     pub(super) fn backend(make: impl Fn() -> Box<dyn StorageBackend> + Send + Sync + 'static) -> Self {
         Self { path: PathBuf::from("memory"), options: RedbOptions::default(), kind: Kind::Backend(Box::new(make)) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_options(self, options: RedbOptions) -> Self {
+        Self { options, ..self }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -133,7 +138,7 @@ impl Medium {
         let meta = txn.open_table(META).map_err(|_| self.not_ours())?;
         let format = meta.get(FORMAT_KEY).map_err(|error| self.damaged(error))?.ok_or_else(|| self.not_ours())?;
         match format.value() {
-            FORMAT => Ok(()),
+            FORMAT | FORMAT_WITH_BURIALS => Ok(()),
             migrate::FIRST | migrate::FIRST_TO_SECOND => {
                 tracing::info!(path = %self.path.display(), "migrating the data file to {FORMAT:?}");
                 migrate::first_to_second(database).map_err(|error| self.explain_write(error))

@@ -7,10 +7,9 @@ use redb::{ReadTransaction, TableError};
 use diplomatic::standard::calls::PeekItem;
 use diplomatic::standard::{BagHead, Decode, PublicKey, SealedBody, Seq, Signature};
 
+use super::keys::{Space, bag_key, seq_from, seq_of_key, signature_key};
 use super::reading;
-use super::tables::{
-    Account, BODIES, FORMAT_KEY, HEADS, META, NOTES, SEQS, USERS, bag_key, seq_from, seq_of_key, signature_key,
-};
+use super::tables::{Account, BODIES, BURIALS, FORMAT_KEY, HEADS, META, NOTES, SEQS, USERS};
 use crate::store::{StoreError, Usage};
 
 /// Reads something that is always there.
@@ -35,7 +34,8 @@ pub(super) fn heads(
         return Ok(items);
     }
     let table = txn.open_table(HEADS).map_err(reading)?;
-    let (first, last) = (bag_key(user, after.next()), bag_key(user, last));
+    let space = space(txn, user)?;
+    let (first, last) = (bag_key(&space, after.next()), bag_key(&space, last));
     let mut size = 0;
     for entry in table.range::<&[u8; 40]>(&first..=&last).map_err(reading)? {
         let (key, value) = entry.map_err(reading)?;
@@ -61,10 +61,11 @@ pub(super) fn bodies(
     budget: usize,
 ) -> Result<Vec<Option<SealedBody>>, StoreError> {
     let table = txn.open_table(BODIES).map_err(reading)?;
+    let space = space(txn, user)?;
     let mut bodies = Vec::new();
     let mut size = 0;
     for &seq in seqs {
-        let body = table.get(&bag_key(user, seq)).map_err(reading)?;
+        let body = table.get(&bag_key(&space, seq)).map_err(reading)?;
         let body = body.map(|body| SealedBody::from_bytes(body.value().to_vec()));
         size += body.as_ref().map_or(0, |body| body.as_bytes().len());
         bodies.push(body);
@@ -82,9 +83,10 @@ pub(super) fn sizes(
 ) -> Result<Vec<Option<u64>>, StoreError> {
     let seqs = txn.open_table(SEQS).map_err(reading)?;
     let (heads, bodies) = (txn.open_table(HEADS).map_err(reading)?, txn.open_table(BODIES).map_err(reading)?);
+    let space = space(txn, user)?;
     let size = |signature: &Signature| {
-        let Some(seq) = seqs.get(&signature_key(user, signature)).map_err(reading)? else { return Ok(None) };
-        let key = bag_key(user, seq_from(*seq.value()));
+        let Some(seq) = seqs.get(&signature_key(&space, signature)).map_err(reading)? else { return Ok(None) };
+        let key = bag_key(&space, seq_from(*seq.value()));
         let head = heads.get(&key).map_err(reading)?.map_or(0, |head| head.value().len());
         let body = bodies.get(&key).map_err(reading)?.map_or(0, |body| body.value().len());
         Ok(Some((head + body) as u64))
@@ -94,6 +96,24 @@ pub(super) fn sizes(
 
 pub(super) fn usage(txn: &ReadTransaction, user: &PublicKey) -> Result<Option<Usage>, StoreError> {
     Ok(account(txn, user)?.map(|account| account.usage))
+}
+
+/// Returns the number of a user's space.
+pub(super) fn burials(txn: &ReadTransaction, user: &PublicKey) -> Result<u64, StoreError> {
+    match txn.open_table(BURIALS) {
+        Ok(burials) => {
+            let number = burials.get(user.as_bytes()).map_err(reading)?;
+            Ok(number.map_or(0, |number| u64::from_be_bytes(*number.value())))
+        }
+        // The first write of this version makes it.
+        Err(TableError::TableDoesNotExist(_)) => Ok(0),
+        Err(error) => Err(reading(error)),
+    }
+}
+
+/// Returns where a user's rows are.
+pub(super) fn space(txn: &ReadTransaction, user: &PublicKey) -> Result<Space, StoreError> {
+    Ok(Space::of(user, burials(txn, user)?))
 }
 
 fn account(txn: &ReadTransaction, user: &PublicKey) -> Result<Option<Account>, StoreError> {

@@ -1,16 +1,19 @@
-//! How bags lie in the data file. Keys are our own bytes, so that no release of redb can change their order.
+//! How bags lie in the data file.
 
 use std::collections::BTreeMap;
 
 use redb::{ReadableTable, Table, TableDefinition, WriteTransaction};
 
-use diplomatic::standard::{Bag, Encode, MAX_VARINT, PublicKey, Seq, Signature, VerifiedBag};
+use diplomatic::standard::{Bag, Encode, PublicKey, Seq, VerifiedBag};
 
+use super::keys::{END, Space, bag_key, seq_from, signature_key, signature_keys};
 use super::{reading, writing};
 use crate::store::{Appended, Placed, StoreError, Usage};
 
 /// The format that this build reads and writes, as it stands under [`FORMAT_KEY`]. Older ones are migrated.
 pub(super) const FORMAT: &str = "diplomatic-host 2";
+/// The format of a file in which a user was buried, of whom builds for [`FORMAT`] would find the old rows.
+pub(super) const FORMAT_WITH_BURIALS: &str = "diplomatic-host 2, with burials";
 /// The key of the format in [`META`].
 pub(super) const FORMAT_KEY: &str = "format";
 
@@ -20,10 +23,10 @@ pub(super) const META: TableDefinition<'_, &str, &str> = TableDefinition::new("m
 /// Key: user (32 bytes). Value: an [`Account`].
 pub(super) const USERS: TableDefinition<'_, &[u8; 32], &[u8; 24]> = TableDefinition::new("users-2");
 
-/// Key: user (32 bytes) ++ seq (u64 BE). Value: the encoded bag head, which is all that PEEK reads.
+/// Key: a [`bag_key`]. Value: the encoded bag head, which is all that PEEK reads.
 pub(super) const HEADS: TableDefinition<'_, &[u8; 40], &[u8]> = TableDefinition::new("heads-1");
 
-/// Key: user (32 bytes) ++ seq (u64 BE). Value: the sealed body, which is all that PULL reads.
+/// Key: a [`bag_key`]. Value: the sealed body, which is all that PULL reads.
 pub(super) const BODIES: TableDefinition<'_, &[u8; 40], &[u8]> = TableDefinition::new("bodies-1");
 
 /// Key: a [`signature_key`]. Value: the seq (u64 BE) of the bag with this signature.
@@ -31,6 +34,9 @@ pub(super) const BODIES: TableDefinition<'_, &[u8; 40], &[u8]> = TableDefinition
 /// Signatures fall all over the table, and each push writes anew every page that it touches, so that a key has to be
 /// short.
 pub(super) const SEQS: TableDefinition<'_, &[u8; 48], &[u8; 8]> = TableDefinition::new("seqs-2");
+
+/// Key: user (32 bytes) who was deleted while rows could not be read. Value: the number (u64 BE) that [`Space::of`] takes.
+pub(super) const BURIALS: TableDefinition<'_, &[u8; 32], &[u8; 8]> = TableDefinition::new("burials-1");
 
 /// Key: a name. Value: a text that the host keeps for itself.
 pub(super) const NOTES: TableDefinition<'_, &str, &str> = TableDefinition::new("notes-1");
@@ -59,58 +65,14 @@ impl Account {
     }
 }
 
-/// Returns the key of a bag in [`HEADS`] and [`BODIES`].
-pub(super) fn bag_key(user: &PublicKey, seq: Seq) -> [u8; 40] {
-    let mut key = [0; 40];
-    key[..32].copy_from_slice(user.as_bytes());
-    key[32..].copy_from_slice(&seq.number().to_be_bytes());
-    key
-}
-
-/// The seq behind every other one.
-pub(super) const END: Seq = match Seq::new(MAX_VARINT) {
-    Some(seq) => seq,
-    None => Seq::ZERO,
-};
-
-/// Reads the seq at the end of a key of [`HEADS`] or [`BODIES`].
-pub(super) fn seq_of_key(key: &[u8; 40]) -> Seq {
-    let [.., a, b, c, d, e, f, g, h] = *key;
-    seq_from([a, b, c, d, e, f, g, h])
-}
-
-/// Returns the key of a signature in [`SEQS`]: user (32 bytes) ++ the start of the BLAKE3 hash of the signature (16
-/// bytes).
-///
-/// A user can make signatures that start alike, but no two whose hashes do; who could would confuse his own bags alone.
-pub(super) fn signature_key(user: &PublicKey, signature: &Signature) -> [u8; 48] {
-    let mut key = [0; 48];
-    key[..32].copy_from_slice(user.as_bytes());
-    key[32..].copy_from_slice(&blake3::hash(signature.as_bytes()).as_bytes()[..16]);
-    key
-}
-
-/// Returns the first and the last key that a user can have in [`SEQS`].
-pub(super) fn signature_keys(user: &PublicKey) -> [[u8; 48]; 2] {
-    [0, 0xff].map(|rest| {
-        let mut key = [rest; 48];
-        key[..32].copy_from_slice(user.as_bytes());
-        key
-    })
-}
-
-/// Reads a seq from the end of a key or from a value.
-pub(super) fn seq_from(bytes: [u8; 8]) -> Seq {
-    // A larger number was never written; should the file hold one, the last seq is the harmless reading.
-    Seq::new(u64::from_be_bytes(bytes).min(MAX_VARINT)).unwrap_or_default()
-}
-
 /// The tables of one write transaction.
 pub(super) struct Tables<'txn> {
+    txn: &'txn WriteTransaction,
     users: Table<'txn, &'static [u8; 32], &'static [u8; 24]>,
     heads: Table<'txn, &'static [u8; 40], &'static [u8]>,
     bodies: Table<'txn, &'static [u8; 40], &'static [u8]>,
     seqs: Table<'txn, &'static [u8; 48], &'static [u8; 8]>,
+    burials: Table<'txn, &'static [u8; 32], &'static [u8; 8]>,
     notes: Table<'txn, &'static str, &'static str>,
     changed: bool,
 }
@@ -118,10 +80,12 @@ pub(super) struct Tables<'txn> {
 impl<'txn> Tables<'txn> {
     pub(super) fn open(txn: &'txn WriteTransaction) -> Result<Self, StoreError> {
         Ok(Self {
+            txn,
             users: txn.open_table(USERS).map_err(writing)?,
             heads: txn.open_table(HEADS).map_err(writing)?,
             bodies: txn.open_table(BODIES).map_err(writing)?,
             seqs: txn.open_table(SEQS).map_err(writing)?,
+            burials: txn.open_table(BURIALS).map_err(writing)?,
             notes: txn.open_table(NOTES).map_err(writing)?,
             changed: false,
         })
@@ -143,7 +107,8 @@ impl<'txn> Tables<'txn> {
     pub(super) fn append(&mut self, user: &PublicKey, bags: &[VerifiedBag]) -> Result<Appended, StoreError> {
         let before = self.account(user)?;
         let mut account = before.unwrap_or_default();
-        let keys: Vec<_> = bags.iter().map(|bag| signature_key(user, &bag.as_bag().head.signature)).collect();
+        let space = &self.space(user)?;
+        let keys: Vec<_> = bags.iter().map(|bag| signature_key(space, &bag.as_bag().head.signature)).collect();
         let known = self.known(&keys)?;
         let mut new: BTreeMap<&[u8; 48], Seq> = BTreeMap::new();
         let mut appended = Appended::whole(Vec::with_capacity(bags.len()));
@@ -165,18 +130,18 @@ impl<'txn> Tables<'txn> {
         let (new_bags, known_bags): (Vec<_>, Vec<_>) = bags.partition(|(_, placed)| placed.is_new());
         for (bag, placed) in &new_bags {
             let head = bag.head.to_bytes();
-            self.heads.insert(&bag_key(user, placed.seq()), head.as_slice()).map_err(writing)?;
+            self.heads.insert(&bag_key(space, placed.seq()), head.as_slice()).map_err(writing)?;
             account.usage.bags += 1;
             account.usage.bytes += (head.len() + bag.body.as_bytes().len()) as u64;
         }
         for (bag, placed) in &new_bags {
-            self.bodies.insert(&bag_key(user, placed.seq()), bag.body.as_bytes()).map_err(writing)?;
+            self.bodies.insert(&bag_key(space, placed.seq()), bag.body.as_bytes()).map_err(writing)?;
         }
         for (key, seq) in new {
             self.seqs.insert(key, &seq.number().to_be_bytes()).map_err(writing)?;
         }
         for (bag, placed) in known_bags {
-            if self.heal(&bag_key(user, placed.seq()), bag, &mut account.usage)? {
+            if self.heal(&bag_key(space, placed.seq()), bag, &mut account.usage)? {
                 *placed = Placed::Healed(placed.seq());
             }
         }
@@ -216,14 +181,33 @@ impl<'txn> Tables<'txn> {
     }
 
     pub(super) fn delete(&mut self, user: &PublicKey) -> Result<bool, StoreError> {
-        let (first, last) = (bag_key(user, Seq::ZERO), bag_key(user, END));
+        let space = &self.space(user)?;
+        let (first, last) = (bag_key(space, Seq::ZERO), bag_key(space, END));
         self.heads.retain_in::<&[u8; 40], _>(&first..=&last, |_, _| false).map_err(writing)?;
         self.bodies.retain_in::<&[u8; 40], _>(&first..=&last, |_, _| false).map_err(writing)?;
-        let [first, last] = signature_keys(user);
+        let [first, last] = signature_keys(space);
         self.seqs.retain_in::<&[u8; 48], _>(&first..=&last, |_, _| false).map_err(writing)?;
         let known = self.users.remove(user.as_bytes()).map_err(writing)?.is_some();
         self.changed |= known;
         Ok(known)
+    }
+
+    /// Deletes a user without touching the bags, some of which lie on pages that cannot be read; who comes again under this
+    /// key gets another space.
+    pub(super) fn bury(&mut self, user: &PublicKey, space: u64) -> Result<bool, StoreError> {
+        let known = self.users.remove(user.as_bytes()).map_err(writing)?.is_some();
+        if known {
+            self.burials.insert(user.as_bytes(), &space.to_be_bytes()).map_err(writing)?;
+            let mut meta = self.txn.open_table(META).map_err(writing)?;
+            meta.insert(FORMAT_KEY, FORMAT_WITH_BURIALS).map_err(writing)?;
+            self.changed = true;
+        }
+        Ok(known)
+    }
+
+    fn space(&self, user: &PublicKey) -> Result<Space, StoreError> {
+        let burials = self.burials.get(user.as_bytes()).map_err(reading)?;
+        Ok(Space::of(user, burials.map_or(0, |burials| u64::from_be_bytes(*burials.value()))))
     }
 
     /// Replaces a note if it is `old` now, and tells whether it was.

@@ -6,12 +6,14 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+use diplomatic::standard::PublicKey;
+use redb::ReadableDatabase;
 use tokio::sync::oneshot::Sender;
 
 use super::open::Medium;
-use super::queue::{Job, Queue};
+use super::queue::{Job, Mixture, Queue};
 use super::tables::Tables;
-use super::{Shared, damage, writing};
+use super::{Shared, damage, reading, reads, writing};
 use crate::store::{Appended, Change, Placed, StoreError};
 
 /// Something for the writer to do.
@@ -40,7 +42,8 @@ pub(super) fn run(shared: &Shared, tasks: &Receiver<Task>) {
     let mut queue = Queue::default();
     let mut rest = Rest::default();
     while gather(shared, &mut queue, tasks) {
-        let batch = queue.take();
+        let batch = queue.take(Instant::now());
+        let (mixture, began) = (Mixture::of(&batch), Instant::now());
         if let Some(error) = rest.error() {
             batch.into_iter().for_each(|job| job.fail(error));
             continue;
@@ -51,6 +54,7 @@ pub(super) fn run(shared: &Shared, tasks: &Receiver<Task>) {
             // The database may be locked for ever now. The jobs are dropped, which is heard as a failure.
             Err(panic) => return shared.die(&*panic),
         }
+        queue.note(mixture, began.elapsed(), Instant::now());
     }
 }
 
@@ -59,11 +63,21 @@ fn gather(shared: &Shared, queue: &mut Queue, tasks: &Receiver<Task>) -> bool {
     loop {
         let task = match tasks.try_recv() {
             Ok(task) => task,
-            Err(_) if !queue.is_empty() => return true,
-            Err(TryRecvError::Disconnected) => return false,
-            Err(TryRecvError::Empty) => match tasks.recv() {
-                Ok(task) => task,
-                Err(_) => return false,
+            Err(TryRecvError::Disconnected) => {
+                queue.end_pause();
+                return !queue.is_empty();
+            }
+            Err(TryRecvError::Empty) => match queue.wait(Instant::now()) {
+                Some(Duration::ZERO) => return true,
+                // Whether something came or not, what to do is seen above.
+                Some(pause) => match tasks.recv_timeout(pause) {
+                    Ok(task) => task,
+                    Err(_) => continue,
+                },
+                None => match tasks.recv() {
+                    Ok(task) => task,
+                    Err(_) => return false,
+                },
             },
         };
         match task {
@@ -82,21 +96,46 @@ fn gather(shared: &Shared, queue: &mut Queue, tasks: &Receiver<Task>) -> bool {
 fn write(shared: &Shared, batch: Vec<Job>) -> Result<(), StoreError> {
     let Err((batch, error)) = write_together(shared, batch) else { return Ok(()) };
     if batch.len() == 1 {
-        batch.into_iter().for_each(|job| job.fail(&error));
-        return if is_of_one(&error) { Ok(()) } else { Err(error) };
+        return give_up(shared, batch, error);
     }
     let mut failed = 0;
     let mut jobs = batch.into_iter();
     for job in jobs.by_ref() {
         let Err((job, error)) = write_together(shared, vec![job]) else { continue };
-        job.into_iter().for_each(|job| job.fail(&error));
-        failed += usize::from(!is_of_one(&error));
+        let Err(error) = give_up(shared, job, error) else { continue };
+        failed += 1;
         if failed == 2 {
             jobs.for_each(|job| job.fail(&error));
             return Err(error);
         }
     }
     Ok(())
+}
+
+/// Answers a job that failed by itself, after a last resort: a user whose bags cannot be read can be deleted without
+/// them. Returns the error if it is not of this user alone.
+fn give_up(shared: &Shared, job: Vec<Job>, error: StoreError) -> Result<(), StoreError> {
+    let (job, error) = match <[Job; 1]>::try_from(job) {
+        Ok([Job::Delete { user, done }]) if is_of_one(&error) => match space_after(shared, &user) {
+            Ok(space) => match write_together(shared, vec![Job::Bury { user, space, done }]) {
+                Ok(()) => return Ok(()),
+                Err(failed) => failed,
+            },
+            Err(error) => (vec![Job::Delete { user, done }], error),
+        },
+        Ok(job) => (job.into(), error),
+        Err(job) => (job, error),
+    };
+    job.into_iter().for_each(|job| job.fail(&error));
+    if is_of_one(&error) { Ok(()) } else { Err(error) }
+}
+
+/// Returns the space of whoever comes next under the key of a user whose rows cannot be read.
+fn space_after(shared: &Shared, user: &PublicKey) -> Result<u64, StoreError> {
+    let database = shared.database();
+    let database = database.as_ref().ok_or(StoreError::Stopped)?;
+    let burials = damage::contain(|| reads::burials(&database.begin_read().map_err(reading)?, user))?;
+    Ok(damage::readable_space(database, user, burials))
 }
 
 /// Tells whether an error has nothing to do with the disk as a whole.
@@ -188,6 +227,10 @@ impl Job {
             Self::Register { user, .. } => tables.register(user).map(|()| Outcome::Registered),
             Self::Append { user, bags, .. } => tables.append(user, bags).map(Outcome::Appended),
             Self::Delete { user, .. } => tables.delete(user).map(Outcome::Deleted),
+            Self::Bury { user, space, .. } => {
+                tracing::warn!(%user, "deleting an account that cannot be read: its bags stay in the file, unseen");
+                tables.bury(user, *space).map(Outcome::Deleted)
+            }
             Self::SwapNote { name, old, new, .. } => {
                 tables.swap_note(name, old.as_deref(), new.as_deref()).map(Outcome::Swapped)
             }
@@ -207,7 +250,7 @@ impl Job {
                 }
                 let _ = done.send(appended);
             }
-            (Self::Delete { user, done }, Outcome::Deleted(known)) => {
+            (Self::Delete { user, done } | Self::Bury { user, done, .. }, Outcome::Deleted(known)) => {
                 lasts.deleted(&user);
                 feed.report(Change::Deleted { user });
                 let _ = done.send(Ok(known));
@@ -221,7 +264,9 @@ impl Job {
         match self {
             Self::Register { done, .. } => drop(done.send(Err(error.clone()))),
             Self::Append { done, .. } => drop(done.send(Appended::nothing(error.clone()))),
-            Self::Delete { done, .. } | Self::SwapNote { done, .. } => drop(done.send(Err(error.clone()))),
+            Self::Delete { done, .. } | Self::Bury { done, .. } | Self::SwapNote { done, .. } => {
+                drop(done.send(Err(error.clone())))
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! TLS from certificate files, which may change while the host runs.
+//! A certificate in files, which somebody else renews.
 
 use std::error::Error;
 use std::fs;
@@ -13,6 +13,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
+use crate::Metrics;
+
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -21,7 +23,7 @@ const LOOK: Duration = Duration::from_secs(5);
 /// Files that cannot be used leave the last good certificate in place, so that a renewal that goes wrong is an error in
 /// the log and not an outage.
 #[derive(Debug)]
-pub struct Tls {
+pub(super) struct CertificateFiles {
     certificate: PathBuf,
     key: PathBuf,
     current: Mutex<Current>,
@@ -31,11 +33,11 @@ pub struct Tls {
 struct Current {
     config: Arc<ServerConfig>,
     /// The files as they were read last, whether they could be used or not.
-    seen: Option<Files>,
+    seen: Option<Contents>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Files {
+struct Contents {
     certificate: Vec<u8>,
     key: Vec<u8>,
 }
@@ -76,39 +78,40 @@ pub enum TlsError {
     },
 }
 
-impl Tls {
-    /// Reads a certificate chain and its private key, both in PEM.
-    ///
-    /// # Errors
-    ///
-    /// [`TlsError`].
-    pub fn open(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, TlsError> {
+impl CertificateFiles {
+    pub(super) fn open(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, TlsError> {
         let (certificate, key) = (certificate.as_ref().to_owned(), key.as_ref().to_owned());
-        let files = Files::read(&certificate, &key)?;
+        let files = Contents::read(&certificate, &key)?;
         let config = files.config(&certificate, &key)?;
         Ok(Self { certificate, key, current: Mutex::new(Current { config, seen: Some(files) }) })
     }
 
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         TlsAcceptor::from(Arc::clone(&current.config))
     }
 
     /// Reads the files again whenever they change, for as long as the future is polled.
-    pub(crate) async fn follow_files(&self) {
+    pub(super) async fn follow(&self, metrics: &Metrics) {
         loop {
             tokio::time::sleep(LOOK).await;
             match self.reload() {
                 Ok(false) => {}
-                Ok(true) => tracing::info!(path = %self.certificate.display(), "took up a new certificate"),
-                Err(error) => tracing::error!(%error, "the new certificate cannot be used: the last one stays"),
+                Ok(true) => {
+                    metrics.count_renewal("done");
+                    tracing::info!(path = %self.certificate.display(), "took up a new certificate");
+                }
+                Err(error) => {
+                    metrics.count_renewal("failed");
+                    tracing::error!(%error, "the new certificate cannot be used: the last one stays");
+                }
             }
         }
     }
 
     /// Takes up files that have changed since the last look; tells whether there were any.
     fn reload(&self) -> Result<bool, TlsError> {
-        let read = Files::read(&self.certificate, &self.key);
+        let read = Contents::read(&self.certificate, &self.key);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let files = match read {
             Ok(files) => files,
@@ -125,7 +128,7 @@ impl Tls {
     }
 }
 
-impl Files {
+impl Contents {
     fn read(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
         let read = |path: &Path| fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source });
         Ok(Self { certificate: read(certificate)?, key: read(key)? })
