@@ -355,7 +355,7 @@ pub mod large_states {}
 pub mod attachments {
     pub use crate::attachment::AttachmentParseError;
     #[cfg(feature = "store")]
-    pub use crate::device::{AttachError, AttachmentError, KeepAttachments, RemovedAttachments};
+    pub use crate::device::{AttachError, AttachmentError, KeepAttachments, RemovedAttachments, Tended};
 }
 
 /// Guide: undo and restore

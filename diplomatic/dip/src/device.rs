@@ -108,6 +108,8 @@ impl Place {
         let mut config = DeviceConfig::default();
         config.lock_wait = self.wait;
         config.attachments = self.keep;
+        // What an app's build cannot read of its own events, only the app knows.
+        config.remove_attachments_after = None;
         match std::env::var("DIP_WITNESSES").as_deref() {
             Ok("off") => config.witness_after = None,
             Ok(seconds) => {

@@ -1,7 +1,7 @@
 //! Chunks and lists of them, as messages.
 
 #[cfg(feature = "store")]
-use crate::standard::{Body, EntityBody, EntityId, Message};
+use crate::standard::{Body, Decode, Encode, EntityBody, EntityId, Message, put_varbytes, put_varint};
 use crate::standard::{Head, Timestamp};
 
 const CHUNK: &str = "dip.chunk";
@@ -38,6 +38,19 @@ impl ChunkName {
         let mut id = if self.is_list { PARTS } else { CHUNK }.as_bytes().to_vec();
         id.extend_from_slice(&self.hash);
         EntityId::new(&id, Timestamp::EPOCH)
+    }
+
+    /// Returns the head of the message that every device makes first of a chunk whose content has this length: who never got
+    /// the message can ask others for it.
+    #[cfg(feature = "store")]
+    pub(crate) fn first_head(&self, content_len: usize) -> Option<Head> {
+        let (_, alike) = make(self.is_list, &vec![0; content_len]);
+        let mut bytes = Vec::new();
+        put_varbytes(&mut bytes, &self.entity().to_bytes());
+        bytes.extend_from_slice(&[0, 0]);
+        put_varint(&mut bytes, alike.head().body_len());
+        bytes.extend_from_slice(&self.hash);
+        Head::decode(&bytes).ok()
     }
 
     /// Tells whether it is a list, without which nobody knows which chunks an attachment has.
@@ -83,6 +96,7 @@ mod tests {
             assert_eq!(ChunkName::of(message.head()), Some(name));
             assert_eq!(content(message.body().expect("it has one")), Some(&b"some bytes"[..]));
             assert!(!message.head().entity().is_derived(), "other clients see an entity");
+            assert_eq!(name.first_head(10).as_ref(), Some(message.head()), "those who lack it know what to ask for");
         }
     }
 

@@ -50,8 +50,8 @@ impl Cutter {
 pub(crate) enum Leaves {
     /// Every chunk, in order, with how many bytes it has.
     All(Vec<(ChunkName, u64)>),
-    /// Lists that are not here.
-    Unknown(Vec<ChunkName>),
+    /// Lists that are not here, with how many bytes each has.
+    Unknown(Vec<(ChunkName, u64)>),
     /// The lists are not those of an attachment of this length.
     Mismatch,
 }
@@ -68,10 +68,13 @@ impl Leaves {
         let mut hashes = vec![root];
         for expected in level_sizes(count).into_iter().rev() {
             let (mut below, mut unknown) = (Vec::new(), Vec::new());
-            for hash in hashes {
+            for (number, hash) in (0..).zip(hashes) {
                 let name = ChunkName { is_list: true, hash };
                 match body(&name)? {
-                    None => unknown.push(name),
+                    None => {
+                        let fanout = FANOUT as u64;
+                        unknown.push((name, 32 * fanout.min(expected.saturating_sub(number * fanout))));
+                    }
                     Some(body) => match content(&body).map(<[u8]>::as_chunks::<32>) {
                         Some((hashes, [])) if hashes.len() <= FANOUT => below.extend_from_slice(hashes),
                         _ => return Ok(Self::Mismatch),
@@ -170,7 +173,7 @@ mod tests {
     fn a_list_that_is_not_here_is_named() {
         let (attachment, _) = attach(&vec![1; 2 * CHUNK_BYTES]);
         let name = ChunkName { is_list: true, hash: attachment.root };
-        assert_eq!(leaves(&attachment, &HashMap::new()), Leaves::Unknown(vec![name]));
+        assert_eq!(leaves(&attachment, &HashMap::new()), Leaves::Unknown(vec![(name, 64)]));
     }
 
     #[test]

@@ -98,12 +98,23 @@ impl<R: Reducer> Client<R> {
         flushed.map(|()| out).map_err(AttachmentError::Write)
     }
 
-    /// Removes the parts of attachments to which no message refers any more, like
-    /// [`Device::remove_unused_attachments`](crate::Device::remove_unused_attachments).
+    /// Returns whether all of an attachment is on this device, so that it can be opened without a network.
     ///
     /// # Errors
     ///
-    /// [`LogError`]; nothing is removed then.
+    /// [`LogError`].
+    pub async fn holds_attachment(&self, attachment: &Attachment) -> Result<bool, LogError> {
+        let attachment = *attachment;
+        self.shared.with_device(move |device| device.holds_attachment(&attachment)).await?
+    }
+
+    /// Removes the parts of attachments to which no live event has referred for `grace`, now, like
+    /// [`Device::remove_unused_attachments`](crate::Device::remove_unused_attachments). A client does so by itself (see
+    /// [`ClientBuilder::remove_attachments_after`](crate::ClientBuilder::remove_attachments_after)).
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`]; part of it may be done then.
     pub async fn remove_unused_attachments(&self, grace: Duration) -> Result<RemovedAttachments, LogError> {
         self.shared.write(move |device, now| device.remove_unused_attachments(now, grace)).await
     }

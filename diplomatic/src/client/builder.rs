@@ -16,7 +16,7 @@ use super::network::{Network, NetworkConfig, NetworkConfigError, TRANSPORT};
 use super::shared::Shared;
 use super::tasks::{Tasks, blocking, can_spawn};
 use super::wall_clock::WallClock;
-use super::{Client, wake};
+use super::{Client, tending, wake};
 #[cfg(target_family = "wasm")]
 use super::{crash_notes, online, private_file};
 use crate::device::{Device, DeviceConfig, KeepAttachments};
@@ -214,6 +214,14 @@ impl<R: Reducer> ClientBuilder<R> {
         self
     }
 
+    /// Switches off that attachments to which no live event refers are removed, or sets for how long none must have referred
+    /// to them. By default it is 30 days (see [`attachments`](crate::attachments)).
+    #[must_use]
+    pub const fn remove_attachments_after(mut self, grace: Option<Duration>) -> Self {
+        self.device.remove_attachments_after = grace;
+        self
+    }
+
     /// Names this device for the user's other devices, such as "Anna's phone". They learn the name with what this device
     /// has emitted, and show it in [`Peer::name`](crate::peers::Peer::name). Hosts cannot read it.
     ///
@@ -284,6 +292,7 @@ impl<R: Reducer> ClientBuilder<R> {
         let mut drivers = Tasks::default();
         drivers.spawn(shared.clone().watch_clock());
         drivers.spawn(wake::watch(shared.clone()));
+        drivers.spawn(tending::tend(shared.clone()));
         #[cfg(target_family = "wasm")]
         drivers.spawn(online::watch(shared.clone()));
         #[cfg(target_family = "wasm")]

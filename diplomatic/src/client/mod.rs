@@ -32,6 +32,7 @@ mod shared;
 mod status;
 mod storage;
 mod tasks;
+mod tending;
 mod waiting;
 mod wake;
 mod wall_clock;

@@ -5,13 +5,17 @@ use std::io::{self, Read, Write};
 use super::Device;
 use crate::attachment::{Attachment, CHUNK_BYTES, ChunkName, Cutter, Leaves};
 use crate::log::{ChunkKey, ChunkPlace, LogError, LogReader, THIS_DEVICE};
+use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Head, Message};
+use crate::witness::MOST_CHUNKS_WANTED;
 
 /// How many chunks are stored in one transaction.
 const BATCH: usize = 16;
 /// Bodies up to this size are not worth a request of their own.
 const SMALL: u64 = 4 << 10;
+/// How many parts that no host delivers are remembered at most, for other devices to be asked.
+const MOST_SOUGHT: usize = 4_096;
 
 /// Which attachments of other devices are fetched before anybody opens them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,6 +70,12 @@ pub enum AttachmentError {
         /// How many parts are known to be nowhere.
         parts: u64,
     },
+    /// Nothing referred to some of it for long, so it was removed, and no linked host has it any more.
+    #[error("{parts} parts of the attachment were removed since nothing referred to it: attach the file again")]
+    Removed {
+        /// How many parts are known to be removed.
+        parts: u64,
+    },
     /// Every host that lists some of it was asked and did not deliver it.
     #[error(
         "the hosts list {parts} parts of the attachment and do not deliver them: try again later, or sync a device that \
@@ -97,7 +107,7 @@ impl AttachmentError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::NotListed { .. } | Self::Withheld { .. } | Self::Unreachable { .. } => true,
-            Self::NotHere { .. } | Self::Mismatch | Self::Write(_) => false,
+            Self::NotHere { .. } | Self::Removed { .. } | Self::Mismatch | Self::Write(_) => false,
             Self::Log(error) => error.is_retryable(),
         }
     }
@@ -118,19 +128,23 @@ pub(crate) struct Lacking {
     /// Those that hosts list and did not deliver.
     withheld: Vec<ChunkKey>,
     nowhere: u64,
+    removed: u64,
+    /// Where the messages are of what no host delivers, for other devices that may have them.
+    lost: Vec<Position>,
 }
 
 impl Lacking {
     /// Tells whether everything is here.
     #[cfg(feature = "_client")]
     pub(crate) const fn is_nothing(&self) -> bool {
-        self.at_hosts.is_empty() && self.withheld.is_empty() && self.nowhere == 0
+        self.at_hosts.is_empty() && self.withheld.is_empty() && self.nowhere == 0 && self.removed == 0
     }
 
     /// Returns why the attachment cannot be opened on a device that fetches nothing; `None` if everything is here.
     fn error(&self) -> Option<AttachmentError> {
         let (parts, withheld) = (self.at_hosts.len() as u64, self.withheld.len() as u64);
         match self.nowhere {
+            0 if self.removed > 0 => Some(AttachmentError::Removed { parts: self.removed }),
             0 if parts > 0 => Some(AttachmentError::NotHere { parts }),
             0 if withheld > 0 => Some(AttachmentError::Withheld { parts: withheld }),
             0 => None,
@@ -219,6 +233,30 @@ impl<R: Reducer> Device<R> {
         out.flush().map_err(AttachmentError::Write)
     }
 
+    /// Returns whether all of an attachment is on this device.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn holds_attachment(&self, attachment: &Attachment) -> Result<bool, LogError> {
+        match self.lacks_of(attachment) {
+            Ok(lacking) => Ok(lacking.error().is_none()),
+            Err(AttachmentError::Log(error)) => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Has what an attachment lacks fetched by the sessions with hosts, and tells whether all of it is here already.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachmentError`]; not for parts that are not here.
+    pub fn want_attachment(&mut self, attachment: &Attachment) -> Result<bool, AttachmentError> {
+        let lacking = self.lacks_of(attachment)?;
+        self.want(&lacking, true)?;
+        Ok(lacking.error().is_none())
+    }
+
     /// Returns the chunks of an attachment, in order.
     pub(crate) fn parts_of(&self, attachment: &Attachment) -> Result<Vec<Part>, AttachmentError> {
         match self.log.read(|reader| leaves(reader, attachment))? {
@@ -242,25 +280,41 @@ impl<R: Reducer> Device<R> {
             let names = match leaves(reader, attachment)? {
                 Leaves::Mismatch => return Ok(Err(AttachmentError::Mismatch)),
                 Leaves::Unknown(lists) => lists,
-                Leaves::All(chunks) => chunks.into_iter().map(|(name, _)| name).collect(),
+                Leaves::All(chunks) => chunks,
             };
             let mut lacking = Lacking::default();
-            for name in names {
-                match reader.chunk_place(&name)? {
-                    None => {}
-                    Some((_, ChunkPlace::Nowhere)) => lacking.nowhere += 1,
-                    Some((key, ChunkPlace::Withheld)) => lacking.withheld.push(key),
-                    Some((key, ChunkPlace::AtHosts)) => lacking.at_hosts.push(key),
+            for (name, len) in names {
+                let Some((known, place)) = reader.chunk_place(&name)? else { continue };
+                if let ChunkPlace::Nowhere | ChunkPlace::Withheld = place
+                    && lacking.lost.len() < MOST_CHUNKS_WANTED
+                {
+                    let head = match &known {
+                        Some((_, head)) => Some(head.clone()),
+                        None => usize::try_from(len).ok().and_then(|len| name.first_head(len)),
+                    };
+                    lacking.lost.extend(head.as_ref().map(Position::of));
+                }
+                match (known, place) {
+                    (_, ChunkPlace::Removed) => lacking.removed += 1,
+                    (None, _) | (_, ChunkPlace::Nowhere) => lacking.nowhere += 1,
+                    (Some((key, _)), ChunkPlace::Withheld) => lacking.withheld.push(key),
+                    (Some((key, _)), ChunkPlace::AtHosts) => lacking.at_hosts.push(key),
                 }
             }
             Ok(Ok(lacking))
         })?
     }
 
-    /// Has the parts fetched that an attachment lacks; if it `is_first`, also those that hosts did not deliver before.
-    #[cfg(feature = "_client")]
+    /// Has the parts fetched that an attachment lacks; if it `is_first`, also those that hosts did not deliver before. Other
+    /// devices are asked for what cannot be had.
     pub(crate) fn want(&mut self, lacking: &Lacking, is_first: bool) -> Result<(), LogError> {
         self.mend()?;
+        if is_first && !lacking.lost.is_empty() {
+            if self.sought.len() + lacking.lost.len() > MOST_SOUGHT {
+                self.sought.clear();
+            }
+            self.sought.extend(&lacking.lost);
+        }
         let mut keys = self.log.read(|reader| reader.not_wanted(&lacking.at_hosts))?;
         if is_first {
             keys.extend(&lacking.withheld);
@@ -276,10 +330,10 @@ impl<R: Reducer> Device<R> {
     /// knows which chunks an attachment has.
     pub(super) fn leaves_at_host(&self, head: &Head) -> bool {
         let is_large_chunk = head.body_len() > SMALL && ChunkName::of(head).is_some_and(|name| !name.is_list());
-        is_large_chunk && !self.keeps_all()
+        is_large_chunk && !self.keeps_all() && !self.sought.contains(&Position::of(head))
     }
 
-    fn keeps_all(&self) -> bool {
+    pub(super) fn keeps_all(&self) -> bool {
         self.keep_attachments == KeepAttachments::All
             || self.log.links().iter().filter(|link| link.is_linked).count() > 1
     }

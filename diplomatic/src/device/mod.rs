@@ -42,6 +42,7 @@ mod want;
 mod witness;
 
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use ahead::Ahead;
@@ -76,7 +77,8 @@ pub use restore::{Restore, RestoreChange, RestoreError, Restored};
 #[cfg(feature = "_client")]
 pub(crate) use shown::Shown;
 pub use undo::{UndoError, Undoable, Undone};
-pub use unused::RemovedAttachments;
+use unused::Look;
+pub use unused::{RemovedAttachments, Tended};
 
 use crate::fold::Unread;
 use crate::log::{Access, AccessKind, Backing, Change, Log, LogError, LogFailure, LogWriter, OpenLogError};
@@ -132,6 +134,13 @@ pub struct Device<R: Reducer> {
     want_every: Duration,
     name: Option<String>,
     keep_attachments: KeepAttachments,
+    remove_after: Option<Duration>,
+    /// A look for unused attachments that has not ended.
+    look: Option<Look>,
+    /// Parts of attachments that were wanted and that no host delivers.
+    sought: BTreeSet<Position>,
+    /// When the host of a link was last asked again for what it did not deliver.
+    asked_again: BTreeMap<u32, Timestamp>,
     /// The digest of what is here, and of how many messages it is.
     digest: Cell<Option<(u64, Digest)>>,
     /// What is known of other devices, as of a version of the log's.
@@ -168,6 +177,9 @@ pub struct DeviceConfig {
     pub name: Option<String>,
     /// Which attachments are fetched before anybody opens them.
     pub attachments: KeepAttachments,
+    /// For how long no live message must have referred to an attachment before it is removed (see
+    /// [`attachments`](crate::attachments)). `None`: none is removed by itself.
+    pub remove_attachments_after: Option<Duration>,
 }
 
 impl Default for DeviceConfig {
@@ -180,6 +192,7 @@ impl Default for DeviceConfig {
             want_every: Duration::from_secs(600),
             name: None,
             attachments: KeepAttachments::default(),
+            remove_attachments_after: Some(Duration::from_secs(30 * 24 * 3600)),
         }
     }
 }
@@ -245,12 +258,23 @@ impl<R: Reducer> Device<R> {
         let mut log = Log::open(backing, access, seed, rng)?;
         log.make_witnesses(config.witness_after.is_some());
         let fold = Fold::open(&mut log, config.snapshot_events).map_err(|error| log.open_error(error))?;
-        let DeviceConfig { clock, witness_after, want_every, name, attachments: keep_attachments, .. } = config;
-        let name = name.as_deref().and_then(short_name);
-        let digest = Cell::new(None);
-        let (counted, peers) = (None, None);
-        let mut device =
-            Self { log, fold, clock, counted, witness_after, want_every, name, keep_attachments, digest, peers };
+        let DeviceConfig { clock, witness_after, want_every, name, .. } = config;
+        let mut device = Self {
+            log,
+            fold,
+            clock,
+            counted: None,
+            witness_after,
+            want_every,
+            name: name.as_deref().and_then(short_name),
+            keep_attachments: config.attachments,
+            remove_after: config.remove_attachments_after,
+            look: None,
+            sought: BTreeSet::new(),
+            asked_again: BTreeMap::new(),
+            digest: Cell::new(None),
+            peers: None,
+        };
         device.want_what_is_kept().map_err(|error| device.log.open_error(error))?;
         Ok(device)
     }

@@ -29,8 +29,11 @@ impl<R: Reducer> Device<R> {
         let Some(waiting) = self.log.read(|reader| reader.waiting(link))? else { return Ok(drained) };
         let due_in = self.witness_due_in(waiting, now);
         let is_due = due_in == Some(Duration::ZERO);
-        let (want, want_in) = self.next_want(host, unread, now)?;
-        drained.again_in = due_in.filter(|_| !is_due).into_iter().chain(want_in).min();
+        let (chunks, chunks_in) = self.wanted_chunks(link, now)?;
+        let (want, want_in) = self.next_want(host, unread, &chunks, now)?;
+        drained.wants_bodies = chunks_in == Some(Duration::ZERO);
+        let chunks_in = if drained.wants_bodies { Some(self.want_every) } else { chunks_in };
+        drained.again_in = due_in.filter(|_| !is_due).into_iter().chain(want_in).chain(chunks_in).min();
         if !is_due && !waiting.is_held && !waiting.is_wanted && want.is_none() {
             return Ok(drained);
         }

@@ -19,10 +19,15 @@ use crate::standard::{Bag, Head, HeadHash, Message};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Nowhere,
+    /// Nothing referred to it any more.
+    Removed,
     /// Every host that lists it was asked and did not deliver it.
     Withheld,
     AtHosts,
 }
+
+/// What is known of a chunk that is not here, and where it could come from.
+pub(crate) type Whereabouts = (Option<(ChunkKey, Head)>, Place);
 
 /// Some chunks, and how many bytes they have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,13 +47,18 @@ impl LogReader<'_> {
         self.chunk_message(&key, head)
     }
 
-    /// Returns where a chunk could come from, with what to [want](super::LogWriter::want_chunks) it by; `None` if it is here.
-    pub(crate) fn chunk_place(&self, name: &ChunkName) -> Result<Option<(ChunkKey, Place)>, LogError> {
+    /// Returns where a chunk could come from, with its last message if that is known, and what to
+    /// [want](super::LogWriter::want_chunks) it by; `None` if it is here.
+    pub(crate) fn chunk_place(&self, name: &ChunkName) -> Result<Option<Whereabouts>, LogError> {
         match self.latest_chunk(name)? {
             Some((key, _)) if self.has_chunk_body(&key)? => Ok(None),
-            Some((key, _)) => Ok(Some((key, self.place_of(&key)?))),
+            Some((key, head)) => {
+                let place = self.place_of(&key)?;
+                let was_removed = place == Place::Nowhere && self.is_deleted(name, &head)?;
+                Ok(Some((Some((key, head)), if was_removed { Place::Removed } else { place })))
+            }
             None if self.chunk(name)?.is_some() => Ok(None),
-            None => Ok(Some(([0; 32], Place::Nowhere))),
+            None => Ok(Some((None, Place::Nowhere))),
         }
     }
 
@@ -59,6 +69,14 @@ impl LogReader<'_> {
         let key = latest.get(&entity_key)?.and_then(|value| Latest::decode(value.value()).body);
         let Some(key) = key else { return Ok(None) };
         Ok(self.chunk_head(&key)?.map(|head| (key, head)))
+    }
+
+    fn is_deleted(&self, name: &ChunkName, body: &Head) -> Result<bool, LogError> {
+        let latest = self.transaction.open_table(tables::CHUNK_LATEST)?;
+        let last = latest.get(&self.vault.entity_key(&name.entity()))?;
+        let delete = last.and_then(|value| Latest::decode(value.value()).delete);
+        let delete = delete.map(|key| self.chunk_head(&key)).transpose()?.flatten();
+        Ok(delete.is_some_and(|delete| Position::of(&delete) > Position::of(body)))
     }
 
     /// Returns the chunks that are not here, and that were not deleted.
@@ -95,7 +113,7 @@ impl LogReader<'_> {
         Ok(place)
     }
 
-    fn chunk_head(&self, key: &ChunkKey) -> Result<Option<Head>, LogError> {
+    pub(super) fn chunk_head(&self, key: &ChunkKey) -> Result<Option<Head>, LogError> {
         let chunks = self.transaction.open_table(tables::CHUNKS)?;
         let Some(sealed) = chunks.get(key)? else { return Ok(None) };
         open_chunk(self.vault, key, sealed.value()).map(Some)
@@ -210,7 +228,6 @@ impl LogReader<'_> {
     }
 
     /// Returns those of some chunks that are not to be fetched yet.
-    #[cfg(feature = "_client")]
     pub(crate) fn not_wanted(&self, keys: &[ChunkKey]) -> Result<Vec<ChunkKey>, LogError> {
         let wanted = self.transaction.open_table(tables::CHUNK_WANTED)?;
         let mut others = Vec::new();
@@ -220,6 +237,33 @@ impl LogReader<'_> {
             }
         }
         Ok(others)
+    }
+
+    /// Returns up to `limit` chunks that are to be fetched and that a link's host does not deliver, nor any other.
+    pub(crate) fn undelivered_chunks(&self, link: u32, limit: usize) -> Result<Vec<Position>, LogError> {
+        let mut undelivered = Vec::new();
+        if self.chunks.is_none() {
+            return Ok(undelivered);
+        }
+        let places = self.transaction.open_table(tables::CHUNK_PLACES)?;
+        for row in self.transaction.open_table(tables::CHUNK_WANTED)?.iter()? {
+            if undelivered.len() >= limit {
+                break;
+            }
+            let key = *row?.0.value();
+            if places.get(&at_link(link, &key))?.is_some_and(|place| !split_marked(place.value()).1)
+                || self.place_of(&key)? == Place::AtHosts
+            {
+                continue;
+            }
+            undelivered.extend(self.chunk_head(&key)?.as_ref().map(Position::of));
+        }
+        Ok(undelivered)
+    }
+
+    /// Tells whether a host lists a chunk and may deliver it.
+    pub(crate) fn is_to_be_had(&self, position: &Position) -> Result<bool, LogError> {
+        Ok(self.place_of(&chunk_key(self.vault, position))? == Place::AtHosts)
     }
 
     /// Returns chunks to fetch from a link's host: the number of each, and its head. Hosts begin at different ends, so that

@@ -196,6 +196,19 @@ impl LogWriter<'_> {
         Ok(())
     }
 
+    /// Has a host asked again for the bodies of chunks that it lists and did not deliver.
+    pub(crate) fn ask_again(&mut self, link: u32, positions: &[Position]) -> Result<(), LogError> {
+        let mut places = self.transaction.open_table(tables::CHUNK_PLACES)?;
+        for position in positions {
+            let at = at_link(link, &chunk_key(self.vault, position));
+            let seq = places.get(&at)?.map(|place| split_marked(place.value()).0);
+            if let Some(seq) = seq {
+                places.insert(&at, &marked(seq, false))?;
+            }
+        }
+        Ok(())
+    }
+
     fn put_chunk(&mut self, name: &ChunkName, head: &Head, key: &ChunkKey, origin: u32) -> Result<(), LogError> {
         let entity_key = self.vault.entity_key(&name.entity());
         let mut latest = self.transaction.open_table(tables::CHUNK_LATEST)?;

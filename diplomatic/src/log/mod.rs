@@ -63,6 +63,7 @@ use database::{Handle, begin_write};
 pub use error::{LogError, OpenLogError, StorageError};
 use rand_core::CryptoRng;
 use redb::{CompactionError, Savepoint, WriteTransaction};
+pub(crate) use vault::EntityKey;
 use vault::Vault;
 
 #[cfg(test)]
@@ -75,7 +76,7 @@ pub(crate) use private_file::{PrivateFile, PrivateFileError};
 pub(crate) use read::{LogReader, QueueLimits, Queued, StoredMessage};
 pub(crate) use rows::{Link, PieceHash, SnapshotNote, Winner};
 pub(crate) use transactions::{Transaction, Version};
-pub(crate) use unused::Unused;
+pub(crate) use unused::{ChunkPage, Unused};
 pub(crate) use verify::FileCheck;
 pub use verify::{StoreProblem, StoreProblemKind, StoreReport};
 pub(crate) use view::LogView;

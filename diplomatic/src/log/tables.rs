@@ -9,7 +9,8 @@ use redb::TableDefinition;
 /// horizon: position from which on the state is what it was before compaction, if any was dropped ·
 /// device: bytes(16), this device's ID, from the first time that it is needed ·
 /// dropped-news: 1, if a witness has to tell of what compaction dropped ·
-/// odd-witnesses: u64, big-endian, how many witnesses made no sense
+/// odd-witnesses: u64, big-endian, how many witnesses made no sense ·
+/// looked-for-unused: u64, big-endian, when chunks were last looked for to which nothing refers
 /// ```
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
 

@@ -17,7 +17,7 @@ const TAG: usize = 16;
 /// An entity as a key: created (8, big-endian) · the first 24 bytes of a keyed BLAKE3 of the EID.
 ///
 /// Entities of one time stand together, which keeps inserts quick, and the file does not tell what they are.
-pub(super) type EntityKey = [u8; 32];
+pub(crate) type EntityKey = [u8; 32];
 
 /// The keys of one log file, derived by HKDF-SHA256 (RFC 5869) from the seed and the file's own salt.
 pub(super) struct Vault {

@@ -10,7 +10,7 @@ use super::tables;
 use super::write::LogWriter;
 use crate::order::Position;
 use crate::standard::{Message, PublicKey, Seq};
-use crate::witness::{DeviceId, HostWant, MOST_WANTED, Unnamed, Want, Witness};
+use crate::witness::{DeviceId, HostWant, MOST_CHUNKS_WANTED, MOST_WANTED, Unnamed, Want, Witness};
 
 /// A device's latest want.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,11 +40,13 @@ impl LogReader<'_> {
         Ok(stored.and_then(|stored| Want::of(&stored.message)).map(|want| (winner.position, want)))
     }
 
-    /// Returns what is missing here and could be put on a host again, given what cannot be read there.
+    /// Returns what is missing here and could be put on a host again, given what cannot be read there, and which chunks are
+    /// wanted.
     pub(crate) fn lacking(
         &self,
         host: &PublicKey,
         unreadable: &[Position],
+        chunks: &[Position],
         holes: Vec<(u64, u64)>,
     ) -> Result<HostWant, LogError> {
         let absent = self.absent()?;
@@ -55,6 +57,7 @@ impl LogReader<'_> {
             }
         }
         messages.truncate(MOST_WANTED);
+        messages.extend_from_slice(chunks);
         let mut unnamed = Vec::new();
         for (device, record) in self.peers()? {
             let gaps = record.gaps.iter().map(|gap| Unnamed { device, first: gap.first, last: gap.last });
@@ -101,8 +104,14 @@ impl LogWriter<'_> {
             let want = self.message(&row.position)?.as_ref().and_then(Want::of);
             let wanted = want.into_iter().flat_map(|want| want.hosts).filter(|wanted| wanted.host == *host.as_bytes());
             for HostWant { host: _, messages, unnamed, holes } in wanted {
+                let mut chunks = 0;
                 for position in messages {
-                    *is_queued |= self.queue_if_here(link, &position)?;
+                    let is_message = self.queue_if_here(link, &position)?;
+                    let is_chunk = !is_message
+                        && chunks < MOST_CHUNKS_WANTED
+                        && self.queue_chunk_again(link, &position)?;
+                    chunks += usize::from(is_chunk);
+                    *is_queued |= is_message || is_chunk;
                 }
                 for Unnamed { device, first, last } in unnamed {
                     *is_queued |= self.queue_unnamed(link, &device, first, last)?;

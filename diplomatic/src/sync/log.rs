@@ -119,6 +119,8 @@ pub struct Drained {
     /// Whether the host's whole list is to be compared with the log, because another device cannot read some of it. The log
     /// has noted that in the cursor: no audit took place yet.
     pub compare: bool,
+    /// Whether the log [wants](SyncLog::wanted) bodies again that the host did not deliver before.
+    pub wants_bodies: bool,
     /// After how long there will be something if nothing happens before; `None` if there will not.
     pub again_in: Option<Duration>,
     /// How many messages the host has, by the word of the devices that sent them there, and does not list.

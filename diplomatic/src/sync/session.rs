@@ -356,6 +356,8 @@ impl Session {
         if self.recount {
             self.status.pending = log.pending()?;
             (self.status.to_send, self.status.to_fetch) = log.bodies()?;
+            // What is wanted may be listed by now.
+            self.fetching.is_due |= self.status.to_fetch.parts > 0;
             self.recount = false;
             self.witnessing.is_asked = true;
             if self.status.pending > self.pushing.refused() {

@@ -35,4 +35,4 @@ pub(crate) use ranges::Ranges;
 #[cfg(feature = "store")]
 pub(crate) use statement::{Count, MOST_NAMED, Witness};
 #[cfg(feature = "store")]
-pub(crate) use want::{HostWant, MOST_WANTED, Unnamed, Want};
+pub(crate) use want::{HostWant, MOST_CHUNKS_WANTED, MOST_WANTED, Unnamed, Want};

@@ -12,6 +12,9 @@ use crate::standard::{EntityBody, EntityId, Message};
 /// How many messages a want names at most for a host. When they are there, it names the next ones.
 pub(crate) const MOST_WANTED: usize = 500;
 
+/// How many of them are parts of attachments at most, which have up to 256 KiB each: every device that has them sends them.
+pub(crate) const MOST_CHUNKS_WANTED: usize = 32;
+
 /// With more than this of anything, a want is absurd.
 const MOST_READ: usize = 1_000;
 
@@ -27,6 +30,7 @@ pub(crate) struct Want {
 pub(crate) struct HostWant {
     /// The host's public key, as the account knows it.
     pub(crate) host: [u8; 32],
+    /// Messages, and parts of attachments, which older versions do not find and pass over.
     pub(crate) messages: Vec<Position>,
     /// The messages of devices that no witness names, by their numbers.
     pub(crate) unnamed: Vec<Unnamed>,

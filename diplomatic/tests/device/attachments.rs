@@ -1,40 +1,38 @@
 //! Attachments on devices: what is stored, sent, listed, exported and imported.
 
-use std::time::Duration;
-
 use diplomatic::attachments::{AttachmentError, KeepAttachments};
 use diplomatic::standard::{Bag, EntityBody, EntityId, HostKeys, Label, Message, SealedBody, Seq, Timestamp};
-use diplomatic::sync::{Arrival, Bodies, PushLimits, Received, SyncLog};
+use diplomatic::sync::{Arrival, Bodies, PushLimits, Received, SyncLog, Unread};
 use diplomatic::{Attachment, Backing, Device, DeviceConfig, EmitError, Position};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::todo::{Event, Todos, added, at, device, open, seed};
 
-const CHUNK: usize = 256 << 10;
+pub(crate) const CHUNK: usize = 256 << 10;
 const ALL: PushLimits = PushLimits { bags: 10_000, bytes: usize::MAX };
 
-fn keys() -> HostKeys {
+pub(crate) fn keys() -> HostKeys {
     HostKeys::derive(&seed(), &Label::default())
 }
 
-fn bytes(len: usize, salt: u8) -> Vec<u8> {
+pub(crate) fn bytes(len: usize, salt: u8) -> Vec<u8> {
     (0..len).map(|place| (place / 777 % 251) as u8 ^ salt).collect()
 }
 
-fn copy(device: &Device<Todos>, attachment: &Attachment) -> Result<Vec<u8>, AttachmentError> {
+pub(crate) fn copy(device: &Device<Todos>, attachment: &Attachment) -> Result<Vec<u8>, AttachmentError> {
     let mut copied = Vec::new();
     device.copy_attachment(attachment, &mut copied).map(|()| copied)
 }
 
-fn linked() -> (Device<Todos>, u32) {
+pub(crate) fn linked() -> (Device<Todos>, u32) {
     let mut device = device();
     let link = device.link_host(&Label::default()).unwrap();
     (device, link)
 }
 
 /// Sends all that waits to a host, which takes it in this order.
-fn send(device: &mut Device<Todos>, link: u32, host: &mut Vec<Bag>) {
+pub(crate) fn send(device: &mut Device<Todos>, link: u32, host: &mut Vec<Bag>) {
     let (keys, mut after) = (keys(), None);
     loop {
         let mut log = device.session_log(link);
@@ -48,10 +46,15 @@ fn send(device: &mut Device<Todos>, link: u32, host: &mut Vec<Bag>) {
 }
 
 /// Lists everything at the host, and fetches what the device does not leave there.
-fn list(device: &mut Device<Todos>, link: u32, host: &[Bag]) {
+pub(crate) fn list(device: &mut Device<Todos>, link: u32, host: &[Bag]) {
+    list_after(device, link, host, 0);
+}
+
+/// Lists what a host has after the first so many bags.
+pub(crate) fn list_after(device: &mut Device<Todos>, link: u32, host: &[Bag], listed: usize) {
     let (keys, mut received) = (keys(), Received::default());
     let mut log = device.session_log(link);
-    for (seq, bag) in (1..).zip(host) {
+    for (seq, bag) in (1..).zip(host).skip(listed) {
         let (seq, head) = (Seq::new(seq).unwrap(), keys.open_head(&bag.head).unwrap());
         let position = Position::of(head.head());
         if log.contains(&[head.head()]).unwrap()[0] {
@@ -356,100 +359,63 @@ fn a_message_that_only_looks_like_a_part_is_a_message_like_any_other() {
     assert_eq!(phone.verify(|_| ()).unwrap().problems, []);
 }
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-fn removed(device: &mut Device<Todos>, day: u64) -> (u64, u64) {
-    let removed = device.remove_unused_attachments(at(day * 24 * 3600 * 1000), 10 * DAY).unwrap();
-    assert_eq!((removed.undecided, device.verify(|_| ()).unwrap().problems), (0, vec![]));
-    (removed.parts, removed.waiting)
-}
-
-#[test]
-fn what_nothing_refers_to_is_removed_after_the_grace_period_and_nothing_else() {
-    let (mut phone, link) = linked();
-    let [used, shared] = [bytes(3 * CHUNK, 1), [&bytes(3 * CHUNK, 1)[..CHUNK], b"other"].concat()];
-    let kept = phone.attach(&used[..]).unwrap();
-    let dropped = phone.attach(&shared[..]).unwrap();
-    phone.emit(at(1), &added(&format!("see {kept}"))).unwrap();
-    assert_eq!(removed(&mut phone, 1), (0, 2));
-    assert_eq!(removed(&mut phone, 10), (0, 2), "not yet");
-    assert_eq!(removed(&mut phone, 11), (2, 0));
-    assert_eq!(removed(&mut phone, 40), (0, 0));
-    assert!(copy(&phone, &kept).unwrap() == used, "also the part that both had");
-    assert!(matches!(copy(&phone, &dropped), Err(AttachmentError::NotListed { parts: 1 })));
-    // The event, three parts and a list, and two deletes.
-    assert_eq!(phone.session_log(link).pending().unwrap(), 1 + 4 + 2);
-    // It can be attached again.
-    assert_eq!(phone.attach(&shared[..]).unwrap(), dropped);
-    assert!(copy(&phone, &dropped).unwrap() == shared);
-    assert_eq!(phone.verify(|_| ()).unwrap().problems, []);
-}
-
-#[test]
-fn what_undo_could_bring_back_is_kept_until_compaction() {
-    let mut phone = device();
-    let photo = phone.attach(&b"photo"[..]).unwrap();
-    let todo = phone.emit(at(1), &added(&photo.to_string())).unwrap();
-    phone.emit(at(2), &Event::Removed { todo }).unwrap();
-    assert_eq!(removed(&mut phone, 1), (0, 0));
-    assert_eq!(removed(&mut phone, 100), (0, 0));
-    phone.compact(diplomatic::compact::Keep::Latest).unwrap();
-    assert_eq!(removed(&mut phone, 101), (0, 1));
-    assert_eq!(removed(&mut phone, 112), (1, 0));
-}
-
-#[test]
-fn attaching_again_or_a_reference_ends_the_grace_period() {
-    let mut phone = device();
-    let photo = phone.attach(&b"photo"[..]).unwrap();
-    let other = phone.attach(&b"other"[..]).unwrap();
-    assert_eq!(removed(&mut phone, 1), (0, 2));
-    phone.attach(&b"photo"[..]).unwrap();
-    phone.emit(at(1), &added(&other.to_string())).unwrap();
-    assert_eq!(removed(&mut phone, 11), (0, 1));
-    assert_eq!(removed(&mut phone, 20), (0, 1));
-    assert!(copy(&phone, &photo).is_ok() && copy(&phone, &other).is_ok());
-}
-
-#[test]
-fn a_device_that_refers_to_what_another_removed_loses_nothing_and_brings_it_back() {
-    let ((mut phone, phone_link), (mut laptop, link), mut host) = (linked(), linked(), Vec::new());
-    let photo = bytes(2 * CHUNK, 1);
-    let attachment = phone.attach(&photo[..]).unwrap();
-    send(&mut phone, phone_link, &mut host);
-    list(&mut laptop, link, &host);
-    // The laptop knows of no event, while the phone is about to write one.
-    assert_eq!(removed(&mut laptop, 1), (0, 3));
-    assert_eq!(removed(&mut laptop, 11), (3, 0));
-    send(&mut laptop, link, &mut host);
-    phone.emit(at(1), &added(&attachment.to_string())).unwrap();
-    list(&mut phone, phone_link, &host);
-    assert!(copy(&phone, &attachment).unwrap() == photo);
-    assert_eq!(removed(&mut phone, 12), (0, 0));
-    assert!(copy(&phone, &attachment).unwrap() == photo);
-    send(&mut phone, phone_link, &mut host);
-    let mut fresh = device();
-    let link = fresh.link_host(&Label::default()).unwrap();
-    list(&mut fresh, link, &host);
-    let report = fresh.remove_unused_attachments(at(0), DAY).unwrap();
-    assert_eq!((report.parts, report.waiting, report.undecided), (0, 0, 0));
-    assert!(matches!(copy(&fresh, &attachment), Err(AttachmentError::NotHere { parts: 2 })));
-    for device in [&phone, &laptop, &fresh] {
-        assert_eq!(device.verify(|_| ()).unwrap().problems, []);
+/// Lets a device speak that has read everything.
+fn speak(device: &mut Device<Todos>, link: u32, seconds: u64, host: &mut Vec<Bag>) {
+    send(device, link, host);
+    for _ in 0..4 {
+        let (now, keys) = (at(seconds * 1_000), keys());
+        let drained = device.session_log(link).on_drained(now, keys.public_key(), Unread::default()).unwrap();
+        send(device, link, host);
+        if !drained.queued {
+            return;
+        }
     }
 }
 
 #[test]
-fn nothing_is_removed_while_the_parts_of_an_attachment_are_not_known() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("without.dpl");
-    let mut phone = device();
-    let attachment = phone.attach(&bytes(2 * CHUNK, 1)[..]).unwrap();
-    phone.emit(at(1), &added(&attachment.to_string())).unwrap();
-    phone.export_without_attachments(&file, &seed()).unwrap();
-    let mut laptop = device();
-    laptop.import(&file, &seed()).unwrap();
-    laptop.attach(&b"unused"[..]).unwrap();
-    let report = laptop.remove_unused_attachments(at(0), Duration::ZERO).unwrap();
-    assert_eq!((report.parts, report.undecided), (0, 1));
+fn parts_that_a_host_hides_or_lists_in_vain_are_asked_of_the_other_devices_and_come_from_them() {
+    for is_hidden in [true, false] {
+        let ((mut phone, phone_link), (mut laptop, link), mut host) = (linked(), linked(), Vec::new());
+        let photo = bytes(2 * CHUNK + 5, 1);
+        let attachment = phone.attach(&photo[..]).unwrap();
+        phone.emit(at(1), &added(&attachment.to_string())).unwrap();
+        speak(&mut phone, phone_link, 10, &mut host);
+        let mut listed = host.len();
+        list_after(&mut laptop, link, &host[..if is_hidden { 1 } else { listed }], 0);
+        for round in 1..10 {
+            if laptop.want_attachment(&attachment).unwrap() {
+                break;
+            }
+            // Whatever is asked for where it was first is not delivered.
+            let wanted: Vec<Position> = {
+                let wanted = laptop.session_log(link).wanted(ALL).unwrap();
+                let first = wanted.into_iter().filter(|(seq, _)| seq.number() as usize <= listed);
+                first.map(|(_, head)| Position::of(&head)).collect()
+            };
+            laptop.session_log(link).not_delivered(&wanted).unwrap();
+            speak(&mut laptop, link, 700 * round, &mut host);
+            list_after(&mut phone, phone_link, &host, 0);
+            speak(&mut phone, phone_link, 700 * round, &mut host);
+            list_after(&mut laptop, link, &host, listed);
+            let (keys, mut log) = (keys(), laptop.session_log(link));
+            let fetched = log.wanted(ALL).unwrap().into_iter().filter(|(seq, _)| seq.number() as usize > listed);
+            let messages: Vec<_> = fetched
+                .map(|(seq, _)| Arrival { seq, message: keys.open(&host[seq.number() as usize - 1]).unwrap() })
+                .collect();
+            log.receive(Received { messages, ..Received::default() }).unwrap();
+            listed = host.len();
+        }
+        assert!(copy(&laptop, &attachment).unwrap() == photo, "hidden: {is_hidden}");
+        // Once it is here, nobody is asked any more, and nothing is sent over and over.
+        speak(&mut laptop, link, 10_000, &mut host);
+        list(&mut phone, phone_link, &host);
+        speak(&mut phone, phone_link, 10_000, &mut host);
+        let before = host.len();
+        speak(&mut laptop, link, 20_000, &mut host);
+        speak(&mut phone, phone_link, 20_000, &mut host);
+        assert_eq!(host.len(), before);
+        for device in [&phone, &laptop] {
+            assert_eq!(device.verify(|_| ()).unwrap().problems, []);
+        }
+    }
 }

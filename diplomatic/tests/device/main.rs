@@ -25,5 +25,6 @@ mod repair;
 mod restore;
 mod todo;
 mod undo;
+mod unused_attachments;
 mod views;
 mod witness;

@@ -39,6 +39,11 @@ pub trait DeviceLog {
         None
     }
 
+    /// Has all attachments fetched to which live events refer, and returns how many are not whole here.
+    fn open_attachments(&mut self) -> Result<usize, String> {
+        Ok(0)
+    }
+
     /// Returns what every device must agree on when all have the same messages, after checking it against them.
     fn state(&mut self, all: &BTreeMap<Position, Message>) -> Result<Vec<u8>, String> {
         let _ = all;

@@ -152,6 +152,9 @@ pub enum Fault {
     /// A device does not say what a host withholds from it.
     #[error("device {0} does not say that {1} messages are withheld from it: {2}")]
     NotReported(usize, u64, String),
+    /// A device cannot open what live events refer to, or its store is wrong.
+    #[error("device {0} cannot open {1} attachments: {2}")]
+    NotOpened(usize, usize, String),
     /// Something is left in a queue.
     #[error("device {0} has something queued for host {1}")]
     Queued(usize, usize),
@@ -273,7 +276,35 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
             self.step(end);
         }
         self.come_to_rest()?;
-        self.check_witnesses()
+        self.check_witnesses()?;
+        self.open_attachments()
+    }
+
+    /// Opens on every device all attachments that live events refer to.
+    fn open_attachments(&mut self) -> Result<(), Fault> {
+        let end = self.now + PATIENCE;
+        loop {
+            let mut missing = None;
+            for device in 0..self.plan.devices {
+                let opened = self.devices[device].log.open_attachments();
+                match opened {
+                    Ok(0) => {}
+                    Ok(count) => {
+                        missing = Some((device, count));
+                        self.tell_pending(device, None);
+                    }
+                    Err(reason) => return Err(Fault::NotOpened(device, 0, reason)),
+                }
+            }
+            let Some((device, count)) = missing else { return Ok(()) };
+            if self.now >= end {
+                return Err(Fault::NotOpened(device, count, format!("{:?}", self.phases())));
+            }
+            let pause = self.now + QUIET;
+            while self.now < pause {
+                self.step(pause);
+            }
+        }
     }
 
     /// Goes on when every host has everything, so that there is something to forget; operators still make mistakes.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use diplomatic::attachments::KeepAttachments;
 use diplomatic::peers::Peers;
 use diplomatic::standard::calls::AuthTimestamp;
 use diplomatic::standard::{Decode, EntityId, Label, Message, PublicKey, Reader, Seed, Seq, Timestamp};
-use diplomatic::{Backing, Device, DeviceConfig, DeviceLink, Position};
+use diplomatic::{Attachment, Backing, Device, DeviceConfig, DeviceLink, Position};
 use diplomatic_host::{BagStore, Host, MemoryStore, Route, WriteFault};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -23,13 +24,16 @@ pub struct RealLog {
     backing: Backing,
     chance: Chance,
     links: BTreeMap<usize, u32>,
+    /// Whether it fetches attachments before anybody opens them.
+    keeps_all: bool,
 }
 
 impl RealLog {
     /// Makes an empty log.
     pub fn new(seed: u64) -> Self {
-        let mut log =
-            Self { device: None, backing: Backing::memory(), chance: Chance::new(seed), links: BTreeMap::new() };
+        let mut chance = Chance::new(seed);
+        let keeps_all = chance.in_thousand(300);
+        let mut log = Self { device: None, backing: Backing::memory(), chance, links: BTreeMap::new(), keeps_all };
         log.open();
         log
     }
@@ -40,6 +44,9 @@ impl RealLog {
         // Snapshots are part of what is tested.
         config.snapshot_events = 4;
         config.witness_after = Some(QUIET / 5);
+        if self.keeps_all {
+            config.attachments = KeepAttachments::All;
+        }
         let device = Device::open_with(self.backing.clone(), &Seed::from_bytes([7; 32]), rng, config);
         self.device = Some(device.expect("the log opens"));
     }
@@ -78,7 +85,21 @@ impl DeviceLog for RealLog {
     fn emit(&mut self, now: Timestamp, chance: &mut Chance) -> Vec<Position> {
         let before = self.messages();
         let text = format!("{}", chance.below(1000));
-        let event = match (chance.below(8), self.any_item(chance)) {
+        if chance.in_thousand(300) {
+            // What is removed too early, while the event is on its way, must come back.
+            let removed = self.device().remove_unused_attachments(now, QUIET / 5);
+            removed.expect("the log works");
+        }
+        let event = match (chance.below(10), self.any_item(chance)) {
+            (8 | 9, item) => {
+                let len = [1, 40, 600, 5_000, 5_000, (256 << 10) + 7][chance.below(6) as usize];
+                let content = vec![chance.below(3) as u8; len];
+                let text = self.device().attach(&content[..]).expect("the log works").to_string();
+                match item {
+                    Some(todo) if chance.in_thousand(500) => Event::Renamed { todo, title: text },
+                    _ => added(text),
+                }
+            }
             (0, _) => Event::Status(text),
             (1 | 2, Some(todo)) => Event::Renamed { todo, title: text },
             (3, Some(todo)) => Event::Done { todo, done: true },
@@ -111,6 +132,26 @@ impl DeviceLog for RealLog {
     fn witnessed(&mut self) -> Option<(u64, u64)> {
         let peers = self.peers();
         Some((peers.devices.iter().map(|peer| peer.emitted).sum(), peers.missing()))
+    }
+
+    fn open_attachments(&mut self) -> Result<usize, String> {
+        let texts = self.device().read(|todos| {
+            let titles = todos.items.values().map(|(title, _)| title.clone());
+            titles.chain(todos.notes.values().cloned()).collect::<Vec<_>>()
+        });
+        let mut missing = 0;
+        for attachment in texts.iter().filter_map(|text| text.parse::<Attachment>().ok()) {
+            let mut bytes = Vec::new();
+            if !self.device().want_attachment(&attachment).map_err(|error| error.to_string())? {
+                missing += 1;
+            } else if let Err(error) = self.device().copy_attachment(&attachment, &mut bytes) {
+                return Err(format!("{attachment}: {error}"));
+            } else if bytes.len() as u64 != attachment.len() {
+                return Err(format!("{attachment} has {} bytes", bytes.len()));
+            }
+        }
+        let report = self.device().verify(|_| ()).map_err(|error| error.to_string())?;
+        if report.problems.is_empty() { Ok(missing) } else { Err(format!("{:?}", report.problems)) }
     }
 
     fn state(&mut self, all: &BTreeMap<Position, Message>) -> Result<Vec<u8>, String> {

@@ -1,10 +1,11 @@
 //! Attachments between real devices: fetched when they are opened, through hosts that go away, lose and withhold.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use diplomatic::attachments::{AttachmentError, KeepAttachments};
 use diplomatic::{Attachment, Client, Label};
-use diplomatic_tests::todo::{Todos, added};
+use diplomatic_tests::todo::{Event, Todos, added};
 use diplomatic_tests::world::{BodyLie, Quirks, WorldHost};
 
 use crate::device::{Device, add, caught_up, soon, state, status};
@@ -245,7 +246,7 @@ async fn a_host_that_lost_its_data_gets_the_attachments_again() {
 async fn witnesses_speak_of_events_and_attachments_do_not_confuse_them() {
     let (host, seed) = (TestHost::start().await, new_seed());
     let (phone, laptop) = (Device::new(&seed), Device::new(&seed));
-    let quickly = Some(std::time::Duration::from_millis(50));
+    let quickly = Some(Duration::from_millis(50));
     let phone = phone.builder().witness_after(quickly).host(host.url()).open().await.unwrap();
     let laptop = laptop.builder().witness_after(quickly).host(host.url()).open().await.unwrap();
     let photo = add_photo(&phone, bytes(6 * CHUNK, 1)).await;
@@ -255,4 +256,65 @@ async fn witnesses_speak_of_events_and_attachments_do_not_confuse_them() {
     .await;
     assert!(laptop.status().peers().is_complete());
     assert!(opened(&laptop, &photo).await.unwrap() == bytes(6 * CHUNK, 1));
+}
+
+#[tokio::test]
+async fn what_no_live_event_refers_to_is_removed_by_itself_on_every_device_and_nothing_else() {
+    let (host, seed) = (TestHost::start().await, new_seed());
+    let devices = [Device::new(&seed), Device::new(&seed)];
+    let mut clients = Vec::new();
+    for device in &devices {
+        let builder = device.builder().keep_attachments(KeepAttachments::All).host(host.url());
+        clients.push(builder.remove_attachments_after(Some(Duration::from_secs(2))).open().await.unwrap());
+    }
+    // However long this machine takes, there is never a moment at which nothing refers to it.
+    let elsewhere = Client::<Todos>::builder(seed.clone()).in_memory().open().await.unwrap();
+    let kept = attach(&elsewhere, bytes(2 * CHUNK, 1)).await;
+    clients[0].emit(added(kept.to_string())).await.unwrap();
+    assert_eq!(attach(&clients[0], bytes(2 * CHUNK, 1)).await, kept);
+    let draft = attach(&clients[0], bytes(2 * CHUNK + 5, 2)).await;
+    let removed = attach(&clients[0], bytes(700, 3)).await;
+    let todo = clients[0].emit(added(removed.to_string())).await.unwrap();
+    clients[1].wait_until(|todos| todos.items.len() == 2).await.unwrap();
+    clients[1].emit(Event::Removed { todo }).await.unwrap();
+    for client in &clients {
+        for gone in [&draft, &removed] {
+            // Nobody opens them, since that would bring them back from the host.
+            let mut statuses = client.status_changes();
+            while client.holds_attachment(gone).await.unwrap() {
+                let wait = tokio::time::timeout(Duration::from_millis(100), statuses.next());
+                drop(soon("time passes", async { wait.await.ok() }).await);
+            }
+        }
+    }
+    for client in &clients {
+        caught_up(client).await;
+        assert!(client.holds_attachment(&kept).await.unwrap());
+        assert_eq!(client.verify(|_| ()).await.unwrap().problems, []);
+        assert!(opened(client, &kept).await.unwrap() == bytes(2 * CHUNK, 1));
+    }
+    assert!(opened(&clients[1], &draft).await.unwrap() == bytes(2 * CHUNK + 5, 2), "hosts keep what they have");
+}
+
+#[tokio::test]
+async fn parts_that_a_host_does_not_deliver_come_from_a_device_that_has_them() {
+    let (seed, server) = (new_seed(), LyingServer::start(Quirks { repeats_bags: true, ..Quirks::default() }).await);
+    let (phone, laptop) = (Device::new(&seed), Device::new(&seed));
+    let quickly = Some(Duration::from_millis(50));
+    let phone = phone.builder().witness_after(quickly).host(server.url()).open().await.unwrap();
+    let photo = add_photo(&phone, bytes(6 * CHUNK, 1)).await;
+    caught_up(&phone).await;
+    let client = laptop.builder().witness_after(quickly).host(server.url()).open().await.unwrap();
+    caught_up(&client).await;
+    // They are never delivered under these numbers.
+    server.host.lock().unwrap().lies.bodies = (1..=8).map(|seq| (seq, BodyLie::LeftOut)).collect();
+    let error = opened(&client, &photo).await.unwrap_err();
+    assert!(matches!(error, AttachmentError::Withheld { .. }), "{error:?}");
+    let opening = async {
+        while client.open_attachment(&photo).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    soon("the phone sends it again", opening).await;
+    assert!(opened(&client, &photo).await.unwrap() == bytes(6 * CHUNK, 1));
 }

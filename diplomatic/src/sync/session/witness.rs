@@ -12,6 +12,10 @@ impl Session {
         if is_drained && !self.settling.is_busy(now.elapsed) && self.witnessing.is_due(now.elapsed) {
             let drained = log.on_drained(now.wall, self.keys.public_key(), self.unread())?;
             self.witnessing.on_drained(now.elapsed, drained);
+            if drained.wants_bodies {
+                self.fetching.is_due = true;
+                self.request_wanted(now, log)?;
+            }
             if drained.compare
                 && let Some(cursor) = &mut self.cursor
             {
