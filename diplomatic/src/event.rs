@@ -224,3 +224,5 @@ pub enum DecodeEventError {
         fault: PayloadFault,
     },
 }
+
+crate::standard::never_retryable::never_retryable!(EncodeEventError, PayloadFault, DecodeEventError);

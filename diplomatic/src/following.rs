@@ -51,6 +51,13 @@ pub(crate) fn chained(chain: &Chain, position: &[u8; Position::LEN]) -> Chain {
 #[error("a cursor of a feed is 48 hex digits: start without one, and the feed begins anew")]
 pub struct FeedCursorParseError;
 
+impl FeedCursorParseError {
+    /// Returns whether trying again may help, without any other change: it never does.
+    pub const fn is_retryable(&self) -> bool {
+        false
+    }
+}
+
 impl fmt::Display for FeedCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}{:032x}", self.number, u128::from_be_bytes(self.chain))

@@ -355,7 +355,9 @@ pub mod large_states {}
 pub mod attachments {
     pub use crate::attachment::AttachmentParseError;
     #[cfg(feature = "store")]
-    pub use crate::device::{AttachError, AttachmentError, KeepAttachments, RemovedAttachments, Tended};
+    pub use crate::device::{
+        AttachError, AttachmentError, AttachmentPart, KeepAttachments, KeptAttachments, RemovedAttachments, Tended,
+    };
 }
 
 /// Guide: undo and restore

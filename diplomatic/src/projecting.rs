@@ -185,3 +185,5 @@ pub enum ProjectError<S, E> {
     #[error(transparent)]
     Projection(E),
 }
+
+crate::standard::never_retryable::never_retryable!(MarkParseError);

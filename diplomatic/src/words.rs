@@ -199,6 +199,8 @@ fn slips(letters: &[char], other: &str) -> usize {
     last[other.len()]
 }
 
+crate::standard::never_retryable::never_retryable!(WordsError);
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -20,6 +20,8 @@ use crate::time::moment;
 
 /// How many messages are read at once.
 const PAGE: usize = 1_000;
+/// How many parts of attachments are shown to people.
+const PARTS: usize = 20;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = AS_JSON, after_help = "See --help for how payloads are shown.")]
@@ -33,7 +35,8 @@ pub(crate) struct LogArgs {
     /// Prints only messages from this time on: 2026-11-23, 2026-11-23T18:30:00Z, or a time ago, such as 2h or 3d.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<Timestamp>,
-    /// Prints also the messages in which devices tell each other what they have written.
+    /// Prints also the messages in which devices tell each other what they have written, and at the end the parts of
+    /// attachments: the first few, or all with --json.
     #[arg(long)]
     all: bool,
     /// Syncs and prints new messages until Ctrl-C. A change made earlier on another device is printed when it arrives.
@@ -71,9 +74,62 @@ fn print(device: &Device<Raw>, wanted: &LogArgs, output: Output) -> Result<(), F
         } else {
             device.history(after.as_ref(), PAGE)?
         };
-        let Some(last) = page.last() else { return out.flush() };
+        let Some(last) = page.last() else { break };
         after = Some(last.position);
         show(page, wanted, &mut out, output)?;
+    }
+    if wanted.all && wanted.since.is_none() && wanted.type_name.is_none() {
+        print_parts(device, wanted, &mut out, output)?;
+    }
+    out.flush()
+}
+
+/// Prints the parts of attachments. They have no place among the messages, and there may be very many.
+fn print_parts(device: &Device<Raw>, wanted: &LogArgs, out: &mut Lines, output: Output) -> Result<(), Failure> {
+    let (mut parts, mut left_out, mut here) = (Vec::new(), Total::default(), Total::default());
+    device.each_attachment_part(|part| {
+        let is_wanted = wanted.entity.as_deref().is_none_or(|digits| part.entity.to_string().starts_with(digits));
+        if !is_wanted || part.is_removed && !part.is_here {
+            return;
+        }
+        if part.is_here {
+            here.add(part.bytes);
+        }
+        if output.is_json || parts.len() < PARTS {
+            parts.push(part);
+        } else {
+            left_out.add(part.bytes);
+        }
+    })?;
+    for part in &parts {
+        if output.is_json {
+            out.json(part)?;
+            continue;
+        }
+        let place = if part.is_here { "on this device" } else { "at a host" };
+        let removed = if part.is_removed { ", removed elsewhere" } else { "" };
+        out.text(format_args!("part of an attachment {}, {} bytes, {place}{removed}", part.entity, part.bytes))?;
+    }
+    if left_out.parts > 0 {
+        out.text(format_args!(
+            "… and {} more parts of attachments with {} bytes (all are shown with --json); {} parts with {} bytes are on this device",
+            left_out.parts, left_out.bytes, here.parts, here.bytes
+        ))?;
+    }
+    Ok(())
+}
+
+/// Some parts of attachments.
+#[derive(Default)]
+struct Total {
+    parts: u64,
+    bytes: u64,
+}
+
+impl Total {
+    const fn add(&mut self, bytes: u64) {
+        self.parts += 1;
+        self.bytes += bytes;
     }
 }
 

@@ -1,6 +1,8 @@
 //! Chunks and lists of them, as messages.
 
 #[cfg(feature = "store")]
+use super::SMALL;
+#[cfg(feature = "store")]
 use crate::standard::{Body, Decode, Encode, EntityBody, EntityId, Message, put_varbytes, put_varint};
 use crate::standard::{Head, Timestamp};
 
@@ -53,10 +55,10 @@ impl ChunkName {
         Head::decode(&bytes).ok()
     }
 
-    /// Tells whether it is a list, without which nobody knows which chunks an attachment has.
+    /// Tells whether a body of this length may be left at a host. Without lists, nobody knows which chunks an attachment has.
     #[cfg(feature = "store")]
-    pub(crate) const fn is_list(&self) -> bool {
-        self.is_list
+    pub(crate) const fn may_be_left(&self, body_len: u64) -> bool {
+        !self.is_list && body_len > SMALL
     }
 }
 

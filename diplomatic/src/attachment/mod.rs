@@ -37,6 +37,10 @@ use crate::standard::{MAX_SAFE, Reader, parse_hex, put_varint, write_hex};
 #[cfg(feature = "store")]
 pub(crate) const CHUNK_BYTES: usize = 256 << 10;
 
+/// Bodies up to this size are not worth a request of their own, so they are never left at a host.
+#[cfg(feature = "store")]
+pub(crate) const SMALL: u64 = 4 << 10;
+
 /// The first bytes of an attachment in MessagePack.
 const MARK: &[u8; 8] = b"dip.file";
 
@@ -170,6 +174,8 @@ mod serde_form {
         }
     }
 }
+
+crate::standard::never_retryable::never_retryable!(AttachmentParseError);
 
 #[cfg(test)]
 mod tests {

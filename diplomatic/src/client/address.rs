@@ -109,6 +109,8 @@ impl fmt::Debug for Address {
     }
 }
 
+crate::standard::never_retryable::never_retryable!(AddressError);
+
 #[cfg(test)]
 mod tests {
     use super::*;

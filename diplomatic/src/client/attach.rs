@@ -58,6 +58,7 @@ impl<R: Reducer> Client<R> {
     ///
     /// If the future is dropped, what is missing is still fetched.
     pub async fn open_attachment(&self, attachment: &Attachment) -> Result<Vec<u8>, AttachmentError> {
+        let _reading = self.shared.read_attachment();
         let mut bytes = Vec::new();
         for part in self.fetched(attachment).await? {
             bytes.extend(self.bytes_of(part).await?);
@@ -80,6 +81,7 @@ impl<R: Reducer> Client<R> {
         attachment: &Attachment,
         mut out: W,
     ) -> Result<W, AttachmentError> {
+        let _reading = self.shared.read_attachment();
         for part in self.fetched(attachment).await? {
             let bytes = self.bytes_of(part).await?;
             let written;
@@ -148,7 +150,13 @@ impl<R: Reducer> Client<R> {
             }
             lacking = self.want(attachment, false).await?;
         }
-        self.shared.with_device(move |device| device.parts_of(&attachment)).await?
+        self.shared
+            .with_device(move |device| {
+                let parts = device.parts_of(&attachment)?;
+                device.note_opened(&parts)?;
+                Ok(parts)
+            })
+            .await?
     }
 
     async fn want(&self, attachment: Attachment, is_first: bool) -> Result<Lacking, AttachmentError> {

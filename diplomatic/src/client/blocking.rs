@@ -12,17 +12,22 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use super::{ClientBuilder, OpenError, SyncStatus};
+use super::{Changes, ClientBuilder, Feed, OpenError, Projector, StatusChanges, SyncStatus};
 use crate::aggregate::Aggregate;
 use crate::attachment::Attachment;
 use crate::device::{
-    AttachError, AttachmentError, Batch, Compacted, EmitError, ExportFileError, Exported, HistoryEntry, HistoryError,
-    ImportError, ImportReport, Keep, Page, PageStart, Query, RemovedAttachments, Restore, RestoreChange, RestoreError,
-    Restored, TransactError, UndoError, Undoable, Undone,
+    Arrived, AttachError, AttachmentError, Batch, Compacted, EmitError, ExportFileError, Exported, HistoryEntry,
+    HistoryError, ImportError, ImportReport, Keep, Page, PageStart, Query, RemovedAttachments, Restore, RestoreChange,
+    RestoreError, Restored, TransactError, UndoError, Undoable, Undone,
 };
-use crate::log::LogError;
+use crate::fold::Unread;
+use crate::following::FeedCursor;
+use crate::log::{LogError, StoreReport};
+use crate::order::Position;
+use crate::projecting::Projection;
 use crate::reducer::Reducer;
-use crate::standard::{Digest, EntityId, Timestamp};
+use crate::replay::{Progress, Replay};
+use crate::standard::{Digest, EntityId, Label, Timestamp};
 
 /// A [`Client`](crate::Client) for code that is not async: graphical interfaces, command line tools, other languages.
 ///
@@ -89,6 +94,48 @@ impl<R: Reducer> Client<R> {
         self.client.status()
     }
 
+    /// Stops sync, like [`Client::go_offline`](crate::Client::go_offline).
+    pub fn go_offline(&self) {
+        self.client.go_offline();
+    }
+
+    /// Resumes sync.
+    pub fn go_online(&self) {
+        self.client.go_online();
+    }
+
+    /// Returns whether [`go_offline`](Self::go_offline) stopped sync.
+    pub fn is_offline(&self) -> bool {
+        self.client.is_offline()
+    }
+
+    /// Returns a handle that notifies of changes to the state: [`wait`](Self::wait) for its `next`.
+    pub fn changes(&self) -> Changes {
+        self.client.changes()
+    }
+
+    /// Returns a handle that notifies of changes to the sync status: [`wait`](Self::wait) for its `next`.
+    pub fn status_changes(&self) -> StatusChanges {
+        self.client.status_changes()
+    }
+
+    /// Follows the changed entities, like [`Client::changed_entities`](crate::Client::changed_entities): [`wait`](Self::wait)
+    /// for the feed's `next`.
+    pub fn changed_entities(&self, after: Option<FeedCursor>) -> Feed<EntityId> {
+        self.client.changed_entities(after)
+    }
+
+    /// Follows what arrives, like [`Client::arrivals`](crate::Client::arrivals): [`wait`](Self::wait) for the feed's `next`.
+    pub fn arrivals(&self, after: Option<FeedCursor>) -> Feed<Arrived<R::Event>> {
+        self.client.arrivals(after)
+    }
+
+    /// Keeps rows elsewhere up to date, like [`Client::projector`](crate::Client::projector): [`wait`](Self::wait) for what the
+    /// projector does.
+    pub fn projector<P: Projection<Aggregate: Aggregate<Event = R::Event>>>(&self, projection: P) -> Projector<R, P> {
+        self.client.projector(projection)
+    }
+
     /// Returns the async client.
     pub const fn as_async(&self) -> &super::Client<R> {
         &self.client
@@ -115,6 +162,7 @@ macro_rules! wait_for {
 
 wait_for! {
     attach(bytes: impl io::Read + Send + 'static) -> Result<Attachment, AttachError>;
+    holds_attachment(attachment: &Attachment) -> Result<bool, LogError>;
     open_attachment(attachment: &Attachment) -> Result<Vec<u8>, AttachmentError>;
     remove_unused_attachments(grace: Duration) -> Result<RemovedAttachments, LogError>;
     emit(event: R::Event) -> Result<EntityId, EmitError>;
@@ -128,10 +176,20 @@ wait_for! {
     history_of(entity: EntityId) -> Result<Vec<HistoryEntry<R::Event>>, LogError>;
     history_of_root(root: EntityId) -> Result<Vec<HistoryEntry<R::Event>>, LogError>;
     state_at(time: Timestamp) -> Result<R, HistoryError>;
+    history(after: Option<Position>, limit: usize) -> Result<Vec<HistoryEntry<R::Event>>, LogError>;
+    full_history(after: Option<Position>, limit: usize) -> Result<Vec<HistoryEntry<R::Event>>, LogError>;
+    list_latest(query: Query, start: Option<PageStart>) -> Result<Page<HistoryEntry<R::Event>>, LogError>;
+    feed_end() -> Result<FeedCursor, LogError>;
+    unread() -> Result<Unread, LogError>;
+    unlink_host(label: &Label) -> Result<bool, LogError>;
+    verify(watch: impl FnMut(Progress) + Send + 'static) -> Result<StoreReport, LogError>;
     digest() -> Result<Digest, LogError>;
     compact(keep: Keep) -> Result<Compacted, LogError>;
     export(path: impl Into<PathBuf>) -> Result<Exported, ExportFileError>;
+    export_with(path: impl Into<PathBuf>, watch: impl FnMut(Progress) + Send + 'static) -> Result<Exported, ExportFileError>;
+    export_without_attachments(path: impl Into<PathBuf>) -> Result<Exported, ExportFileError>;
     import(path: impl Into<PathBuf>) -> Result<ImportReport, ImportError>;
+    import_from(replay: Replay) -> Result<ImportReport, ImportError>;
     first_sync() -> Result<(), LogError>;
     sync() -> Result<SyncStatus, LogError>;
     wait_until(is: impl Fn(&R) -> bool) -> Result<(), LogError>;
@@ -149,6 +207,41 @@ impl<R: Reducer> Client<R> {
         decide: impl FnOnce(&R, &mut Batch<R::Event>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, TransactError<E>> {
         self.wait(self.client.transact(decide))
+    }
+
+    /// Waits for [`Client::copy_attachment`](crate::Client::copy_attachment).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn copy_attachment<W: io::Write + Send + 'static>(
+        &self,
+        attachment: &Attachment,
+        out: W,
+    ) -> Result<W, AttachmentError> {
+        self.wait(self.client.copy_attachment(attachment, out))
+    }
+
+    /// Waits for [`Client::export_to`](crate::Client::export_to).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn export_to<W: io::Write + Send + 'static>(&self, out: W) -> Result<(W, Exported), ExportFileError> {
+        self.wait(self.client.export_to(out))
+    }
+
+    /// Waits for [`Client::import_with`](crate::Client::import_with).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn import_with<F: io::Read + io::Seek + Send + 'static>(
+        &self,
+        replay: Replay<F>,
+        watch: impl FnMut(Progress),
+    ) -> Result<ImportReport, ImportError> {
+        self.wait(self.client.import_with(replay, watch))
     }
 
     /// Waits for [`Client::load`](crate::Client::load).

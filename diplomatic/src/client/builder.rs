@@ -206,8 +206,8 @@ impl<R: Reducer> ClientBuilder<R> {
         self
     }
 
-    /// Sets which attachments of other devices are fetched before anybody opens them. By default none are, if there is one
-    /// host.
+    /// Sets which attachments of other devices are fetched before anybody opens them, and how many bytes of them stay on this
+    /// device. By default none are fetched, if there is one host, and there is no limit.
     #[must_use]
     pub const fn keep_attachments(mut self, keep: KeepAttachments) -> Self {
         self.device.attachments = keep;
@@ -293,6 +293,7 @@ impl<R: Reducer> ClientBuilder<R> {
         drivers.spawn(shared.clone().watch_clock());
         drivers.spawn(wake::watch(shared.clone()));
         drivers.spawn(tending::tend(shared.clone()));
+        drivers.spawn(tending::make_room(shared.clone()));
         #[cfg(target_family = "wasm")]
         drivers.spawn(online::watch(shared.clone()));
         #[cfg(target_family = "wasm")]

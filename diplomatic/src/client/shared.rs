@@ -1,7 +1,7 @@
 //! The state shared by a client and the drivers of its hosts.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,6 +40,10 @@ pub(super) struct Shared<R: Reducer> {
     news: Vec<News>,
     sync_requests: AtomicU64,
     is_offline: AtomicBool,
+    /// How many attachments are being read, of which nothing may be evicted.
+    reading: AtomicUsize,
+    /// Wakes whoever makes room.
+    room: Notify,
 }
 
 /// The signals to a host's driver.
@@ -74,6 +78,8 @@ impl<R: Reducer> Shared<R> {
             news: hosts.iter().map(|_| News::default()).collect(),
             sync_requests: AtomicU64::new(0),
             is_offline: AtomicBool::new(false),
+            reading: AtomicUsize::new(0),
+            room: Notify::new(),
         };
         if let Some(device) = shared.device.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             shared.refresh(device);
@@ -260,6 +266,32 @@ impl<R: Reducer> Shared<R> {
         }
     }
 
+    /// Keeps everything of attachments on this device until the returned value is dropped.
+    pub(super) fn read_attachment(self: &Arc<Self>) -> ReadingAttachment<R> {
+        self.reading.fetch_add(1, Ordering::SeqCst);
+        ReadingAttachment(self.clone())
+    }
+
+    /// Waits until an attachment has been read.
+    pub(super) async fn attachment_read(&self) {
+        self.room.notified().await;
+    }
+
+    /// Makes room for attachments, if there is a limit and nothing is being read; false if there is no limit.
+    pub(super) async fn evict_attachments(self: &Arc<Self>) -> Result<bool, LogError> {
+        let shared = self.clone();
+        let evicting = self.with_device(move |device| {
+            // Whoever begins to read after this finds out what is not here.
+            if shared.reading.load(Ordering::SeqCst) > 0 {
+                return Ok(true);
+            }
+            let kept = device.evict_attachments()?;
+            shared.status.send_if_modified(|status| status.update_kept(kept));
+            Ok(kept.is_some())
+        });
+        evicting.await?
+    }
+
     pub(super) fn changes(self: &Arc<Self>) -> Changes {
         Changes::new(self.version.subscribe(), self.closed())
     }
@@ -283,6 +315,16 @@ impl<R: Reducer> Shared<R> {
         // This fails only while the runtime shuts down, which drops the device, too.
         let _ = closing.await;
         drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+/// While an attachment is read, nothing is evicted.
+pub(super) struct ReadingAttachment<R: Reducer>(Arc<Shared<R>>);
+
+impl<R: Reducer> Drop for ReadingAttachment<R> {
+    fn drop(&mut self) {
+        self.0.reading.fetch_sub(1, Ordering::SeqCst);
+        self.0.room.notify_one();
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::address::Address;
 use super::clock::ClockTrouble;
 use super::storage::Storage;
-use crate::device::{Ahead, Peers};
+use crate::device::{Ahead, KeptAttachments, Peers};
 use crate::standard::Label;
 use crate::sync::{HostStatus, RefusedMessage};
 
@@ -37,17 +37,29 @@ pub struct SyncStatus {
     ahead: Option<Ahead>,
     peers: Peers,
     storage: Option<Storage>,
+    kept: Option<KeptAttachments>,
 }
 
 impl SyncStatus {
     pub(super) fn new(hosts: Vec<HostReport>) -> Self {
-        Self { hosts, ahead: None, peers: Peers::default(), storage: None }
+        Self { hosts, ahead: None, peers: Peers::default(), storage: None, kept: None }
     }
 
     /// Returns where the browser keeps the log, and how safe it is there; `None` outside browsers, and if the app chose a
     /// storage of its own.
     pub const fn storage(&self) -> Option<&Storage> {
         self.storage.as_ref()
+    }
+
+    /// Returns how much of attachments is on this device, if there is a
+    /// [limit](crate::attachments::KeepAttachments::UpTo); in JSON `kept`.
+    pub const fn kept_attachments(&self) -> Option<&KeptAttachments> {
+        self.kept.as_ref()
+    }
+
+    /// Takes how much of attachments is here, and returns whether it has changed.
+    pub(super) fn update_kept(&mut self, kept: Option<KeptAttachments>) -> bool {
+        std::mem::replace(&mut self.kept, kept) != kept
     }
 
     #[cfg(target_family = "wasm")]
@@ -230,8 +242,8 @@ impl HostReport {
 
 impl Serialize for SyncStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { hosts, ahead, peers, storage } = self;
-        let fields = 5 + usize::from(storage.is_some());
+        let Self { hosts, ahead, peers, storage, kept } = self;
+        let fields = 5 + usize::from(storage.is_some()) + usize::from(kept.is_some());
         let mut form = serializer.serialize_struct("SyncStatus", fields)?;
         form.serialize_field("is_caught_up", &self.is_caught_up())?;
         form.serialize_field("pending", &self.pending())?;
@@ -241,6 +253,10 @@ impl Serialize for SyncStatus {
         match storage {
             Some(storage) => form.serialize_field("storage", storage)?,
             None => form.skip_field("storage")?,
+        }
+        match kept {
+            Some(kept) => form.serialize_field("kept", kept)?,
+            None => form.skip_field("kept")?,
         }
         form.end()
     }

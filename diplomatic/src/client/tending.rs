@@ -1,4 +1,4 @@
-//! Looking now and then for attachments that nothing refers to any more, in the background.
+//! What is done about attachments in the background: removing what nothing refers to, and making room.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use super::shared::Shared;
 use super::status::{HostReport, SyncStatus};
 use super::tasks::sleep;
 use crate::device::Tended;
+use crate::log::LogError;
 use crate::reducer::Reducer;
 use crate::sync::Phase;
 
@@ -38,6 +39,24 @@ pub(super) async fn tend<R: Reducer>(shared: Arc<Shared<R>>) {
                 sleep(LONGEST).await;
             }
         }
+    }
+}
+
+/// Makes room for attachments whenever some came, were sent or were read, until the client is closed.
+pub(super) async fn make_room<R: Reducer>(shared: Arc<Shared<R>>) {
+    let mut statuses = shared.status_changes();
+    loop {
+        match shared.evict_attachments().await {
+            Ok(true) => {}
+            Ok(false) | Err(LogError::Closed) => return,
+            Err(error) => tracing::debug!(%error, "no room could be made for attachments"),
+        }
+        tokio::select! {
+            status = statuses.next() => if status.is_none() { return },
+            () = shared.attachment_read() => {}
+        }
+        // Much may change at once.
+        sleep(PAUSE).await;
     }
 }
 

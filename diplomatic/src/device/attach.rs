@@ -2,18 +2,18 @@
 
 use std::io::{self, Read, Write};
 
+use serde::{Deserialize, Serialize};
+
 use super::Device;
 use crate::attachment::{Attachment, CHUNK_BYTES, ChunkName, Cutter, Leaves};
-use crate::log::{ChunkKey, ChunkPlace, LogError, LogReader, THIS_DEVICE};
+use crate::log::{ChunkKey, ChunkPlace, Evicted, LogError, LogReader, THIS_DEVICE};
 use crate::order::Position;
 use crate::reducer::Reducer;
-use crate::standard::{Head, Message};
+use crate::standard::{EntityId, Head, Message};
 use crate::witness::MOST_CHUNKS_WANTED;
 
 /// How many chunks are stored in one transaction.
 const BATCH: usize = 16;
-/// Bodies up to this size are not worth a request of their own.
-const SMALL: u64 = 4 << 10;
 /// How many parts that no host delivers are remembered at most, for other devices to be asked.
 const MOST_SOUGHT: usize = 4_096;
 
@@ -27,6 +27,36 @@ pub enum KeepAttachments {
     Opened,
     /// All of them.
     All,
+    /// Those that are opened, as by default, while at most so many bytes of parts are on this device: beyond that, those go
+    /// first that were not opened for longest, and are fetched again when they are opened. Only parts go that every linked
+    /// host has acknowledged; without a host, none. Lists and parts of up to 4 KiB stay, and do not count.
+    UpTo(u64),
+}
+
+/// A part of an attachment, as a device knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AttachmentPart {
+    /// The entity of its message.
+    pub entity: EntityId,
+    /// How many bytes its message has.
+    pub bytes: u64,
+    /// Whether it is on this device.
+    pub is_here: bool,
+    /// Whether a device has removed it, since nothing referred to it.
+    pub is_removed: bool,
+}
+
+/// How much of attachments is on a device that [keeps up to a limit](KeepAttachments::UpTo).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct KeptAttachments {
+    /// How many parts are here.
+    pub parts: u64,
+    /// How many bytes they have. It is more than the limit while hosts do not have what is here, or while something is read.
+    pub bytes: u64,
+    /// The limit.
+    pub most: u64,
 }
 
 /// Why bytes could not be attached.
@@ -329,8 +359,8 @@ impl<R: Reducer> Device<R> {
     /// Tells whether the body of a new message stays at the host that lists it. Lists of chunks do not: without them, nobody
     /// knows which chunks an attachment has.
     pub(super) fn leaves_at_host(&self, head: &Head) -> bool {
-        let is_large_chunk = head.body_len() > SMALL && ChunkName::of(head).is_some_and(|name| !name.is_list());
-        is_large_chunk && !self.keeps_all() && !self.sought.contains(&Position::of(head))
+        let may_stay = ChunkName::of(head).is_some_and(|name| name.may_be_left(head.body_len()));
+        may_stay && !self.keeps_all() && !self.sought.contains(&Position::of(head))
     }
 
     pub(super) fn keeps_all(&self) -> bool {
@@ -343,11 +373,65 @@ impl<R: Reducer> Device<R> {
         if !self.keeps_all() || self.log.is_read_only() {
             return Ok(());
         }
-        let keys = self.log.read(|reader| reader.absent_chunks())?;
+        let has_limit = matches!(self.keep_attachments, KeepAttachments::UpTo(_));
+        let keys = self.log.read(|reader| {
+            let absent = reader.absent_chunks()?;
+            if has_limit { reader.not_everywhere(absent) } else { Ok(absent) }
+        })?;
         if keys.is_empty() {
             return Ok(());
         }
         self.log.write(|writer| writer.want_chunks(&keys))
+    }
+}
+
+impl<R: Reducer> Device<R> {
+    /// Calls `look` with every part of an attachment that is known, in no particular order. They are among no other messages.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`].
+    pub fn each_attachment_part(&self, mut look: impl FnMut(AttachmentPart)) -> Result<(), LogError> {
+        self.log.read(|reader| {
+            reader.each_chunk(|head, is_here| {
+                if !head.is_delete() {
+                    let is_removed = reader.is_chunk_deleted(&head)?;
+                    look(AttachmentPart { entity: head.entity().clone(), bytes: head.body_len(), is_here, is_removed });
+                }
+                Ok(())
+            })
+        })
+    }
+
+    /// Makes room if more of attachments is here than [`KeepAttachments::UpTo`] allows, and returns how much is here; `None`
+    /// if there is no limit. Call it when nothing is being read.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError`]; part of it may be done then.
+    pub fn evict_attachments(&mut self) -> Result<Option<KeptAttachments>, LogError> {
+        let KeepAttachments::UpTo(most) = self.keep_attachments else { return Ok(None) };
+        let mut kept = self.log.read(|reader| reader.kept_chunks())?;
+        let mut more = kept.bytes > most && !self.log.is_read_only();
+        while more {
+            let evicted = self.log.write(|writer| writer.evict(most));
+            Evicted { kept, more } = self.checked(evicted)?;
+        }
+        Ok(Some(KeptAttachments { parts: kept.chunks, bytes: kept.bytes, most }))
+    }
+
+    /// Notes that parts were opened, if it matters when they were.
+    #[cfg(feature = "_client")]
+    pub(crate) fn note_opened(&mut self, parts: &[Part]) -> Result<(), LogError> {
+        if !matches!(self.keep_attachments, KeepAttachments::UpTo(_)) {
+            return Ok(());
+        }
+        let keys = self.log.read(|reader| {
+            let keys = parts.iter().map(|part| reader.chunk_key_of(&part.name));
+            Ok(keys.collect::<Result<Vec<_>, LogError>>()?.into_iter().flatten().collect::<Vec<_>>())
+        })?;
+        let noted = self.log.write(|writer| writer.note_opened(&keys));
+        self.checked(noted)
     }
 }
 

@@ -102,6 +102,14 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         self.device.log.acknowledge(self.link, stored, cursor.map(|cursor| cursor.to_bytes()))
     }
 
+    fn note_numbers(&mut self, numbers: &[(Seq, Position)]) -> Result<(), LogError> {
+        self.device.recover()?;
+        let link = self.link;
+        self.device.log.write(|writer| {
+            numbers.iter().try_for_each(|(seq, position)| writer.note_place(position, link, seq.number()))
+        })
+    }
+
     fn unlisted(&self, listed: &HashSet<HeadHash>) -> Result<u64, LogError> {
         self.device.log.unlisted(self.link, listed)
     }
@@ -110,7 +118,10 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         self.device.mend()?;
         let Audited { listed, skipped, cursor } = audit;
         let skipped = skipped.iter().map(|skipped| (skipped.seq.number(), skipped.to_note()));
-        self.device.log.reconcile(self.link, &listed, skipped, cursor.to_bytes())
+        let queued = self.device.log.reconcile(self.link, &listed, skipped, cursor.to_bytes())?;
+        // What this host lost may be at another.
+        self.device.want_what_is_kept()?;
+        Ok(queued)
     }
 
     fn vouched(&self) -> Result<Seq, LogError> {

@@ -49,7 +49,7 @@ pub use ahead::Ahead;
 use ahead::Counted;
 #[cfg(feature = "_client")]
 pub(crate) use ahead::InWords;
-pub use attach::{AttachError, AttachmentError, KeepAttachments};
+pub use attach::{AttachError, AttachmentError, AttachmentPart, KeepAttachments, KeptAttachments};
 #[cfg(feature = "_client")]
 pub(crate) use attach::{Lacking, Part, cut, is_end};
 #[cfg(feature = "client")]

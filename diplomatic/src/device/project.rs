@@ -70,3 +70,11 @@ impl Projecting {
         }
     }
 }
+
+impl<E> ProjectError<LogError, E> {
+    /// Returns whether the same call may work later, as [`LogError::is_retryable`] says. It does not know about the errors of the
+    /// projection.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Source(error) if error.is_retryable())
+    }
+}

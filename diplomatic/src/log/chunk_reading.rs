@@ -58,7 +58,10 @@ impl LogReader<'_> {
                 Ok(Some((Some((key, head)), if was_removed { Place::Removed } else { place })))
             }
             None if self.chunk(name)?.is_some() => Ok(None),
-            None => Ok(Some((None, Place::Nowhere))),
+            None => {
+                let place = if self.has_delete(name)? { Place::Removed } else { Place::Nowhere };
+                Ok(Some((None, place)))
+            }
         }
     }
 
@@ -69,6 +72,18 @@ impl LogReader<'_> {
         let key = latest.get(&entity_key)?.and_then(|value| Latest::decode(value.value()).body);
         let Some(key) = key else { return Ok(None) };
         Ok(self.chunk_head(&key)?.map(|head| (key, head)))
+    }
+
+    /// Returns the key of a chunk's last message with a body.
+    #[cfg(feature = "_client")]
+    pub(crate) fn chunk_key_of(&self, name: &ChunkName) -> Result<Option<ChunkKey>, LogError> {
+        Ok(self.latest_chunk(name)?.map(|(key, _)| key))
+    }
+
+    fn has_delete(&self, name: &ChunkName) -> Result<bool, LogError> {
+        let latest = self.transaction.open_table(tables::CHUNK_LATEST)?;
+        let last = latest.get(&self.vault.entity_key(&name.entity()))?;
+        Ok(last.is_some_and(|value| Latest::decode(value.value()).delete.is_some()))
     }
 
     fn is_deleted(&self, name: &ChunkName, body: &Head) -> Result<bool, LogError> {
@@ -183,6 +198,11 @@ impl LogReader<'_> {
             act(head, is_here)?;
         }
         Ok(())
+    }
+
+    /// Tells whether the last word about the chunk of a message is a delete.
+    pub(crate) fn is_chunk_deleted(&self, head: &Head) -> Result<bool, LogError> {
+        ChunkName::of(head).map_or(Ok(false), |name| self.is_deleted(&name, head))
     }
 
     /// Returns how many chunks that are here are neither `listed` nor queued for a link's host.

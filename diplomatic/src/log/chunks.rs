@@ -120,6 +120,7 @@ impl LogWriter<'_> {
             let mut bodies = self.transaction.open_table(tables::CHUNK_BODIES)?;
             let value = self.vault.seal(bodies.name(), &key, body, self.rng);
             bodies.insert(&key, value.as_slice())?;
+            self.keep(name, &key, head.body_len())?;
             self.transaction.open_table(tables::CHUNK_WANTED)?.remove(&key)?;
         }
         let places = self.transaction.open_table(tables::CHUNK_PLACES)?;

@@ -10,7 +10,7 @@ use super::vault::Vault;
 use crate::standard::Seed;
 
 /// The format of the files that this version writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 6;
+pub(super) const FORMAT: u32 = 7;
 
 /// What a `check` value holds: that it opens shows that the seed is the right one.
 const CHECK: &[u8] = b"diplomatic log";
@@ -107,6 +107,7 @@ pub(super) fn create_new_tables(transaction: &WriteTransaction) -> Result<(), Lo
     transaction.open_table(tables::CHUNK_PLACES)?;
     transaction.open_table(tables::CHUNK_WANTED)?;
     transaction.open_table(tables::CHUNK_UNUSED)?;
+    transaction.open_table(tables::CHUNK_KEPT)?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! Format 2 remembers the positions that compaction dropped, and the messages that the app's fold could not apply. Format
 //! 3 has what the witnesses of devices say. Format 4 remembers what was written together. Format 5 knows in which order
 //! messages arrived, and has registers under every parent that they ever had. Format 6 keeps the chunks of attachments, whose
-//! bodies need not be here.
+//! bodies need not be here. Format 7 knows how much of them is here, and when it was opened.
 //!
 //! A file goes through all the migrations that it needs in one transaction, so that it never has a format in between.
 //!
@@ -36,6 +36,9 @@ pub(super) fn migrate(database: &Database, from: u32, vault: &Vault, rng: &mut d
     }
     if from < 5 {
         migration_004_number_what_is_there(&transaction, vault, rng)?;
+    }
+    if from < 7 {
+        migration_006_count_what_is_kept(&transaction, vault, rng)?;
     }
     put_format(&transaction)?;
     Ok(transaction.commit()?)
@@ -95,6 +98,15 @@ fn migration_004_number_what_is_there(
     rng: &mut dyn CryptoRng,
 ) -> Result<(), LogError> {
     LogWriter::new(transaction, vault, rng, &[], false)?.number_all()
+}
+
+/// Format 7 has a row for each body of a chunk that could be left at a host.
+fn migration_006_count_what_is_kept(
+    transaction: &WriteTransaction,
+    vault: &Vault,
+    rng: &mut dyn CryptoRng,
+) -> Result<(), LogError> {
+    LogWriter::new(transaction, vault, rng, &[], false)?.keep_all()
 }
 
 #[cfg(test)]

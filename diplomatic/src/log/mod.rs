@@ -22,6 +22,7 @@ mod forgetting;
 mod format;
 mod hearing;
 mod index;
+mod kept;
 mod link;
 mod memory;
 mod migrate;
@@ -69,6 +70,7 @@ use vault::Vault;
 #[cfg(test)]
 pub(crate) use disk::Disk;
 pub(crate) use index::{Bucket, Order, Place};
+pub(crate) use kept::Evicted;
 pub(crate) use peers::{Absent, PeerRecord, Waiting};
 pub(crate) use pieces::{Pieces, Snapshot};
 #[cfg(all(feature = "web", target_family = "wasm"))]

@@ -10,6 +10,7 @@ use redb::TableDefinition;
 /// device: bytes(16), this device's ID, from the first time that it is needed ·
 /// dropped-news: 1, if a witness has to tell of what compaction dropped ·
 /// odd-witnesses: u64, big-endian, how many witnesses made no sense ·
+/// opened: u64, big-endian, how often chunks were opened or came ·
 /// looked-for-unused: u64, big-endian, when chunks were last looked for to which nothing refers
 /// ```
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
@@ -141,6 +142,10 @@ pub(super) const CHUNK_WANTED: TableDefinition<'_, &[u8; 32], u64> = TableDefini
 
 /// Chunks to which nothing referred when that was looked at last. Key: chunk key. Value: since when.
 pub(super) const CHUNK_UNUSED: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("chunk-unused-1");
+
+/// The bodies of chunks that are here and may be left at a host. Key: chunk key. Value: when it was opened last, as a number
+/// that counts up (8, big-endian) · length of the body (8, big-endian).
+pub(super) const CHUNK_KEPT: TableDefinition<'_, &[u8; 32], &[u8; 16]> = TableDefinition::new("chunk-kept-1");
 
 /// Returns the name of the table of messages that wait for the host of a link.
 ///

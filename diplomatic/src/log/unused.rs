@@ -173,6 +173,7 @@ impl LogWriter<'_> {
     /// Drops the body of a chunk from this device, and from what waits for hosts.
     fn drop_body(&mut self, key: &ChunkKey) -> Result<(), LogError> {
         self.transaction.open_table(tables::CHUNK_BODIES)?.remove(key)?;
+        self.transaction.open_table(tables::CHUNK_KEPT)?.remove(key)?;
         self.transaction.open_table(tables::CHUNK_WANTED)?.remove(key)?;
         let mut queue = self.transaction.open_table(tables::CHUNK_QUEUE)?;
         for link in self.links() {

@@ -376,6 +376,8 @@ impl StoreReport {
     }
 }
 
+crate::standard::never_retryable::never_retryable!(StoreProblemKind);
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

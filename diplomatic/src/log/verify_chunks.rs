@@ -6,10 +6,12 @@ use redb::ReadableTable;
 
 use super::chunks::{ChunkKey, Latest, chunk_key, open_body, open_chunk, split_at_link};
 use super::error::LogError;
+use super::kept::split_kept;
 use super::read::LogReader;
 use super::tables;
 use super::vault::EntityKey;
 use super::verify::{StoreProblemKind, StoreReport};
+use crate::attachment::ChunkName;
 use crate::order::Position;
 
 impl LogReader<'_> {
@@ -40,10 +42,24 @@ impl LogReader<'_> {
                 report.add("chunk-bodies-1", key, StoreProblemKind::Unreadable);
             }
         }
+        let kept = self.transaction.open_table(tables::CHUNK_KEPT)?;
         for row in bodies.iter()? {
             let key = row?.0;
-            if chunks.get(key.value())?.is_none() {
+            let Some(sealed) = chunks.get(key.value())? else {
                 report.add("chunk-bodies-1", key.value(), StoreProblemKind::Stray);
+                continue;
+            };
+            let Ok(head) = open_chunk(self.vault, key.value(), sealed.value()) else { continue };
+            let counts = ChunkName::of(&head).is_some_and(|name| name.may_be_left(head.body_len()));
+            let counted = kept.get(key.value())?.map(|value| split_kept(value.value()).1);
+            if counted != counts.then(|| head.body_len()) {
+                report.add("chunk-kept-1", key.value(), StoreProblemKind::Missing);
+            }
+        }
+        for row in kept.iter()? {
+            let key = row?.0;
+            if bodies.get(key.value())?.is_none() {
+                report.add("chunk-kept-1", key.value(), StoreProblemKind::Stray);
             }
         }
         let table = self.transaction.open_table(tables::CHUNK_LATEST)?;

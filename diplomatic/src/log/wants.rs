@@ -107,9 +107,8 @@ impl LogWriter<'_> {
                 let mut chunks = 0;
                 for position in messages {
                     let is_message = self.queue_if_here(link, &position)?;
-                    let is_chunk = !is_message
-                        && chunks < MOST_CHUNKS_WANTED
-                        && self.queue_chunk_again(link, &position)?;
+                    let is_chunk =
+                        !is_message && chunks < MOST_CHUNKS_WANTED && self.queue_chunk_again(link, &position)?;
                     chunks += usize::from(is_chunk);
                     *is_queued |= is_message || is_chunk;
                 }

@@ -122,3 +122,5 @@ impl DamageReport {
         }
     }
 }
+
+crate::standard::never_retryable::never_retryable!(DamageCause);

@@ -178,3 +178,11 @@ impl<E: DiplomaticEvent> Source<E> for RootSource<'_> {
         Ok(None)
     }
 }
+
+impl<E> ProjectError<ReplayError, E> {
+    /// Returns whether the same call may work later, as [`ReplayError::is_retryable`] says. It does not know about the errors of the
+    /// projection.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Source(error) if error.is_retryable())
+    }
+}

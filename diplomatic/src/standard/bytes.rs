@@ -272,3 +272,5 @@ pub(crate) fn put_varbytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
+
+crate::standard::never_retryable::never_retryable!(DecodeError, VarintTooLarge);

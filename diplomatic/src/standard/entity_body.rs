@@ -179,6 +179,8 @@ fn put_str(out: &mut Vec<u8>, text: &str) {
     rmp::encode::write_str(out, text).expect("a vector takes every byte");
 }
 
+crate::standard::never_retryable::never_retryable!(EntityBodyError);
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -259,3 +259,5 @@ mod serde_form {
         }
     }
 }
+
+crate::standard::never_retryable::never_retryable!(EntityIdParseError);

@@ -541,3 +541,5 @@ impl BodySealer {
         seal_body(&key, message.body())
     }
 }
+
+crate::standard::never_retryable::never_retryable!(ExportError, ItemError);

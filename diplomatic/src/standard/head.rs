@@ -280,3 +280,5 @@ impl Message {
         self.body.as_ref().map(Body::as_bytes)
     }
 }
+
+crate::standard::never_retryable::never_retryable!(HeadError, HashMismatch);

@@ -35,6 +35,7 @@ mod head;
 mod keys;
 #[cfg(feature = "engine")]
 pub(crate) mod message_pack;
+pub(crate) mod never_retryable;
 #[cfg(feature = "seal")]
 mod seal;
 #[cfg(feature = "seal")]

@@ -214,3 +214,5 @@ fn decrypt(key: &[u8; 32], sealed: &[u8]) -> Option<Vec<u8>> {
         .ok()
         .map(|()| plaintext)
 }
+
+crate::standard::never_retryable::never_retryable!(OpenBagError);

@@ -117,3 +117,5 @@ impl fmt::Debug for Seed {
         f.write_str("Seed(..)")
     }
 }
+
+crate::standard::never_retryable::never_retryable!(SeedParseError);

@@ -161,6 +161,8 @@ pub(crate) fn parse_hex(text: &str) -> Option<Vec<u8>> {
     odd.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
+crate::standard::never_retryable::never_retryable!(InvalidSignature, PublicKeyParseError);
+
 #[cfg(test)]
 mod tests {
     use super::*;

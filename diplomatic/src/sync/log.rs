@@ -46,6 +46,12 @@ pub trait SyncLog {
     /// Removes messages that this host has stored from its queue, and moves the cursor if one is given.
     fn acknowledge(&mut self, stored: &[Position], cursor: Option<Cursor>) -> Result<(), Self::Error>;
 
+    /// Takes note of the numbers under which this host has stored parts of attachments, before they are acknowledged.
+    fn note_numbers(&mut self, numbers: &[(Seq, Position)]) -> Result<(), Self::Error> {
+        let _ = numbers;
+        Ok(())
+    }
+
     /// Returns how many messages this host did not list and that do not wait for it either.
     fn unlisted(&self, listed: &HashSet<HeadHash>) -> Result<u64, Self::Error>;
 

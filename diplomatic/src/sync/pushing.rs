@@ -74,6 +74,7 @@ pub(super) struct Flight {
 #[derive(Debug)]
 pub(super) struct Pushed {
     pub(super) position: Position,
+    pub(super) is_attachment: bool,
     pub(super) signature: Signature,
     pub(super) head: BagHead,
     pub(super) bytes: usize,

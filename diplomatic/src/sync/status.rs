@@ -360,6 +360,30 @@ impl Trouble {
 }
 
 impl BlockCause {
+    /// Returns whether it may pass without anybody's doing at this device or host: a host that has trouble of its own, or
+    /// another device that has what is withheld. If not, someone has to do what the [remedy](Self::remedy) says. A client
+    /// tries again in either case.
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::Registration(status) | Self::Refused(status) => status.is_temporary(),
+            Self::Withholds { .. } => true,
+            Self::Clock
+            | Self::Misconfigured
+            | Self::NotAHost
+            | Self::SomethingElse
+            | Self::NotHttp
+            | Self::Redirected { .. }
+            | Self::Tls(_)
+            | Self::Denied(_)
+            | Self::Storage
+            | Self::ForeignBags
+            | Self::OverQuota
+            | Self::TooManyUnreadable
+            | Self::RepeatsBags
+            | Self::LosesBags => false,
+        }
+    }
+
     /// Returns what the user can do about it.
     pub const fn remedy(&self) -> &'static str {
         match self {

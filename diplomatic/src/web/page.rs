@@ -59,6 +59,14 @@ pub enum Role {
 #[error("{0}")]
 pub struct PageError(String);
 
+impl PageError {
+    /// Returns whether trying again may help, without any other change: as far as a page knows, it does not. The worker says
+    /// in words what failed.
+    pub const fn is_retryable(&self) -> bool {
+        false
+    }
+}
+
 impl<E: Serialize, V: DeserializeOwned + 'static> Page<E, V> {
     /// Starts a worker from a script, which is a module, and sends it a configuration: any text, which the worker's program
     /// understands. Calls `hear` with everything that comes from it.

@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::Path;
 
+use diplomatic::attachments::KeepAttachments;
 use diplomatic::list::Query;
 use diplomatic::standard::{EntityId, Label, Message, Seq};
 use diplomatic::sync::{Arrival, Received, SyncLog};
-use diplomatic::{Backing, Device, Seed};
+use diplomatic::{Backing, Device, DeviceConfig, Seed};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
-use crate::todo::{Event, Todos, added, at, open};
+use crate::todo::{Event, Todos, added, at, open, seed};
 
 /// A file of format 1, which was linked with `home`, has snapshots and lists, and was closed properly.
 pub(crate) const FORMAT_1: &[u8] = include_bytes!("fixtures/format-1.pages");
@@ -27,6 +30,9 @@ const FORMAT_3_MOVED: &[u8] = include_bytes!("fixtures/format-3-moved.pages");
 /// A file of format 5 into which `dip` imported a todo and the attachment that its title names, which was a message like any
 /// other then.
 const FORMAT_5: &[u8] = include_bytes!("fixtures/format-5.pages");
+
+/// A file of format 6, which was linked with `home`, with two todos whose titles name attachments of 300 and 5000 bytes.
+const FORMAT_6: &[u8] = include_bytes!("fixtures/format-6.pages");
 
 /// Writes a fixture out as a file: it is the file's length (8, big-endian), and each page of 4096 bytes that is not
 /// empty after its number (4, big-endian).
@@ -180,6 +186,28 @@ fn a_file_of_format_5_opens_with_all_that_it_held_and_takes_attachments() {
         let other = device.attach(&b"other bytes"[..]).unwrap();
         assert_eq!(other.len(), 11);
         assert_eq!(device.messages().unwrap().len(), 2);
+        assert_eq!(device.verify(|_| ()).unwrap().problems, []);
+    }
+}
+
+#[test]
+fn a_file_of_format_6_opens_with_all_that_it_held_and_knows_how_much_of_attachments_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("todo.redb");
+    unpack(FORMAT_6, &path);
+    for _ in 0..2 {
+        let mut config = DeviceConfig::default();
+        config.attachments = KeepAttachments::UpTo(1);
+        let rng = StdRng::seed_from_u64(1);
+        let mut device = Device::<Todos>::open_with(Backing::file(&path), &seed(), rng, config).unwrap();
+        let titles: Vec<_> = device.read(|todos| todos.items.values().map(|item| item.0.clone()).collect());
+        assert_eq!(titles.len(), 2);
+        let kept = device.evict_attachments().unwrap().unwrap();
+        // Small parts do not count, and what no host has stays.
+        assert!(kept.parts == 1 && kept.bytes > 5_000, "{kept:?}");
+        for title in titles {
+            device.copy_attachment(&title.parse().unwrap(), &mut Vec::new()).unwrap();
+        }
         assert_eq!(device.verify(|_| ()).unwrap().problems, []);
     }
 }

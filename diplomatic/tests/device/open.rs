@@ -72,7 +72,7 @@ fn a_newer_format_is_refused_with_the_way_out() {
     transaction.commit().unwrap();
     drop(database);
     let error = try_open(&path, &seed()).unwrap_err();
-    assert!(matches!(error, OpenLogError::NewerFormat { found: 9, supported: 6, .. }), "{error:?}");
+    assert!(matches!(error, OpenLogError::NewerFormat { found: 9, supported: 7, .. }), "{error:?}");
     assert!(error.to_string().contains("update the program"));
 }
 

@@ -44,6 +44,9 @@ pub trait DeviceLog {
         Ok(0)
     }
 
+    /// Drops what it need not keep of attachments.
+    fn make_room(&mut self) {}
+
     /// Returns what every device must agree on when all have the same messages, after checking it against them.
     fn state(&mut self, all: &BTreeMap<Position, Message>) -> Result<Vec<u8>, String> {
         let _ = all;

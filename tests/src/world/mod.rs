@@ -280,8 +280,14 @@ impl<L: DeviceLog, H: WorldHost> World<L, H> {
         self.open_attachments()
     }
 
-    /// Opens on every device all attachments that live events refer to.
+    /// Opens on every device all attachments that live events refer to, and once more when there is room again.
     fn open_attachments(&mut self) -> Result<(), Fault> {
+        self.open_all()?;
+        self.devices.iter_mut().for_each(|device| device.log.make_room());
+        self.open_all()
+    }
+
+    fn open_all(&mut self) -> Result<(), Fault> {
         let end = self.now + PATIENCE;
         loop {
             let mut missing = None;

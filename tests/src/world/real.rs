@@ -24,16 +24,19 @@ pub struct RealLog {
     backing: Backing,
     chance: Chance,
     links: BTreeMap<usize, u32>,
-    /// Whether it fetches attachments before anybody opens them.
-    keeps_all: bool,
+    keep: KeepAttachments,
 }
 
 impl RealLog {
     /// Makes an empty log.
     pub fn new(seed: u64) -> Self {
         let mut chance = Chance::new(seed);
-        let keeps_all = chance.in_thousand(300);
-        let mut log = Self { device: None, backing: Backing::memory(), chance, links: BTreeMap::new(), keeps_all };
+        let keep = match chance.below(3) {
+            0 => KeepAttachments::All,
+            1 => KeepAttachments::Opened,
+            _ => KeepAttachments::UpTo(0),
+        };
+        let mut log = Self { device: None, backing: Backing::memory(), chance, links: BTreeMap::new(), keep };
         log.open();
         log
     }
@@ -44,9 +47,7 @@ impl RealLog {
         // Snapshots are part of what is tested.
         config.snapshot_events = 4;
         config.witness_after = Some(QUIET / 5);
-        if self.keeps_all {
-            config.attachments = KeepAttachments::All;
-        }
+        config.attachments = self.keep;
         let device = Device::open_with(self.backing.clone(), &Seed::from_bytes([7; 32]), rng, config);
         self.device = Some(device.expect("the log opens"));
     }
@@ -132,6 +133,10 @@ impl DeviceLog for RealLog {
     fn witnessed(&mut self) -> Option<(u64, u64)> {
         let peers = self.peers();
         Some((peers.devices.iter().map(|peer| peer.emitted).sum(), peers.missing()))
+    }
+
+    fn make_room(&mut self) {
+        self.device().evict_attachments().expect("the log works");
     }
 
     fn open_attachments(&mut self) -> Result<usize, String> {

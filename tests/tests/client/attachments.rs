@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use diplomatic::attachments::{AttachmentError, KeepAttachments};
-use diplomatic::{Attachment, Client, Label};
+use diplomatic::{Attachment, Client, ClientBuilder, Label};
 use diplomatic_tests::todo::{Event, Todos, added};
 use diplomatic_tests::world::{BodyLie, Quirks, WorldHost};
 
@@ -317,4 +317,106 @@ async fn parts_that_a_host_does_not_deliver_come_from_a_device_that_has_them() {
     };
     soon("the phone sends it again", opening).await;
     assert!(opened(&client, &photo).await.unwrap() == bytes(6 * CHUNK, 1));
+}
+
+fn with_limit(device: &Device, chunks: usize, url: String) -> ClientBuilder<Todos> {
+    // The body of a chunk is a little longer than the chunk.
+    device.builder().keep_attachments(KeepAttachments::UpTo((chunks * CHUNK + CHUNK / 2) as u64)).host(url)
+}
+
+async fn holds(client: &Client<Todos>, attachment: &Attachment) -> bool {
+    client.holds_attachment(attachment).await.unwrap()
+}
+
+/// Waits until an attachment is no longer whole here.
+async fn gone(client: &Client<Todos>, attachment: &Attachment) {
+    // The status need not change: as much may be here as before.
+    let waiting = async {
+        while holds(client, attachment).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    soon("there is room", waiting).await;
+}
+
+/// Waits until so many parts at most are here.
+async fn kept(client: &Client<Todos>, most: u64) {
+    status(client, "there is room", |status| status.kept_attachments().is_some_and(|kept| kept.parts <= most)).await;
+}
+
+#[tokio::test]
+async fn a_device_with_a_limit_keeps_what_was_opened_last_and_fetches_the_rest_again() {
+    let (host, seed) = (TestHost::start().await, new_seed());
+    let (phone, laptop) = (Device::new(&seed), Device::new(&seed));
+    let phone = phone.open(&host.url()).await;
+    let mut photos = Vec::new();
+    for salt in 1..=4 {
+        photos.push((add_photo(&phone, bytes(3 * CHUNK, salt)).await, bytes(3 * CHUNK, salt)));
+    }
+    caught_up(&phone).await;
+    let mut client = with_limit(&laptop, 7, host.url()).open().await.unwrap();
+    caught_up(&client).await;
+    // The first is opened again, so the second is the one that was not opened for longest; also after a restart.
+    for (step, number) in [0, 1, 0, 2].into_iter().enumerate() {
+        let (photo, bytes) = &photos[number];
+        assert!(opened(&client, photo).await.unwrap() == *bytes);
+        if step == 2 {
+            client.close().await;
+            client = with_limit(&laptop, 7, host.url()).open().await.unwrap();
+            caught_up(&client).await;
+        }
+    }
+    gone(&client, &photos[1].0).await;
+    kept(&client, 7).await;
+    assert!(holds(&client, &photos[0].0).await && holds(&client, &photos[2].0).await);
+    for (photo, bytes) in photos.iter().rev() {
+        assert!(opened(&client, photo).await.unwrap() == *bytes, "it is fetched again");
+        kept(&client, 7).await;
+    }
+    assert!(client.status().is_caught_up(), "{:?}", client.status());
+    assert_eq!(client.verify(|_| ()).await.unwrap().problems, []);
+}
+
+#[tokio::test]
+async fn a_device_with_a_limit_never_drops_what_a_host_does_not_have() {
+    let (mut first, second, seed) = (TestHost::start().await, TestHost::start().await, new_seed());
+    let phone = Device::new(&seed);
+    // Nobody listens there.
+    let client = with_limit(&phone, 1, "http://localhost:9".to_owned()).open().await.unwrap();
+    let photo = add_photo(&client, bytes(4 * CHUNK, 1)).await;
+    client.sync().await.unwrap();
+    assert!(holds(&client, &photo).await, "no host has it");
+    client.close().await;
+    let both = || with_limit(&phone, 1, first.url()).host_as(Label::new("backup"), second.url());
+    let client = both().open().await.unwrap();
+    caught_up(&client).await;
+    // Both hosts have it.
+    gone(&client, &photo).await;
+    kept(&client, 1).await;
+    assert!(opened(&client, &photo).await.unwrap() == bytes(4 * CHUNK, 1));
+    first.kill().await;
+    let second_photo = add_photo(&client, bytes(4 * CHUNK, 2)).await;
+    status(&client, "the second host has it", |status| status.hosts()[1].status.pending == 0).await;
+    kept(&client, 5).await;
+    assert!(holds(&client, &second_photo).await, "the first host has not");
+    first.restart().await;
+    caught_up(&client).await;
+    gone(&client, &second_photo).await;
+    assert_eq!(client.verify(|_| ()).await.unwrap().problems, []);
+}
+
+#[tokio::test]
+async fn attachments_larger_than_the_limit_are_read_whole_also_at_once() {
+    let (host, seed) = (TestHost::start().await, new_seed());
+    let (phone, laptop) = (Device::new(&seed), Device::new(&seed));
+    let phone = phone.open(&host.url()).await;
+    let photos = [add_photo(&phone, bytes(9 * CHUNK, 1)).await, add_photo(&phone, bytes(8 * CHUNK, 2)).await];
+    caught_up(&phone).await;
+    let client = with_limit(&laptop, 1, host.url()).open().await.unwrap();
+    caught_up(&client).await;
+    for _ in 0..3 {
+        let (first, second) = tokio::join!(opened(&client, &photos[0]), opened(&client, &photos[1]));
+        assert!(first.unwrap() == bytes(9 * CHUNK, 1) && second.unwrap() == bytes(8 * CHUNK, 2));
+        kept(&client, 1).await;
+    }
 }

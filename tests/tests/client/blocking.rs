@@ -161,3 +161,42 @@ fn a_projection_follows_what_other_devices_do_until_the_client_is_closed() {
         following.join().unwrap().unwrap();
     });
 }
+
+/// Returns the names of the public methods that the files of the async client define on it.
+fn methods_of_the_async_client() -> Vec<String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../diplomatic/src/client");
+    let mut names = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "rs") || path.ends_with("blocking.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        for block in text.split("\nimpl<R: Reducer> Client<R> {").skip(1) {
+            let block = block.split("\n}\n").next().unwrap();
+            for line in block.lines().filter_map(|line| line.strip_prefix("    pub ")) {
+                if let Some((_, rest)) = line.split_once("fn ") {
+                    names.push(rest.split(['(', '<']).next().unwrap().to_owned());
+                }
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn the_blocking_client_has_every_method_of_the_async_one() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../diplomatic/src/client/blocking.rs");
+    let blocking = std::fs::read_to_string(path).unwrap();
+    let names = methods_of_the_async_client();
+    assert!(names.len() > 40 && names.iter().any(|name| name == "copy_attachment"), "{names:?}");
+    let has = |name: &String| {
+        let is_waited_for = blocking
+            .lines()
+            .any(|line| line.strip_prefix("    ").is_some_and(|line| line.starts_with(&format!("{name}("))));
+        is_waited_for || blocking.contains(&format!("pub fn {name}(")) || blocking.contains(&format!("pub fn {name}<"))
+    };
+    // A blocking client is opened by `ClientBuilder::open_blocking`.
+    let lacking: Vec<_> = names.iter().filter(|name| *name != "builder" && !has(name)).collect();
+    assert!(lacking.is_empty(), "{lacking:?}");
+}

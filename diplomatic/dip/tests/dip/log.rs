@@ -1,8 +1,10 @@
 //! `dip log`: what happened, filtered and as it comes.
 
+use diplomatic::Backing;
+use diplomatic::raw::Raw;
 use serde_json::json;
 
-use crate::device::{Device, Running, SEED};
+use crate::device::{Device, Running, SEED, seed};
 use crate::host::TestHost;
 
 fn add(device: &Device, type_name: &str, json: &str) -> String {
@@ -107,4 +109,25 @@ fn what_devices_tell_each_other_is_shown_on_request_alone() {
     let status = laptop.run(&["status", "--json"]).json();
     assert_eq!((&status["missing"], &status["devices"][0]["emitted"]), (&0.into(), &1.into()));
     assert_eq!(status["devices"][0]["forked"], false);
+}
+
+#[test]
+fn parts_of_attachments_are_shown_on_request_and_do_not_flood_the_terminal() {
+    let phone = Device::new();
+    let file = phone.path("files.dpl");
+    let rng = rand::make_rng::<rand::rngs::StdRng>();
+    let mut other = diplomatic::Device::<Raw>::open(Backing::memory(), &seed(), rng).unwrap();
+    for number in 0..30 {
+        other.attach(&[number; 100][..]).unwrap();
+    }
+    other.export(&file, &seed()).unwrap();
+    phone.run(&["import", &file]).succeeds();
+    assert_eq!(phone.run(&["log"]).succeeds(), "");
+    let log = phone.run(&["log", "--all"]);
+    let all = log.succeeds();
+    assert_eq!(all.lines().count(), 21, "{all}");
+    assert!(all.contains("on this device") && all.contains("and 10 more parts"), "{all}");
+    let all = phone.run(&["log", "--all", "--json"]).lines();
+    assert_eq!(all.len(), 30);
+    assert_eq!((&all[0]["is_here"], &all[0]["is_removed"]), (&json!(true), &json!(false)));
 }

@@ -79,3 +79,5 @@ pub struct Gap {
     /// Whether nothing is lost by it: what was there is known not to be missing, neither here nor at the host.
     pub is_harmless: bool,
 }
+
+crate::standard::never_retryable::never_retryable!(Damage);

@@ -75,3 +75,5 @@ fn header(name: String, value: &str) -> Result<(HeaderName, HeaderValue), Networ
     value.set_sensitive(true);
     Ok((checked, value))
 }
+
+crate::standard::never_retryable::never_retryable!(NetworkConfigError);

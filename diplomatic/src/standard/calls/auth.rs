@@ -105,3 +105,5 @@ impl std::fmt::Display for AuthToken {
         write_hex(f, &self.0.to_bytes())
     }
 }
+
+crate::standard::never_retryable::never_retryable!(AuthError);

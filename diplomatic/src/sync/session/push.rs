@@ -79,6 +79,7 @@ impl Session {
                 outgoing.bag.encode(&mut bytes);
                 Pushed {
                     position: outgoing.position,
+                    is_attachment: outgoing.is_attachment,
                     signature: outgoing.bag.head.signature,
                     bytes: bytes.len() - before,
                     head: outgoing.bag.head,
@@ -106,7 +107,7 @@ impl Session {
         let end = self.reading.window.end().unwrap_or(self.cursor.unwrap_or_default().seq);
         let plausible = flight.plausible();
         let mut stored = Vec::new();
-        let mut marks = Vec::new();
+        let (mut marks, mut numbers) = (Vec::new(), Vec::new());
         let mut fault = None;
         for pushed in &flight.bags {
             match pushed.outcome {
@@ -123,6 +124,7 @@ impl Session {
                         fault = Some(Trouble::FalseAcknowledgement);
                     } else if seq > end {
                         stored.push(pushed.position);
+                        numbers.extend(pushed.is_attachment.then_some((seq, pushed.position)));
                         marks.push(Mark { seq, signature: pushed.signature });
                     } else {
                         let claim = Claim { position: pushed.position, signature: pushed.signature };
@@ -133,6 +135,9 @@ impl Session {
             }
         }
         if !stored.is_empty() {
+            if !numbers.is_empty() {
+                log.note_numbers(&numbers)?;
+            }
             let cursor = self.follow_own(now, marks);
             log.acknowledge(&stored, cursor)?;
             self.storage.on_success();

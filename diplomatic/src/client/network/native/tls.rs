@@ -80,3 +80,5 @@ impl fmt::Debug for Clock {
         f.write_str("Clock")
     }
 }
+
+crate::standard::never_retryable::never_retryable!(TlsError);
