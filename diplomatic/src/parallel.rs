@@ -24,6 +24,13 @@ pub(crate) fn usual_threads() -> NonZero<usize> {
     thread::available_parallelism().map_or(NonZero::<usize>::MIN, |cores| cores.min(most))
 }
 
+/// Drops a value that may be large, on another thread if there is one to be had.
+#[cfg(feature = "store")]
+pub(crate) fn discard<T: Send + 'static>(value: T) {
+    // Without a thread, it is dropped here.
+    drop(thread::Builder::new().name("discard".to_owned()).spawn(move || drop(value)));
+}
+
 /// Runs `here` on this thread while `beside` runs on another, if there is more than one to have.
 pub(crate) fn join<A, B: Send>(
     threads: NonZero<usize>,
@@ -149,6 +156,86 @@ pub(crate) fn pipeline<T: Send, U: Send, E>(
     })
 }
 
+/// Does work on batches on other threads, for whoever sends them and takes the results in the same order.
+///
+/// The threads end when this is dropped. Without any, the work is done in place.
+#[cfg(feature = "store")]
+pub(crate) struct Ahead<T, U> {
+    workers: Vec<Distant<T, U>>,
+    work: Box<dyn Fn(T) -> U + Send>,
+    /// What was sent, if it is not worked on elsewhere.
+    here: VecDeque<T>,
+    sent: usize,
+    received: usize,
+}
+
+/// A thread that works ahead.
+#[cfg(feature = "store")]
+struct Distant<T, U> {
+    batches: SyncSender<T>,
+    results: Receiver<U>,
+}
+
+#[cfg(feature = "store")]
+impl<T: Send + 'static, U: Send + 'static> Ahead<T, U> {
+    pub(crate) fn start(threads: usize, work: impl Fn(T) -> U + Clone + Send + 'static) -> Self {
+        let workers = (0..threads).map_while(|_| Distant::start(work.clone())).collect();
+        Self { workers, work: Box::new(work), here: VecDeque::new(), sent: 0, received: 0 }
+    }
+
+    /// Tells whether one more batch would keep somebody busy.
+    pub(crate) fn has_room(&self) -> bool {
+        self.sent - self.received < (self.workers.len() * AHEAD).max(1)
+    }
+
+    pub(crate) fn send(&mut self, batch: T) {
+        if self.workers.is_empty() {
+            self.here.push_back(batch);
+        } else {
+            let number = self.sent % self.workers.len();
+            // It fails after a panic of the work, which shows when the result is waited for.
+            let _ = self.workers[number].batches.send(batch);
+        }
+        self.sent += 1;
+    }
+
+    /// Returns the next result; `None` if nothing more was sent.
+    ///
+    /// # Panics
+    ///
+    /// If the work has panicked.
+    pub(crate) fn next(&mut self) -> Option<U> {
+        if self.received == self.sent {
+            return None;
+        }
+        self.received += 1;
+        if self.workers.is_empty() {
+            return self.here.pop_front().map(&self.work);
+        }
+        let number = (self.received - 1) % self.workers.len();
+        Some(self.workers[number].results.recv().expect("the work on a batch does not panic"))
+    }
+}
+
+#[cfg(feature = "store")]
+impl<T: Send + 'static, U: Send + 'static> Distant<T, U> {
+    /// Starts a thread; `None` where there is none to be had.
+    fn start(work: impl Fn(T) -> U + Send + 'static) -> Option<Self> {
+        let (batches, received) = sync_channel::<T>(AHEAD);
+        let (finished, results) = sync_channel::<U>(AHEAD);
+        let work = move || {
+            for batch in received {
+                // Nobody waits for it any more.
+                if finished.send(work(batch)).is_err() {
+                    return;
+                }
+            }
+        };
+        thread::Builder::new().name("ahead".to_owned()).spawn(work).ok()?;
+        Some(Self { batches, results })
+    }
+}
+
 /// A thread of a pipeline, with the batches that it is to work on and the results.
 struct Worker<'scope, T, U> {
     batches: SyncSender<T>,
@@ -217,6 +304,27 @@ mod tests {
             }
             let panicked = catch_unwind(|| beside(threads(count), || (), vec![1, 2, 3], |n: u32| assert_ne!(n, 2)));
             assert!(panicked.is_err(), "a panic of the work is passed on");
+        }
+    }
+
+    #[cfg(feature = "store")]
+    #[test]
+    fn work_ahead_comes_in_the_order_in_which_it_was_sent() {
+        for count in 0..4 {
+            let mut ahead = Ahead::start(count, |n: u32| n * 2);
+            let (mut next, mut results) = (0, Vec::new());
+            loop {
+                while next < 100 && ahead.has_room() {
+                    ahead.send(next);
+                    next += 1;
+                }
+                assert!(next as usize <= results.len() + 6, "no more than a few are sent ahead");
+                let Some(result) = ahead.next() else { break };
+                results.push(result);
+            }
+            assert_eq!(results, (0..100).map(|n| n * 2).collect::<Vec<_>>());
+            ahead.send(21);
+            assert_eq!((ahead.next(), ahead.next()), (Some(42), None), "it goes on after a pause");
         }
     }
 

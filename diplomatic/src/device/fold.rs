@@ -12,6 +12,7 @@ use crate::event::DiplomaticEvent;
 use crate::fold::{Cadence, Computed, Item, Reading, Taken, Unread, apply, compute};
 use crate::log::{Change, Log, LogError, LogFailure, LogWriter, Rollback, SnapshotNote};
 use crate::order::Position;
+use crate::parallel;
 use crate::reducer::Reducer;
 use crate::standard::{HeadHash, Timestamp};
 
@@ -138,6 +139,9 @@ impl<R: Reducer> Fold<R> {
 
     /// Ends what was begun, before the log is closed.
     pub(super) fn close(&mut self, log: &mut Log) {
+        if self.keeper.end_quiet() {
+            self.save(log);
+        }
         let Self { keeper, fingerprint, unread, folded, .. } = self;
         if let Err(error) = keeper.finish(log, &KeptBy { fingerprint, unread, folded: *folded }) {
             tracing::debug!(%error, "the state could not be kept; opening will take longer");
@@ -443,10 +447,10 @@ enum Later {
 }
 
 /// Shows another state. The old one may be large, and nobody has to wait until it is gone.
-fn show<R>(state: R, mut shown: ChangeGuard<'_, R>) {
+fn show<R: Reducer>(state: R, mut shown: ChangeGuard<'_, R>) {
     let old = std::mem::replace(&mut *shown, state);
     drop(shown);
-    drop(old);
+    parallel::discard(old);
 }
 
 /// Applies new messages; the error is where the state is wrong from, and what the reducer said. In between, the state is that

@@ -2,6 +2,7 @@
 //! else is written, so that nobody waits for one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use super::plan::Plan;
@@ -18,6 +19,10 @@ pub(super) const SMALL: u64 = 256 << 10;
 const STEP_BYTES: usize = 256 << 10;
 const STEP_PIECES: usize = 64;
 
+/// For so many changes no snapshot is begun after one was spoiled; twice as many after each that follows, up to a limit.
+const QUIET: u32 = 8;
+const MOST_SPOILED: u32 = 7;
+
 /// So many bytes of snapshots are kept even if the log is smaller.
 const LEAST: u64 = 16 << 20;
 
@@ -25,6 +30,10 @@ const LEAST: u64 = 16 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
     task: Option<Task>,
+    /// How many snapshots in a row late messages have spoiled before they were written, and how many changes no other is
+    /// begun for: late messages often come one after the other.
+    spoiled: u32,
+    quiet: u32,
     /// The system has no threads.
     is_alone: bool,
     /// The size of the state when it was last serialized.
@@ -33,9 +42,27 @@ pub(super) struct Keeper {
 
 #[derive(Debug)]
 enum Task {
-    Make { at: Position, thread: JoinHandle<Option<Made>> },
+    Make(Making),
     Write { made: Made, next: usize },
     Drop(Vec<PieceHash>),
+}
+
+/// A snapshot that is being made.
+#[derive(Debug)]
+struct Making {
+    at: Position,
+    thread: JoinHandle<Option<Made>>,
+    stop: Stop,
+}
+
+/// Tells a thread to stop, once nobody waits for it any more.
+#[derive(Debug, Default)]
+struct Stop(Arc<AtomicBool>);
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A snapshot that is not written yet.
@@ -51,7 +78,7 @@ pub(super) struct Made {
 impl Keeper {
     /// Tells whether a snapshot can be begun.
     pub(super) const fn is_free(&self) -> bool {
-        self.task.is_none() && !self.is_alone
+        self.task.is_none() && !self.is_alone && self.quiet == 0
     }
 
     /// Begins a snapshot of the log as it is now, of which the state covers all up to `at`; false if the system has no
@@ -63,10 +90,11 @@ impl Keeper {
         fingerprint: [u8; 32],
         unread: &Unread,
     ) -> Result<bool, LogError> {
-        let (view, unread) = (log.view()?, unread.clone());
+        let (view, unread, stop) = (log.view()?, unread.clone(), Stop::default());
+        let is_stopped = stop.0.clone();
         let thread = thread::Builder::new().name("snapshot".to_owned());
-        match thread.spawn(move || make::<R>(&view, fingerprint, unread)) {
-            Ok(thread) => self.task = Some(Task::Make { at, thread }),
+        match thread.spawn(move || make::<R>(&view, fingerprint, unread, &is_stopped)) {
+            Ok(thread) => self.task = Some(Task::Make(Making { at, thread, stop })),
             Err(_) => self.is_alone = true,
         }
         Ok(!self.is_alone)
@@ -81,15 +109,18 @@ impl Keeper {
         kept_by: &KeptBy<'_>,
     ) -> Result<(), LogError> {
         let at = match &self.task {
-            Some(Task::Make { at, .. }) => Some(*at),
+            Some(Task::Make(making)) => Some(making.at),
             Some(Task::Write { made, .. }) => Some(made.at),
             _ => None,
         };
+        self.quiet = self.quiet.saturating_sub(1);
         if at.is_some_and(|at| plan.spoils(&at)) {
             self.task = None;
+            self.spoiled = (self.spoiled + 1).min(MOST_SPOILED);
+            self.quiet = QUIET << self.spoiled;
             return Ok(());
         }
-        if !matches!(&self.task, Some(Task::Make { thread, .. }) if !thread.is_finished()) {
+        if !matches!(&self.task, Some(Task::Make(making)) if !making.thread.is_finished()) {
             self.step(writer, kept_by, STEP_BYTES, STEP_PIECES)?;
         }
         Ok(())
@@ -105,12 +136,13 @@ impl Keeper {
     ) -> Result<(), LogError> {
         self.task = match self.task.take() {
             None => None,
-            Some(Task::Make { at, thread }) => written_next(at, thread),
+            Some(Task::Make(making)) => written_next(making),
             Some(Task::Write { made, next }) => match writer.put_pieces(&made.pieces, next, bytes)? {
                 next if next < made.pieces.len() => Some(Task::Write { made, next }),
                 _ if !kept_by.unread.is_sound(&made.at) => None,
                 _ => {
                     self.len = made.note.len;
+                    self.spoiled = 0;
                     Some(Task::Drop(kept_by.keep(writer, &made, None)?))
                 }
             },
@@ -123,6 +155,11 @@ impl Keeper {
         Ok(())
     }
 
+    /// Lets a snapshot be begun though the last one was spoiled just now; tells whether that held one back.
+    pub(super) const fn end_quiet(&mut self) -> bool {
+        std::mem::replace(&mut self.quiet, 0) > 0
+    }
+
     /// Gives up what is being done.
     pub(super) fn give_up(&mut self) {
         self.task = None;
@@ -130,8 +167,8 @@ impl Keeper {
 
     /// Waits until the log is not read any more.
     pub(super) fn rest(&mut self) {
-        if let Some(Task::Make { at, thread }) = self.task.take_if(|task| matches!(task, Task::Make { .. })) {
-            self.task = written_next(at, thread);
+        if let Some(Task::Make(making)) = self.task.take_if(|task| matches!(task, Task::Make(_))) {
+            self.task = written_next(making);
         }
     }
 
@@ -151,7 +188,7 @@ impl Keeper {
 }
 
 /// Waits for a snapshot to be made, which is written next. Without one, opening folds more.
-fn written_next(at: Position, thread: JoinHandle<Option<Made>>) -> Option<Task> {
+fn written_next(Making { at, thread, stop: _stop }: Making) -> Option<Task> {
     // After `at`, there may be messages of the framework's own, which change no state.
     let made = thread.join().ok().flatten().filter(|made| made.at >= at)?;
     Some(Task::Write { made: Made { at, ..made }, next: 0 })
@@ -188,10 +225,13 @@ impl KeptBy<'_> {
 }
 
 /// Folds a log and cuts the state into pieces; `None` if it cannot be kept.
-fn make<R: Reducer>(view: &LogView, fingerprint: [u8; 32], unread: Unread) -> Option<Made> {
-    let mut source = LogSource::of_view(view, fingerprint, R::INDEPENDENT_ROOTS);
+fn make<R: Reducer>(view: &LogView, fingerprint: [u8; 32], unread: Unread, is_stopped: &AtomicBool) -> Option<Made> {
+    let mut source = LogSource::of_view(view, fingerprint, R::INDEPENDENT_ROOTS).until(is_stopped);
     let computed = compute::<R, _>(&mut source, unread, None, true, Cadence::without_snapshots()).ok()?;
     let at = computed.at.filter(|at| computed.unread.is_sound(at))?;
+    if is_stopped.load(Ordering::Relaxed) {
+        return None;
+    }
     let state = rmp_serde::to_vec_named(&computed.state).ok()?;
     let note = SnapshotNote {
         is_tidy: computed.is_tidy,

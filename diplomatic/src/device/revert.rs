@@ -14,9 +14,6 @@ use crate::log::{Change, LogError, LogReader, LogWriter, StoredMessage, Version}
 use crate::order::{Clock, Position};
 use crate::standard::{EntityId, Timestamp};
 
-/// How many messages are read at once.
-const PAGE: usize = 1_024;
-
 /// What is to count for entities again.
 #[derive(Debug, Default)]
 pub(super) struct Reversion {
@@ -96,11 +93,15 @@ impl Reversion {
         &mut self,
         reader: &LogReader<'_>,
         mut moved: HashSet<EntityId>,
-        mut after: Option<Position>,
+        after: Option<Position>,
     ) -> Result<(), LogError> {
-        while let Some(from) = after {
-            let page = reader.latest_page(Some(&from), None, PAGE)?;
-            after = page.last().map(|last| last.position);
+        let Some(after) = after else { return Ok(()) };
+        let mut latest = reader.latest(Some(&after), None)?;
+        loop {
+            let page = latest.next()?;
+            if page.is_empty() {
+                return Ok(());
+            }
             for stored in page {
                 let entity = stored.message.head().entity();
                 let Some(body) = stored.message.body() else { continue };
@@ -111,11 +112,11 @@ impl Reversion {
                     moved.insert(entity.clone());
                     let version = reader.version_at(&stored.position)?;
                     let entity = entity.clone();
+                    let stored = StoredMessage { message: stored.message.unshared(), ..stored };
                     self.targets.insert(entity, Target { message: Some(stored), version, is_moved: true, since: None });
                 }
             }
         }
-        Ok(())
     }
 
     /// Writes it: deletes first, then the contents in the order in which they stood.

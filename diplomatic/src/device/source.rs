@@ -1,13 +1,12 @@
 //! A device's log as a fold reads it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::event::DiplomaticEvent;
 use crate::fold::{Item, Kept, Source};
-use crate::log::{Log, LogError, LogReader, LogView, Snapshot, StoredMessage};
+use crate::log::{LatestMessages, Log, LogError, LogReader, LogView, Snapshot, StoredMessage};
 use crate::order::Position;
 use crate::standard::EntityId;
-
-/// How many messages are opened together at most.
-const PAGE: usize = 1_024;
 
 /// A device's log as a fold reads it, or the part of it before a moment.
 pub(super) struct LogSource<'a> {
@@ -18,6 +17,9 @@ pub(super) struct LogSource<'a> {
     /// Whether it is read as of a moment of the past.
     is_past: bool,
     wants_roots: bool,
+    /// The messages that count, and after which of them the next page begins.
+    latest: Option<(Option<Position>, LatestMessages)>,
+    is_stopped: Option<&'a AtomicBool>,
 }
 
 /// A log, or a view of one.
@@ -38,17 +40,46 @@ impl Readable<'_> {
 impl<'a> LogSource<'a> {
     /// Reads the whole log, and may start from a state that the fold with this fingerprint kept.
     pub(super) fn new(log: &'a Log, fingerprint: [u8; 32], wants_roots: bool) -> Self {
-        Self { log: Readable::Log(log), before: None, fingerprint, is_past: false, wants_roots }
+        Self {
+            log: Readable::Log(log),
+            before: None,
+            fingerprint,
+            is_past: false,
+            wants_roots,
+            latest: None,
+            is_stopped: None,
+        }
     }
 
     /// Reads a view of a log like that.
     pub(super) const fn of_view(view: &'a LogView, fingerprint: [u8; 32], wants_roots: bool) -> Self {
-        Self { log: Readable::View(view), before: None, fingerprint, is_past: false, wants_roots }
+        Self {
+            log: Readable::View(view),
+            before: None,
+            fingerprint,
+            is_past: false,
+            wants_roots,
+            latest: None,
+            is_stopped: None,
+        }
     }
 
     /// Reads what is before a position, as if nothing else were in the log. `None` is the whole log.
     pub(super) const fn before(view: &'a LogView, fingerprint: [u8; 32], before: Option<Position>) -> Self {
-        Self { log: Readable::View(view), before, fingerprint, is_past: true, wants_roots: false }
+        Self {
+            log: Readable::View(view),
+            before,
+            fingerprint,
+            is_past: true,
+            wants_roots: false,
+            latest: None,
+            is_stopped: None,
+        }
+    }
+
+    /// Fails once this is set.
+    pub(super) fn until(self, is_stopped: &'a AtomicBool) -> Self {
+        Self { is_stopped: Some(is_stopped), ..self }
     }
 
     fn read<E: DiplomaticEvent>(&self, stored: StoredMessage) -> Item<E> {
@@ -60,7 +91,19 @@ impl<E: DiplomaticEvent> Source<E> for LogSource<'_> {
     type Error = LogError;
 
     fn page(&mut self, after: Option<&Position>) -> Result<Vec<Item<E>>, LogError> {
-        let page = self.log.read(|reader| reader.latest_page(after, self.before.as_ref(), PAGE))?;
+        if self.is_stopped.is_some_and(|is_stopped| is_stopped.load(Ordering::Relaxed)) {
+            return Err(LogError::Closed);
+        }
+        // After a failure, or from another place, it begins anew.
+        let begun = self.latest.take().filter(|(next, _)| next.as_ref() == after);
+        let (page, latest) = self.log.read(|reader| {
+            let mut latest = match begun {
+                Some((_, latest)) => latest,
+                None => reader.latest(after, self.before.as_ref())?,
+            };
+            Ok((latest.next()?, latest))
+        })?;
+        self.latest = page.last().map(|last| (Some(last.position), latest));
         Ok(page.into_iter().map(|stored| self.read(stored)).collect())
     }
 

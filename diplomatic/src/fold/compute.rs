@@ -114,6 +114,7 @@ pub(crate) fn compute<R: Reducer, S: Source<R::Event>>(
 ) -> Result<Computed<R>, S::Error> {
     let start = kept_before::<R, S>(source, &unread, from)?;
     let has_resumed = start.is_some();
+    let is_large = start.as_ref().is_some_and(|(start, _)| start.state.len() > MOST_BYTES);
     let is_tidy = R::INDEPENDENT_ROOTS && start.as_ref().is_none_or(|(start, _)| start.is_tidy);
     let mut run = Run::<R, S> {
         source,
@@ -129,6 +130,7 @@ pub(crate) fn compute<R: Reducer, S: Source<R::Event>>(
         taken: Vec::new(),
         since_taken: 0,
         next_taken: cadence.events,
+        is_large,
         spoiled: None,
         aside: Vec::new(),
         ends: None,
@@ -192,6 +194,8 @@ struct Run<'a, R: Reducer, S: Source<R::Event>> {
     taken: Vec<Taken>,
     since_taken: u64,
     next_taken: u64,
+    /// Whether the state was too large to be kept when it was last serialized.
+    is_large: bool,
     spoiled: Option<Position>,
     /// What was found to be set aside on this way, and the window at whose end it turns back.
     aside: Vec<Aside>,
@@ -457,6 +461,11 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
 
     /// Serializes the state as of `at`, which a fold can go back to.
     fn take(&mut self, at: Position) -> Result<Flow, S::Error> {
+        if self.is_large && self.trail.is_calm() {
+            // It is of no use but for the way back after a panic.
+            self.next_taken = self.next_taken.saturating_mul(2);
+            return Ok(Flow::On);
+        }
         match self.verify()? {
             Flow::On => {}
             flow => return Ok(flow),
@@ -468,7 +477,8 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
             return Ok(Flow::On);
         };
         self.next_taken = Cadence::interval(self.cadence.events, state.len());
-        if !self.cadence.only_last && state.len() <= MOST_BYTES {
+        self.is_large = state.len() > MOST_BYTES;
+        if !self.cadence.only_last && !self.is_large {
             let number = self.taken.last().map_or(self.cadence.last_number, |last| last.number) + 1;
             self.taken.push(Taken { at, number, is_tidy: self.is_tidy, folded: self.folded, state });
             self.taken.retain(|taken| Cadence::is_kept(taken.number, number));

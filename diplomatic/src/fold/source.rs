@@ -105,6 +105,12 @@ pub(crate) struct Consumed {
 }
 
 impl Consumed {
+    /// Makes it something that can be kept.
+    #[cfg(feature = "store")]
+    pub(super) fn unshared(self) -> Self {
+        Self { message: self.message.unshared(), ..self }
+    }
+
     pub(crate) const fn position(&self) -> Position {
         Position::of(self.message.head())
     }

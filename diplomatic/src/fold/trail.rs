@@ -117,6 +117,8 @@ impl<R: Reducer> Trail<R> {
     pub(super) fn push(&mut self, tried: Consumed) {
         if self.is_whole {
             self.bytes += weight(&tried.message);
+            #[cfg(feature = "store")]
+            let tried = tried.unshared();
             self.items.push(tried);
         }
     }

@@ -161,6 +161,7 @@ mod tests {
 
         migrate(&database, 3, &vault, &mut rng).expect("the file is whole");
         let reading = database.begin_read().expect("memory does not fail");
+        let vault = std::sync::Arc::new(vault);
         let reader = LogReader::new(&reading, &vault).expect("the tables are there");
         let (mut found, mut before) = (Vec::new(), None);
         while let Some(transaction) = reader.transaction_before(before).expect("memory does not fail") {

@@ -23,6 +23,7 @@ mod format;
 mod hearing;
 mod index;
 mod kept;
+mod latest;
 mod link;
 mod memory;
 mod migrate;
@@ -71,6 +72,7 @@ use vault::Vault;
 pub(crate) use disk::Disk;
 pub(crate) use index::{Bucket, Order, Place};
 pub(crate) use kept::Evicted;
+pub(crate) use latest::LatestMessages;
 pub(crate) use peers::{Absent, PeerRecord, Waiting};
 pub(crate) use pieces::{Pieces, Snapshot};
 #[cfg(all(feature = "web", target_family = "wasm"))]

@@ -12,7 +12,7 @@ use super::error::LogError;
 use super::read::LogReader;
 use super::rows::{PieceHash, SnapshotNote, decode_snapshot, encode_snapshot, snapshot_key, split_snapshot_key};
 use super::tables;
-use super::vault::Vault;
+use super::vault::{Sealed, Vault};
 use super::write::LogWriter;
 use crate::order::Position;
 use crate::parallel;
@@ -25,6 +25,15 @@ const LONGEST: usize = (64 << 10) - 256;
 
 /// One in so many bytes after the shortest piece ends one.
 const ONE_IN: u64 = 1 << 14;
+
+/// So many pieces are opened at a time.
+const OPENED_TOGETHER: usize = 8;
+
+/// Why pieces were not joined.
+enum Unjoined {
+    Log(LogError),
+    Damaged,
+}
 
 /// A snapshot's key in its table, and its pieces.
 type SnapshotRow = ([u8; 56], Vec<PieceHash>);
@@ -138,22 +147,45 @@ impl LogReader<'_> {
         Ok(None)
     }
 
-    /// Joins pieces; `None` if one is missing or damaged.
+    /// Joins pieces; `None` if one is missing or damaged. Each is opened at its place in the state, by other threads.
     fn join(&self, hashes: &[PieceHash], len: u64) -> Result<Option<Vec<u8>>, LogError> {
         let table = self.transaction.open_table(tables::PIECES)?;
-        let mut sealed = Vec::with_capacity(hashes.len());
-        for hash in hashes {
-            let Some(value) = table.get(hash)? else { return Ok(None) };
-            sealed.push((hash, value.value().to_vec()));
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        if len > hashes.len().saturating_mul(LONGEST) {
+            return Ok(None);
         }
-        let opened =
-            parallel::map(parallel::usual_threads(), sealed, |(hash, value)| self.vault.open("pieces-1", hash, &value));
-        let mut state = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
-        for piece in opened {
-            let Ok(piece) = piece else { return Ok(None) };
-            state.extend_from_slice(&piece);
+        let mut state = vec![0; len];
+        let mut rest = &mut state[..];
+        let mut hashes = hashes.iter();
+        let joined = parallel::pipeline(
+            parallel::usual_threads(),
+            || {
+                let mut batch = Vec::with_capacity(OPENED_TOGETHER);
+                for hash in hashes.by_ref().take(OPENED_TOGETHER) {
+                    let sealed = table.get(hash).map_err(|error| Unjoined::Log(error.into()))?;
+                    let sealed = sealed.ok_or(Unjoined::Damaged)?;
+                    let parts = Sealed::split(sealed.value()).ok_or(Unjoined::Damaged)?;
+                    let (place, after) =
+                        std::mem::take(&mut rest).split_at_mut_checked(parts.value.len()).ok_or(Unjoined::Damaged)?;
+                    rest = after;
+                    place.copy_from_slice(parts.value);
+                    batch.push((hash, *parts.nonce, place, *parts.tag));
+                }
+                Ok((!batch.is_empty()).then_some(batch))
+            },
+            |batch| {
+                let mut pieces = batch.into_iter();
+                pieces.all(|(hash, nonce, place, tag)| {
+                    self.vault.open_parts("pieces-1", hash, &nonce, place, &tag).is_ok()
+                })
+            },
+            |are_sound| if are_sound { Ok(()) } else { Err(Unjoined::Damaged) },
+        );
+        match joined {
+            Ok(()) if rest.is_empty() => Ok(Some(state)),
+            Ok(()) | Err(Unjoined::Damaged) => Ok(None),
+            Err(Unjoined::Log(error)) => Err(error),
         }
-        Ok((state.len() as u64 == len).then_some(state))
     }
 
     /// Returns the largest number of a snapshot; 0 if there is none.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::Bound;
+use std::sync::Arc;
 
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, TableError};
 
@@ -18,7 +19,7 @@ use crate::standard::{Bag, EntityId, HeadHash, Label, Message, Timestamp};
 /// The log as of one moment.
 pub(crate) struct LogReader<'t> {
     pub(super) transaction: &'t ReadTransaction,
-    pub(super) vault: &'t Vault,
+    pub(super) vault: &'t Arc<Vault>,
     pub(super) messages: ReadOnlyTable<&'static [u8; 48], &'static [u8]>,
     dropped: ReadOnlyTable<&'static [u8; 48], ()>,
     /// None if it is empty, as in every log of a single device without hosts.
@@ -53,7 +54,7 @@ pub(crate) struct QueueLimits {
 }
 
 impl<'t> LogReader<'t> {
-    pub(super) fn new(transaction: &'t ReadTransaction, vault: &'t Vault) -> Result<Self, LogError> {
+    pub(super) fn new(transaction: &'t ReadTransaction, vault: &'t Arc<Vault>) -> Result<Self, LogError> {
         let messages = transaction.open_table(tables::MESSAGES)?;
         let dropped = transaction.open_table(tables::DROPPED)?;
         let own_kind = transaction.open_table(tables::OWN_KIND)?;

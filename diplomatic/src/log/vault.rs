@@ -1,5 +1,7 @@
 //! Encryption at rest: what stands in the file is readable with the seed alone.
 
+use std::ops::Range;
+
 use chacha20poly1305::aead::{AeadInPlace, KeyInit};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
@@ -54,14 +56,39 @@ impl Vault {
 
     /// Opens a value of `table` that stands under `key`.
     pub(super) fn open(&self, table: &'static str, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, LogError> {
-        let damaged = LogError::DamagedValue { table };
-        let Some((nonce, rest)) = sealed.split_first_chunk::<NONCE>() else { return Err(damaged) };
-        let Some((value, tag)) = rest.split_last_chunk::<TAG>() else { return Err(damaged) };
+        let Sealed { nonce, value, tag } = Sealed::split(sealed).ok_or(LogError::DamagedValue { table })?;
         let mut value = value.to_vec();
-        self.values
-            .decrypt_in_place_detached(XNonce::from_slice(nonce), &associated(table, key), &mut value, tag.into())
-            .map_err(|_| damaged)?;
+        self.open_parts(table, key, nonce, &mut value, tag)?;
         Ok(value)
+    }
+
+    /// Opens a value like [`open`](Self::open) where it stands, and returns where that is.
+    pub(super) fn open_in_place(
+        &self,
+        table: &'static str,
+        key: &[u8],
+        sealed: &mut [u8],
+    ) -> Result<Range<usize>, LogError> {
+        let place = NONCE..sealed.len().saturating_sub(TAG);
+        let damaged = LogError::DamagedValue { table };
+        let Some((nonce, rest)) = sealed.split_first_chunk_mut::<NONCE>() else { return Err(damaged) };
+        let Some((value, tag)) = rest.split_last_chunk_mut::<TAG>() else { return Err(damaged) };
+        self.open_parts(table, key, nonce, value, tag)?;
+        Ok(place)
+    }
+
+    /// Opens a value in place that was [split](Sealed::split).
+    pub(super) fn open_parts(
+        &self,
+        table: &'static str,
+        key: &[u8],
+        nonce: &[u8; NONCE],
+        value: &mut [u8],
+        tag: &[u8; TAG],
+    ) -> Result<(), LogError> {
+        self.values
+            .decrypt_in_place_detached(XNonce::from_slice(nonce), &associated(table, key), value, tag.into())
+            .map_err(|_| LogError::DamagedValue { table })
     }
 
     /// Opens a value of `table` that is a row in MessagePack.
@@ -85,6 +112,22 @@ impl Vault {
     /// Returns a hash that only those with the seed can tell anything from.
     pub(super) fn hash(&self, content: &[u8]) -> [u8; 32] {
         *blake3::keyed_hash(&self.entities, content).as_bytes()
+    }
+}
+
+/// A sealed value, in its parts.
+pub(super) struct Sealed<'a> {
+    pub(super) nonce: &'a [u8; NONCE],
+    pub(super) value: &'a [u8],
+    pub(super) tag: &'a [u8; TAG],
+}
+
+impl<'a> Sealed<'a> {
+    /// Splits a value as it stands in the file; `None` if it is too short.
+    pub(super) fn split(sealed: &'a [u8]) -> Option<Self> {
+        let (nonce, rest) = sealed.split_first_chunk()?;
+        let (value, tag) = rest.split_last_chunk()?;
+        Some(Self { nonce, value, tag })
     }
 }
 

@@ -1,11 +1,9 @@
 //! The versions of each entity, in order and one by one, and those that an app's fold could not apply.
 
-use std::ops::Bound;
-
 use redb::{ReadableTable, TableError};
 
 use super::error::LogError;
-use super::read::{LogReader, StoredMessage, check_order};
+use super::read::{LogReader, StoredMessage};
 use super::rows::{overwritten_key, register_keys, split_overwritten_key};
 use super::tables;
 use super::write::LogWriter;
@@ -15,58 +13,7 @@ use crate::standard::{Content, Decode, EntityId};
 /// Where messages are that a fold could not apply, and why.
 type Unapplied = Vec<(Position, Vec<u8>)>;
 
-/// After so many bytes a page is full.
-const PAGE_BYTES: usize = 4 << 20;
-
 impl LogReader<'_> {
-    /// Returns up to `limit` messages after `after`, in total order: those of which no later version of their entity is
-    /// before `before`.
-    pub(crate) fn latest_page(
-        &self,
-        after: Option<&Position>,
-        before: Option<&Position>,
-        limit: usize,
-    ) -> Result<Vec<StoredMessage>, LogError> {
-        let (start, end) = (after.map(|after| after.to_bytes()), before.map(|before| before.to_bytes()));
-        let start = start.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let end = end.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        if after.zip(before).is_some_and(|(after, before)| after >= before) {
-            return Ok(Vec::new());
-        }
-        let superseded = self.transaction.open_table(tables::SUPERSEDED)?;
-        let mut superseded = superseded.range::<&[u8; 48]>((start, end))?;
-        let mut next_superseded = || Ok::<_, LogError>(superseded.next().transpose()?.map(|(key, _)| *key.value()));
-        // Both tables are in the same order, so that one pass over each tells which messages are superseded.
-        let mut passed = next_superseded()?;
-        let mut page: Vec<StoredMessage> = Vec::new();
-        let mut bytes = 0;
-        for row in self.messages.range::<&[u8; 48]>((start, end))? {
-            if page.len() >= limit || bytes >= PAGE_BYTES {
-                break;
-            }
-            let (key, sealed) = row?;
-            let key = key.value();
-            check_order(page.last().map(|last| &last.position).or(after), key)?;
-            while passed.as_ref().is_some_and(|passed| passed < key) {
-                passed = next_superseded()?;
-            }
-            let is_superseded = passed.as_ref() == Some(key);
-            if is_superseded && before.is_none() {
-                continue;
-            }
-            let stored = self.open_message(key, sealed.value())?;
-            if is_superseded && let Some(before) = before {
-                let later = self.next_version(stored.message.head().entity(), &stored.position)?;
-                if later.is_some_and(|later| later < *before) {
-                    continue;
-                }
-            }
-            bytes += sealed.value().len();
-            page.push(stored);
-        }
-        Ok(page)
-    }
-
     /// Returns the version of an entity right before a position.
     pub(crate) fn version_before(
         &self,
@@ -116,18 +63,6 @@ impl LogReader<'_> {
             }
         }
         Ok(registers)
-    }
-
-    /// Returns where the version of an entity is that comes right after a position.
-    fn next_version(&self, entity: &EntityId, position: &Position) -> Result<Option<Position>, LogError> {
-        let key = self.vault.entity_key(entity);
-        let overwritten = self.transaction.open_table(tables::OVERWRITTEN)?;
-        let (start, last) = (overwritten_key(&key, &position.to_bytes()), overwritten_key(&key, &[0xff; 48]));
-        let range = (Bound::Excluded(&start), Bound::Included(&last));
-        match overwritten.range::<&[u8; 80]>(range)?.next().transpose()? {
-            Some((row, _)) => Ok(Some(split_overwritten_key(row.value()))),
-            None => Ok(self.winner_of(&key)?.map(|winner| winner.position).filter(|winner| winner > position)),
-        }
     }
 
     /// Returns what the fold with this fingerprint could not apply; `None` if it was another that folded last.

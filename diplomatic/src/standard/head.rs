@@ -216,25 +216,58 @@ impl Decode for Head {
 }
 
 /// The content of a message: at least one byte.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Body(Box<[u8]>);
+pub struct Body(Bytes);
+
+enum Bytes {
+    Own(Box<[u8]>),
+    /// Some of many bytes that were read together. They stay in memory as long as a part of them is used, so whoever
+    /// keeps one makes it its own.
+    #[cfg(feature = "store")]
+    Part(std::sync::Arc<Vec<u8>>, std::ops::Range<usize>),
+}
 
 impl Body {
     /// Wraps the bytes; `None` if there are none, because a message without a body is a delete.
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Option<Self> {
         let bytes = bytes.into();
-        (!bytes.is_empty()).then_some(Self(bytes))
+        (!bytes.is_empty()).then_some(Self(Bytes::Own(bytes)))
+    }
+
+    /// Shares a part of bytes that were read together.
+    #[cfg(feature = "store")]
+    pub(crate) fn part(bytes: &std::sync::Arc<Vec<u8>>, part: std::ops::Range<usize>) -> Option<Self> {
+        bytes.get(part.clone()).filter(|part| !part.is_empty())?;
+        Some(Self(Bytes::Part(bytes.clone(), part)))
     }
 
     /// Returns the bytes.
-    pub const fn as_bytes(&self) -> &[u8] {
-        &self.0
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Bytes::Own(bytes) => bytes,
+            #[cfg(feature = "store")]
+            Bytes::Part(bytes, part) => &bytes[part.clone()],
+        }
     }
 }
 
+/// A clone shares nothing.
+impl Clone for Body {
+    fn clone(&self) -> Self {
+        Self(Bytes::Own(self.as_bytes().into()))
+    }
+}
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Body {}
+
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Body({} bytes)", self.0.len())
+        write!(f, "Body({} bytes)", self.as_bytes().len())
     }
 }
 
@@ -268,6 +301,22 @@ impl Message {
     /// [`HashMismatch`] if the body does not match the head, is missing, or should not be there.
     pub fn join(head: Head, body: Option<Body>) -> Result<Self, HashMismatch> {
         if head.body == body.as_ref().map(BodyDigest::of) { Ok(Self { head, body }) } else { Err(HashMismatch) }
+    }
+
+    /// Joins a head and its body, which are known to belong together: only the length is checked.
+    #[cfg(feature = "store")]
+    pub(crate) fn join_known(head: Head, body: Option<Body>) -> Result<Self, HashMismatch> {
+        let has_length = head.body_len() == body.as_ref().map_or(0, |body| body.as_bytes().len() as u64);
+        if has_length { Ok(Self { head, body }) } else { Err(HashMismatch) }
+    }
+
+    /// Makes the body its own, so that the message can be kept.
+    #[cfg(feature = "store")]
+    #[must_use]
+    pub(crate) fn unshared(self) -> Self {
+        let Self { head, body } = self;
+        let body = body.map(|body| if matches!(body.0, Bytes::Own(_)) { body } else { body.clone() });
+        Self { head, body }
     }
 
     /// Returns the head.

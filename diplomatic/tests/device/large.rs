@@ -1,6 +1,8 @@
 //! A large state, of which snapshots are made beside the work.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use diplomatic::compact::Keep;
 use diplomatic::standard::{EntityId, Label, Message, Seq};
@@ -18,6 +20,7 @@ use crate::todo::{Event, Todos, added, at, seed};
 struct Large {
     todos: Todos,
     rest: Vec<String>,
+    is_counted: bool,
 }
 
 thread_local! {
@@ -25,9 +28,13 @@ thread_local! {
     static APPLIED: Cell<usize> = const { Cell::new(0) };
 }
 
+/// How many events were applied after this one to make snapshots.
+const COUNTED: &str = "from here on, snapshots are counted";
+static APPLIED_BESIDE: AtomicUsize = AtomicUsize::new(0);
+
 impl Default for Large {
     fn default() -> Self {
-        Self { todos: Todos::default(), rest: (0..40_000).map(|n| format!("{n:010}")).collect() }
+        Self { todos: Todos::default(), rest: (0..40_000).map(|n| format!("{n:010}")).collect(), is_counted: false }
     }
 }
 
@@ -36,6 +43,10 @@ impl Reducer for Large {
 
     fn apply(&mut self, event: Event, at: &Meta) {
         APPLIED.set(APPLIED.get() + 1);
+        if self.is_counted && thread::current().name() == Some("snapshot") {
+            APPLIED_BESIDE.fetch_add(1, Ordering::Relaxed);
+        }
+        self.is_counted |= matches!(&event, Event::Added { title } if title == COUNTED);
         self.todos.apply(event, at);
     }
 }
@@ -133,4 +144,33 @@ fn a_large_state_is_not_folded_from_the_start_when_it_is_opened_and_its_snapshot
     // The messages have 3 MB.
     let size = std::fs::metadata(&path).unwrap().len();
     assert!(size < 24 << 20, "{size}");
+}
+
+#[test]
+fn late_events_one_after_the_other_do_not_each_have_a_snapshot_made_that_the_next_one_spoils() {
+    const EVENTS: u64 = 100;
+    const LATE: u64 = 40;
+    let backing = Backing::memory();
+    let mut rng = StdRng::seed_from_u64(1);
+    let mut device = open(&backing);
+    device.emit(at(0), &added(COUNTED)).unwrap();
+    for number in 1..EVENTS {
+        device.emit(at(1_000 * number), &added(&title(&mut rng))).unwrap();
+    }
+    let before = APPLIED_BESIDE.load(Ordering::Relaxed);
+    for number in 0..LATE {
+        let todo = EntityId::new(&number.to_be_bytes(), at(number + 1));
+        let (entity, body) = event(&todo, &added("late"));
+        let message = Message::new(entity, at(number + 1), 0, body).unwrap();
+        let messages = vec![Arrival { seq: Seq::ZERO, message }];
+        device.session_log(1).receive(Received { messages, ..Received::default() }).unwrap();
+    }
+    drop(device);
+    let beside = APPLIED_BESIDE.load(Ordering::Relaxed) - before;
+    // One may have been under way, a few are begun meanwhile, and the last is made when the device is closed.
+    assert!(beside < 6 * (EVENTS + LATE) as usize, "{beside}");
+    APPLIED.set(0);
+    let device = open(&backing);
+    assert_eq!(device.read(|state| state.todos.items.len() as u64), EVENTS + LATE);
+    assert!(APPLIED.get() < 10, "the state was kept when the device was closed: {}", APPLIED.get());
 }
