@@ -45,6 +45,7 @@ pub(crate) mod serde_forms;
 mod signature;
 mod status;
 mod time;
+mod verification;
 
 pub use bag::{Bag, BagHead, Kdm, SealedBody, SealedHead, Seq, VerifiedBag};
 #[cfg(feature = "engine")]

@@ -3,10 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ed25519_dalek::{Verifier, VerifyingKey};
-
 use super::Status;
 use super::bytes::{Decode, DecodeError, Encode, Reader};
+use super::verification::Verifier;
 
 /// A signature that does not match its key and content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,32 +40,19 @@ impl PublicKey {
     ///
     /// [`InvalidSignature`], also if these bytes are not a public key.
     pub fn verify(&self, content: &[u8], signature: &Signature) -> Result<(), InvalidSignature> {
-        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| InvalidSignature)?;
-        key.verify(content, &signature.to_dalek()).map_err(|_| InvalidSignature)
+        let holds = Verifier::new(&self.0).is_some_and(|verifier| verifier.holds(content, &signature.0));
+        if holds { Ok(()) } else { Err(InvalidSignature) }
     }
 
     /// Checks many signatures by this key and returns whether each is valid, in order.
     ///
-    /// This costs about a third of checking each alone, unless one of them is invalid.
+    /// This costs about a fifth of checking each alone, and little more if some of them are invalid. The results are the
+    /// same.
     pub fn verify_each(&self, signed: &[(&[u8], &Signature)]) -> Vec<bool> {
-        let Ok(key) = VerifyingKey::from_bytes(&self.0) else {
-            return vec![false; signed.len()];
-        };
-        signed.chunks(Self::BATCH).flat_map(|chunk| verify_chunk(&key, chunk)).collect()
+        let Some(verifier) = Verifier::new(&self.0) else { return vec![false; signed.len()] };
+        let signed: Vec<_> = signed.iter().map(|(content, signature)| (*content, &signature.0)).collect();
+        verifier.hold(&signed)
     }
-
-    /// How many signatures are checked at once. More would gain little and make an invalid one more expensive.
-    const BATCH: usize = 512;
-}
-
-fn verify_chunk(key: &VerifyingKey, chunk: &[(&[u8], &Signature)]) -> Vec<bool> {
-    let contents: Vec<&[u8]> = chunk.iter().map(|(content, _)| *content).collect();
-    let signatures: Vec<_> = chunk.iter().map(|(_, signature)| signature.to_dalek()).collect();
-    let keys = vec![*key; chunk.len()];
-    if chunk.len() > 1 && ed25519_dalek::verify_batch(&contents, &signatures, &keys).is_ok() {
-        return vec![true; chunk.len()];
-    }
-    contents.iter().zip(&signatures).map(|(content, signature)| key.verify(content, signature).is_ok()).collect()
 }
 
 impl Encode for PublicKey {
@@ -122,10 +108,6 @@ impl Signature {
     /// Returns the signature's bytes.
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
-    }
-
-    fn to_dalek(self) -> ed25519_dalek::Signature {
-        ed25519_dalek::Signature::from_bytes(&self.0)
     }
 }
 
