@@ -86,9 +86,10 @@ pub(crate) fn beside<A, T: Send, U: Send>(
     let others = (threads.get() - 1).min(items.len());
     let mut results: Vec<Option<U>> = items.iter().map(|_| None).collect();
     let queue = Mutex::new(items.into_iter().zip(&mut results));
+    // It is locked only in here, where nothing panics. In the head of a loop, it would be locked in its body, too.
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
     let help = || {
-        // Nothing panics while it is locked.
-        while let Some((item, result)) = queue.lock().unwrap_or_else(PoisonError::into_inner).next() {
+        while let Some((item, result)) = next() {
             *result = Some(work(item));
         }
     };
@@ -277,6 +278,8 @@ impl<'scope, T: Send + 'scope, U: Send + 'scope> Worker<'scope, T, U> {
 #[cfg(test)]
 mod tests {
     use std::panic::catch_unwind;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -326,6 +329,19 @@ mod tests {
             ahead.send(21);
             assert_eq!((ahead.next(), ahead.next()), (Some(42), None), "it goes on after a pause");
         }
+    }
+
+    #[test]
+    fn work_beside_something_else_is_done_by_several_threads_at_once() {
+        let (busy, started) = (AtomicUsize::new(0), Instant::now());
+        let meet = |_: u32| {
+            busy.fetch_add(1, Ordering::SeqCst);
+            while busy.load(Ordering::SeqCst) < 2 {
+                assert!(started.elapsed() < Duration::from_secs(60), "nobody else works meanwhile");
+                thread::yield_now();
+            }
+        };
+        beside(threads(2), || (), vec![1, 2], meet);
     }
 
     #[test]

@@ -7,7 +7,9 @@ use crate::log::{ChunkCount, LogError, QueueLimits, Queued};
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Bag, Decode, Encode, Head, HeadHash, Message, PublicKey, Seq, Timestamp};
-use crate::sync::{Audited, Bodies, Cursor, Drained, Outgoing, PushLimits, Received, Skipped, SyncLog, Unread};
+use crate::sync::{
+    Audited, Bodies, Claimed, Cursor, Drained, Outgoing, PushLimits, Received, Skipped, SyncLog, Unread,
+};
 
 /// A device's log, lent to one host's session.
 #[derive(Debug)]
@@ -37,8 +39,22 @@ impl<R: Reducer> SyncLog for DeviceLink<'_, R> {
         self.device.log.knows(heads)
     }
 
+    fn claim(&mut self, heads: &[&Head]) -> Result<Vec<Claimed>, LogError> {
+        let Device { log, claims, .. } = &mut *self.device;
+        if log.links().iter().filter(|link| link.is_linked).count() < 2 {
+            return Ok(vec![Claimed::Granted; heads.len()]);
+        }
+        let known = log.knows(heads)?;
+        let claimed = heads.iter().zip(known).map(|(head, is_known)| match is_known {
+            true => Claimed::Here,
+            false => claims.claim(head.hash(), self.link),
+        });
+        Ok(claimed.collect())
+    }
+
     fn receive(&mut self, received: Received) -> Result<(), LogError> {
         self.device.recover()?;
+        received.messages.iter().for_each(|arrival| self.device.claims.on_come(&arrival.message.head().hash()));
         let Device { log, fold, .. } = &mut *self.device;
         let number = self.link;
         let Received { messages, known, listed, skipped, settled, cursor, more } = received;

@@ -9,6 +9,7 @@ mod attach;
 mod audit;
 mod authors;
 mod batch;
+mod claims;
 mod compact;
 #[cfg(all(test, feature = "derive"))]
 mod crash;
@@ -56,6 +57,7 @@ pub(crate) use attach::{Lacking, Part, cut, is_end};
 pub(crate) use audit::ListNotes;
 pub use audit::{Missing, MissingReason};
 pub use batch::Batch;
+use claims::Claims;
 pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
 pub use export::{ExportFileError, Exported};
@@ -145,6 +147,7 @@ pub struct Device<R: Reducer> {
     digest: Cell<Option<(u64, Digest)>>,
     /// What is known of other devices, as of a version of the log's.
     peers: Option<(u64, Peers)>,
+    claims: Claims,
 }
 
 /// Settings of a [`Device`].
@@ -274,6 +277,7 @@ impl<R: Reducer> Device<R> {
             asked_again: BTreeMap::new(),
             digest: Cell::new(None),
             peers: None,
+            claims: Claims::default(),
         };
         device.want_what_is_kept().map_err(|error| device.log.open_error(error))?;
         Ok(device)

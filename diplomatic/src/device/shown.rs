@@ -2,9 +2,14 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::hint;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError};
+
+/// How often somebody looks for a turn before sleeping, and for how long in between: some ten microseconds in all.
+const PATIENCE: u32 = 32;
+const A_MOMENT: u32 = 32;
 
 /// A state with many readers and one writer. A nested read on the same thread succeeds even while a writer is waiting; with
 /// the standard library's lock, it would deadlock.
@@ -80,6 +85,7 @@ impl<R> Shown<R> {
         let is_nested = self.is_here(Act::Reading);
         let mut turns = self.turns();
         let mut number = None;
+        let mut patience = PATIENCE;
         // No lock call blocks while `turns` is held, and nobody queues up in the lock itself.
         let guard = loop {
             if is_nested || turns.changing == 0 || number.is_some_and(|number| number < turns.before) {
@@ -95,7 +101,7 @@ impl<R> Shown<R> {
                 turns.reading += 1;
                 self.waiting.store(turns.reading, Ordering::Relaxed);
             }
-            turns = self.turn.wait(turns).unwrap_or_else(PoisonError::into_inner);
+            turns = self.wait(turns, &mut patience);
         };
         if let Some(number) = number {
             turns.reading -= 1;
@@ -123,6 +129,7 @@ impl<R> Shown<R> {
     /// Waits until those have read whose turn it is, and nobody reads.
     fn lock<'a>(&'a self, mut turns: MutexGuard<'a, Turns>) -> RwLockWriteGuard<'a, R> {
         turns.changing += 1;
+        let mut patience = PATIENCE;
         loop {
             if turns.first == 0 {
                 let guard = match self.state.try_write() {
@@ -135,8 +142,20 @@ impl<R> Shown<R> {
                     return guard;
                 }
             }
-            turns = self.turn.wait(turns).unwrap_or_else(PoisonError::into_inner);
+            turns = self.wait(turns, &mut patience);
         }
+    }
+
+    /// Waits until there may be a turn. Most turns come within microseconds; who sleeps for one may have to wait much longer
+    /// until a core wakes it up, so the first waits are busy ones.
+    fn wait<'a>(&'a self, turns: MutexGuard<'a, Turns>, patience: &mut u32) -> MutexGuard<'a, Turns> {
+        let Some(left) = patience.checked_sub(1) else {
+            return self.turn.wait(turns).unwrap_or_else(PoisonError::into_inner);
+        };
+        *patience = left;
+        drop(turns);
+        (0..A_MOMENT).for_each(|_| hint::spin_loop());
+        self.turns()
     }
 
     /// Gives those their turn who wait to read, after the lock is free.

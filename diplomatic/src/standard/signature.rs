@@ -46,7 +46,7 @@ impl PublicKey {
 
     /// Checks many signatures by this key and returns whether each is valid, in order.
     ///
-    /// This costs about a fifth of checking each alone, and little more if some of them are invalid. The results are the
+    /// This costs about a quarter of checking each alone, and little more if some of them are invalid. The results are the
     /// same.
     pub fn verify_each(&self, signed: &[(&[u8], &Signature)]) -> Vec<bool> {
         let Some(verifier) = Verifier::new(&self.0) else { return vec![false; signed.len()] };

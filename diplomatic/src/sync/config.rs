@@ -80,7 +80,7 @@ impl Default for SessionConfig {
             push: PushLimits { bags: 500, bytes: 1 << 20 },
             pull_bodies: 1000,
             pull_bytes: 4 << 20,
-            pulls: 2,
+            pulls: 3,
             window: 8192,
             shortest_backoff: Duration::from_secs(1),
             longest_backoff: Duration::from_secs(60),

@@ -25,6 +25,13 @@ pub trait SyncLog {
     /// Returns for each head whether its message is in the log, in order.
     fn contains(&self, heads: &[&Head]) -> Result<Vec<bool>, Self::Error>;
 
+    /// Call this before messages are fetched from this host. A log that several hosts bring the same messages to may have
+    /// each fetched from one of them; then the others [put it off](Claimed::Elsewhere). It remembers who was granted what
+    /// until [`receive`](Self::receive).
+    fn claim(&mut self, heads: &[&Head]) -> Result<Vec<Claimed>, Self::Error> {
+        Ok(vec![Claimed::Granted; heads.len()])
+    }
+
     /// Stores what this host sent, queues new messages for the other hosts, removes messages that this host evidently
     /// has from its queue, and moves the cursor.
     fn receive(&mut self, received: Received) -> Result<(), Self::Error>;
@@ -106,6 +113,17 @@ pub trait SyncLog {
     fn vouched(&self) -> Result<Seq, Self::Error> {
         Ok(Seq::ZERO)
     }
+}
+
+/// From where a message is to be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimed {
+    /// From this host.
+    Granted,
+    /// Another host is being asked for it. If it does not come from there within a few seconds, it is fetched all the same.
+    Elsewhere,
+    /// It is in the log by now.
+    Here,
 }
 
 /// What a host lists without delivering it, or leaves out of its list, so that something may be missing here.

@@ -41,7 +41,7 @@ pub(crate) use stream::ResponseStream;
 pub use action::{Action, LiveEvent, RequestId};
 pub use config::{Now, SessionConfig, Transport};
 pub use failure::{Failure, ProxyFault, TlsFault};
-pub use log::{Arrival, Audited, Cursor, Drained, Mark, Outgoing, PushLimits, Received, SyncLog, Unread};
+pub use log::{Arrival, Audited, Claimed, Cursor, Drained, Mark, Outgoing, PushLimits, Received, SyncLog, Unread};
 pub use session::Session;
 pub use skipped::{SkipReason, Skipped};
 pub use status::{BlockCause, Bodies, HostStatus, Live, Phase, Refusal, RefusedMessage, SyncProgress, Trouble};

@@ -44,6 +44,8 @@ pub(super) struct ReadingState {
     pub(super) base: Seq,
     pub(super) has_caught_up: bool,
     pub(super) lag: Lag,
+    /// When bags were last written to the log.
+    pub(super) stored_at: Duration,
 }
 
 /// How long the state may stay behind the log.
@@ -109,7 +111,7 @@ pub(super) struct Audit {
 /// The bodies that a PULL has not brought yet.
 #[derive(Debug)]
 pub(super) struct Pull {
-    pub(super) missing: Vec<Seq>,
+    pub(super) missing: VecDeque<Seq>,
     /// The length in bytes of the longest of those asked for, sealed: no item is much longer.
     pub(super) longest: u64,
     /// How many items came that nobody asked for.
@@ -141,6 +143,7 @@ impl Default for ReadingState {
             base: Seq::ZERO,
             has_caught_up: false,
             lag: Lag { patience: PATIENCE, until: None },
+            stored_at: Duration::ZERO,
         }
     }
 }

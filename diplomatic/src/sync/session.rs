@@ -371,7 +371,7 @@ impl Session {
                 }
                 return Ok(());
             }
-            self.request_reading(now);
+            self.request_reading(now, log)?;
         }
         if self.is_reading_idle() {
             self.request_unsettled(now, log)?;
@@ -381,7 +381,7 @@ impl Session {
             self.open_channel(now);
             if self.proof_due().is_some_and(|at| at <= now.elapsed) && self.pushing.is_resting(now.elapsed) {
                 self.reading.peek_wanted = true;
-                self.request_reading(now);
+                self.request_reading(now, log)?;
             }
         } else if self.may_push_meanwhile(now) {
             self.request_push(now, log)?;

@@ -11,6 +11,10 @@ use crate::standard::{BagHead, Head, HeadHash, Message, OpenBagError, OpenedHead
 const SEALING: u64 = 24 + 16;
 /// The pause before a body is requested again. It quadruples each time.
 const LATE_BODY: Duration = Duration::from_millis(250);
+/// The pause before looking whether a body has come from another host, and how often that is done before it is requested
+/// here: a host may be slow.
+const ELSEWHERE: Duration = Duration::from_millis(100);
+const MOST_PUT_OFF: u8 = 20;
 
 /// Listed bags, ordered by seq. They leave in this order, and only when they are complete, so a cursor that follows them
 /// skips nothing.
@@ -28,7 +32,7 @@ pub(super) struct Window {
     front: usize,
     front_end: Option<Seq>,
     front_bytes: u64,
-    /// The size of all bodies received or in flight.
+    /// The size of all bodies received or requested.
     bytes: u64,
 }
 
@@ -37,6 +41,8 @@ struct Slot {
     /// The head as listed; `None` for a hole, and for a bag whose head does not decode.
     bag: Option<BagHead>,
     attempts: u8,
+    /// How often its body was not requested because another host was asked for it.
+    put_off: u8,
     state: State,
 }
 
@@ -128,7 +134,6 @@ impl Window {
                 Err(error) => State::Skipped(SkipReason::Head(Some(error))),
             },
             Found::New(head) => {
-                self.bytes = self.bytes.saturating_add(sealed_len(&head));
                 self.wanted.insert(seq);
                 State::Wanted(head)
             }
@@ -143,7 +148,7 @@ impl Window {
 
     fn add(&mut self, seq: Seq, end: Seq, bag: Option<BagHead>, state: State) {
         debug_assert!(self.end.is_none_or(|end| end < seq), "bags are added in order");
-        self.slots.insert(seq, Slot { bag, attempts: 0, state });
+        self.slots.insert(seq, Slot { bag, attempts: 0, put_off: 0, state });
         self.end = Some(end);
         self.advance_front();
     }
@@ -153,7 +158,9 @@ impl Window {
         let Some(slot) = self.slots.get_mut(&seq) else { return };
         match std::mem::replace(&mut slot.state, State::Skipped(SkipReason::Head(None))) {
             State::Wanted(head) => {
-                self.wanted.remove(&seq);
+                if self.wanted.remove(&seq) {
+                    self.bytes = self.bytes.saturating_add(sealed_len(&head));
+                }
                 self.sealed.push(Sealed { seq, head: OpenedHead::clone(&head), body });
                 slot.state = State::Sealed(head);
             }
@@ -200,14 +207,15 @@ impl Window {
                 return;
             }
         };
-        self.wanted.remove(&seq);
+        if !self.wanted.remove(&seq) {
+            self.bytes = self.bytes.saturating_sub(sealed_len(&head));
+        }
         slot.attempts += 1;
         if slot.attempts < config.body_attempts {
             self.late.insert((now + LATE_BODY * (1 << (2 * slot.attempts.min(8))), seq));
             slot.state = State::Wanted(head);
             return;
         }
-        self.bytes = self.bytes.saturating_sub(sealed_len(&head));
         if let Some(head) = &slot.bag {
             slot.state = State::Skipped(SkipReason::Body { head: head.clone(), error });
         }
@@ -217,9 +225,41 @@ impl Window {
     /// Requests bodies again whose PULL failed as a whole.
     pub(super) fn want_again(&mut self, seqs: impl IntoIterator<Item = Seq>) {
         for seq in seqs {
-            if matches!(self.slots.get(&seq), Some(Slot { state: State::Wanted(_), .. })) {
-                self.wanted.insert(seq);
+            if let Some(Slot { state: State::Wanted(head), .. }) = self.slots.get(&seq)
+                && self.wanted.insert(seq)
+            {
+                self.bytes = self.bytes.saturating_sub(sealed_len(head));
             }
+        }
+    }
+
+    /// Puts the request for a body off, because another host is asked for it; false if that has been so for too long.
+    pub(super) fn put_off(&mut self, now: Duration, seq: Seq) -> bool {
+        let Some(slot) = self.slots.get_mut(&seq).filter(|slot| slot.put_off < MOST_PUT_OFF) else { return false };
+        slot.put_off += 1;
+        if let State::Wanted(head) = &slot.state {
+            self.bytes = self.bytes.saturating_sub(sealed_len(head));
+        }
+        self.late.insert((now + ELSEWHERE, seq));
+        true
+    }
+
+    /// Takes note that a message has come from another host, and returns its position.
+    pub(super) fn on_come(&mut self, seq: Seq) -> Option<Position> {
+        let slot = self.slots.get_mut(&seq)?;
+        let State::Wanted(head) = &slot.state else { return None };
+        self.bytes = self.bytes.saturating_sub(sealed_len(head));
+        let position = Position::of(head.head());
+        slot.state = State::Known(position);
+        self.advance_front();
+        Some(position)
+    }
+
+    /// Returns the head of a bag whose body is to be pulled.
+    pub(super) fn wanted_head(&self, seq: Seq) -> Option<&Head> {
+        match &self.slots.get(&seq)?.state {
+            State::Wanted(head) => Some(head.head()),
+            _ => None,
         }
     }
 
@@ -261,6 +301,7 @@ impl Window {
         }
         for seq in &chosen {
             self.wanted.remove(seq);
+            self.bytes = self.bytes.saturating_add(self.expected_len(*seq).unwrap_or_default());
         }
         chosen
     }
@@ -285,7 +326,7 @@ impl Window {
         let (mut bags, mut bytes) = (0_u64, 0_u64);
         let mut seen: HashSet<HeadHash> = HashSet::new();
         while self.front > 0 && bags < config.pull_bodies as u64 && bytes < config.pull_bytes {
-            let Some((seq, Slot { bag, state, attempts: _ })) = self.slots.pop_first() else { break };
+            let Some((seq, Slot { bag, state, attempts: _, put_off: _ })) = self.slots.pop_first() else { break };
             self.front -= 1;
             bags += 1;
             end = Some(seq);

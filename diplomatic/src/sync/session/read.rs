@@ -15,17 +15,20 @@ use std::time::Duration;
 use super::{Purpose, Session};
 use crate::order::Position;
 use crate::standard::calls::{Call, PeekRequest, PullItem, PullRequest, RawPeekItem};
-use crate::standard::{BagHead, Encode, MAX_SAFE, OpenBagError, OpenedHead, SealedBody, Seq};
-use crate::sync::opening::Opening;
+use crate::standard::{BagHead, Encode, Head, MAX_SAFE, OpenBagError, OpenedHead, SealedBody, Seq};
+use crate::sync::opening::{Opened, Opening};
 use crate::sync::reading::{Evidence, Listing, MAX_LISTED, Pull, ReadingState};
 use crate::sync::status::{BlockCause, Pause, SyncProgress, Trouble};
 use crate::sync::stream::{Garbled, ResponseStream};
 use crate::sync::window::Found;
-use crate::sync::{Action, Cursor, Mark, Now, Received, SyncLog};
+use crate::sync::{Action, Claimed, Cursor, Mark, Now, Received, SyncLog};
 
 /// How many heads are opened at once: at least, so that their signatures are checked together, and at most.
-const BATCH: usize = 256;
-const LARGEST_BATCH: usize = 1024;
+const BATCH: usize = 512;
+const LARGEST_BATCH: usize = 2048;
+/// So many writes to the log are put off until something is to be opened meanwhile, if the last one was a moment ago.
+const MOST_PUT_OFF: usize = 4;
+const SOON: Duration = Duration::from_millis(100);
 /// A list of at most this many bags with only invalid signatures counts as bad bags rather than as a bad host.
 const FEW: usize = 8;
 /// How many known bags each PEEK lists again, to see whether the host is still the same.
@@ -52,6 +55,12 @@ impl Listed {
             Self::Bag(_, None) | Self::Hole(..) => None,
         }
     }
+}
+
+/// A piece of a host's list, and what was opened of it; with it, opened bodies of earlier ones.
+struct Piece {
+    listed: Vec<Listed>,
+    opened: Opened,
 }
 
 /// Why a list is not read on.
@@ -108,22 +117,63 @@ impl Session {
     }
 
     /// Sends the due PEEK or PULLs.
-    pub(super) fn request_reading(&mut self, now: Now) {
-        let Some(cursor) = self.cursor else { return };
+    pub(super) fn request_reading<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+        while self.request_some(now, log)? {
+            self.take_in(now, log)?;
+            self.end_reading(now, log)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the due PEEK or PULLs, and tells whether it turned out that some of the bodies have come from another host.
+    fn request_some<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<bool, L::Error> {
+        let Some(cursor) = self.cursor else { return Ok(false) };
         let reading = &mut self.reading;
         reading.window.wake(now.elapsed);
         let undisturbed = reading.listing.is_none() && reading.window.is_empty() && !reading.complete;
         if reading.peek_wanted && undisturbed && !self.pushing.is_busy() {
             self.request_list(now, cursor);
         }
+        let mut have_come = false;
         while self.is_pull_due() {
-            let request = PullRequest { seqs: self.reading.window.choose(&self.config) };
+            let chosen = self.reading.window.choose(&self.config);
+            let seqs = self.claim(now, chosen, &mut have_come, log)?;
+            if seqs.is_empty() {
+                continue;
+            }
+            let request = PullRequest { seqs };
             let bytes = request.to_bytes();
             let window = &self.reading.window;
             let longest = request.seqs.iter().filter_map(|seq| window.expected_len(*seq)).max().unwrap_or_default();
-            let pull = Pull { missing: request.seqs, longest, unasked: 0 };
+            let pull = Pull { missing: request.seqs.into(), longest, unasked: 0 };
             self.request(now, Call::Pull, Purpose::Pull(pull), |body| body.extend_from_slice(&bytes));
         }
+        Ok(have_come)
+    }
+
+    /// Returns those of the bags whose bodies this host is to be asked for.
+    fn claim<L: SyncLog>(
+        &mut self,
+        now: Now,
+        mut chosen: Vec<Seq>,
+        have_come: &mut bool,
+        log: &mut L,
+    ) -> Result<Vec<Seq>, L::Error> {
+        let window = &mut self.reading.window;
+        chosen.retain(|seq| window.wanted_head(*seq).is_some());
+        let heads: Vec<&Head> = chosen.iter().filter_map(|seq| window.wanted_head(*seq)).collect();
+        let mut claims = log.claim(&heads)?.into_iter();
+        chosen.retain(|seq| match claims.next() {
+            Some(Claimed::Here) => {
+                *have_come = true;
+                let position = window.on_come(*seq);
+                position.into_iter().for_each(|position| self.pushing.on_seen(position));
+                false
+            }
+            Some(Claimed::Elsewhere) => !window.put_off(now.elapsed, *seq),
+            Some(Claimed::Granted) | None => true,
+        });
+        Ok(chosen)
     }
 
     pub(super) fn request_list(&mut self, now: Now, cursor: Cursor) {
@@ -191,7 +241,7 @@ impl Session {
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     // The first missing one is the likely culprit. Do not let it hold up the others forever.
-                    if let Some(seq) = (!seqs.is_empty()).then(|| seqs.remove(0)) {
+                    if let Some(seq) = seqs.pop_front() {
                         window.miss(now.elapsed, seq, &self.config);
                     }
                     return Err(error.into());
@@ -200,62 +250,75 @@ impl Session {
         }
     }
 
-    pub(super) fn on_bodies_end(&mut self, now: Now, missing: Vec<Seq>) {
+    pub(super) fn on_bodies_end(&mut self, now: Now, missing: VecDeque<Seq>) {
         for seq in missing {
             self.reading.window.miss(now.elapsed, seq, &self.config);
         }
     }
 
-    /// Takes in what has arrived, as far as it goes: opens listed heads and fetched bodies, and meanwhile writes the complete
-    /// bags at the front of the window to the log.
+    /// Takes in what has arrived, as far as it goes: opens listed heads and fetched bodies, and meanwhile looks at what was
+    /// opened before, and writes the complete bags at the front of the window to the log.
     pub(super) fn take_in<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+        let mut opened: Option<Piece> = None;
         loop {
-            let listed = self.next_listed(now, log)?;
+            // The end of a list counts once everything in it was looked at.
+            let is_last_ahead = opened.is_some() && self.reading.listing.as_ref().is_none_or(|it| it.items.is_empty());
+            let next = if is_last_ahead { Ok(None) } else { self.next_listed(log)? };
+            let (listed, stop) = match next {
+                Ok(listed) => (listed, None),
+                Err(stop) => (None, Some(stop)),
+            };
             let heads = listed.iter().flatten().filter_map(Listed::bag).collect();
             let opening = Opening { heads, bodies: self.reading.window.take_sealed() };
             let is_idle = listed.is_none() && opening.is_empty();
-            let is_store_due = self.is_store_due(is_idle);
-            if is_idle && !is_store_due {
+            if is_idle && opened.is_none() && stop.is_none() && !self.is_store_due(now, true) {
                 return Ok(());
             }
             let keys = self.keys.clone();
-            let (stored, opened) =
-                opening.open_beside(&keys, || if is_store_due { self.store(now, !is_idle, log) } else { Ok(()) });
-            stored?;
-            for (seq, message) in opened.bodies {
-                self.reading.window.on_opened(now.elapsed, seq, message, &self.config);
-            }
-            let found = self.locate(opened.heads, log)?;
-            let repeats_itself = self.repeats_itself(&found, log)?;
-            let found = found.into_iter().map(|(seq, bag, found)| (seq, bag, found.defer(log))).collect();
-            let digested = if repeats_itself {
-                Err(Stop::Pause(Pause::Blocked(BlockCause::RepeatsBags)))
-            } else {
-                self.digest_items(listed.unwrap_or_default(), found)
-            };
-            if let Err(stop) = digested {
+            let (digested, next) = opening.open_beside(&keys, || {
+                let digested = opened.take().map_or(Ok(Ok(())), |piece| self.digest(now, piece, log))?;
+                while self.is_store_due(now, is_idle) {
+                    self.store(now, !is_idle, log)?;
+                }
+                Ok(digested)
+            });
+            if let Err(stop) = digested?.and(stop.map_or(Ok(()), Err)) {
                 self.stop_listing(now, stop, log)?;
+                // What was listed after it does not count.
+                opened = Some(Piece { listed: Vec::new(), opened: Opened { heads: Vec::new(), ..next } });
+            } else if !is_idle {
+                opened = Some(Piece { listed: listed.unwrap_or_default(), opened: next });
             }
         }
     }
 
+    /// Takes opened bodies into the window, and a piece of the list.
+    fn digest<L: SyncLog>(&mut self, now: Now, piece: Piece, log: &L) -> Result<Result<(), Stop>, L::Error> {
+        let Piece { listed, opened } = piece;
+        for (seq, message) in opened.bodies {
+            self.reading.window.on_opened(now.elapsed, seq, message, &self.config);
+        }
+        let found = self.locate(opened.heads, log)?;
+        if self.repeats_itself(&found, log)? {
+            return Ok(Err(Stop::Pause(Pause::Blocked(BlockCause::RepeatsBags))));
+        }
+        let found = found.into_iter().map(|(seq, bag, found)| (seq, bag, found.defer(log))).collect();
+        Ok(self.digest_items(listed, found))
+    }
+
     /// Returns the next piece of the list that is to be opened, if enough of it has arrived.
-    fn next_listed<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<Option<Vec<Listed>>, L::Error> {
+    fn next_listed<L: SyncLog>(&mut self, log: &mut L) -> Result<Result<Option<Vec<Listed>>, Stop>, L::Error> {
         let paused = self.is_listing_paused();
-        let Some(listing) = &mut self.reading.listing else { return Ok(None) };
+        let Some(listing) = &mut self.reading.listing else { return Ok(Ok(None)) };
         let count = listing.items.len();
         if listing.end.is_none() && (count == 0 || count < BATCH && !paused) {
-            return Ok(None);
+            return Ok(Ok(None));
         }
         if count == 0 {
-            self.finish_listing(log)?;
-            return Ok(None);
+            return self.finish_listing(log).map(|()| Ok(None));
         }
         let items: Vec<RawPeekItem> = listing.items.drain(..count.min(LARGEST_BATCH)).collect();
-        match self.check_places(items) {
-            Ok(listed) => Ok(Some(listed)),
-            Err(stop) => self.stop_listing(now, stop, log).map(|()| None),
-        }
+        Ok(self.check_places(items).map(Some))
     }
 
     fn stop_listing<L: SyncLog>(&mut self, now: Now, stop: Stop, log: &mut L) -> Result<(), L::Error> {
@@ -475,6 +538,7 @@ impl Session {
         received.more = (more || self.is_more_coming(now)) && self.reading.lag.may_last(now.elapsed);
         log.receive(received)?;
         self.storage.on_success();
+        self.reading.stored_at = now.elapsed;
         self.cursor = Some(cursor);
         self.settling.on_skipped(skipped);
         self.recount = true;
@@ -515,13 +579,20 @@ impl Session {
             || self.is_requested(|purpose| matches!(purpose, Purpose::Pull(_)))
     }
 
-    /// Returns whether to write to the log. If nothing is to be opened meanwhile, but soon, that is better done later.
-    fn is_store_due(&self, is_idle: bool) -> bool {
+    /// Returns whether to write to the log. If nothing is to be opened meanwhile, but soon, that is better done then.
+    fn is_store_due(&self, now: Now, is_idle: bool) -> bool {
         let (bags, bytes) = self.reading.window.front();
         let more_comes = self.reading.is_listing() && !self.is_listing_paused()
             || self.is_requested(|purpose| matches!(purpose, Purpose::Pull(_)));
-        let least = if is_idle { 2 * self.config.pull_bodies } else { self.config.pull_bodies };
-        bags >= least || bytes >= self.config.pull_bytes || bags > 0 && is_idle && !more_comes
+        let is_quick = now.elapsed.saturating_sub(self.reading.stored_at) < SOON;
+        let writes = match (is_idle, is_quick) {
+            (false, _) => 1,
+            (true, false) => 2,
+            (true, true) => MOST_PUT_OFF,
+        };
+        bags >= writes * self.config.pull_bodies
+            || bytes >= self.config.pull_bytes
+            || bags > 0 && is_idle && !more_comes
     }
 
     fn finish_reading<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
