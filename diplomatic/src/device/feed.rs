@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Device;
 use super::history::{Happened, HistoryEntry};
+use crate::attachment::ChunkName;
 use crate::following::FeedCursor;
 use crate::log::{LogError, LogReader};
 use crate::reducer::Reducer;
@@ -110,6 +111,7 @@ impl<R: Reducer> Device<R> {
                     cursor = arrival.cursor;
                     if !reader.is_own_kind(&arrival.position.to_bytes())?
                         && let Some(stored) = reader.message(&arrival.position)?
+                        && ChunkName::of(stored.message.head()).is_none()
                     {
                         arrived.push(arrival);
                         messages.push(stored);

@@ -8,6 +8,7 @@ use super::read::{LogReader, StoredMessage};
 use super::rows::{register_keys, split_register_key};
 use super::tables;
 use super::vault::EntityKey;
+use crate::attachment::ChunkName;
 use crate::following::{Chain, FeedCursor, chained};
 use crate::order::Position;
 use crate::standard::{Content, Decode, EntityId};
@@ -114,6 +115,9 @@ impl LogReader<'_> {
                 }
             }
             let Some(StoredMessage { message, .. }) = self.message(&position)? else { continue };
+            if ChunkName::of(message.head()).is_some() {
+                continue;
+            }
             let entity = message.head().entity();
             let is_superseded = superseded.get(&position.to_bytes())?.is_some();
             for (key, root) in self.roots_of(&hung_on, entity, &Content::of(&message))? {

@@ -13,6 +13,7 @@ use super::rows::{
 };
 use super::tables;
 use super::vault::{EntityKey, Vault};
+use crate::attachment::ChunkName;
 use crate::order::{Position, Tick};
 use crate::standard::{Bag, EntityId, HeadHash, Label, Message, Timestamp};
 
@@ -137,7 +138,11 @@ impl<'t> LogReader<'t> {
             let (key, sealed) = row?;
             check_order(page.last().map(|last: &StoredMessage| &last.position).or(after), key.value())?;
             if is_full || !self.is_own_kind(key.value())? {
-                page.push(self.open_message(key.value(), sealed.value())?);
+                let stored = self.open_message(key.value(), sealed.value())?;
+                // Versions before format 6 took chunks for messages like any others.
+                if is_full || ChunkName::of(stored.message.head()).is_none() {
+                    page.push(stored);
+                }
             }
         }
         Ok(page)

@@ -186,6 +186,13 @@ fn a_file_of_format_5_opens_with_all_that_it_held_and_takes_attachments() {
         let other = device.attach(&b"other bytes"[..]).unwrap();
         assert_eq!(other.len(), 11);
         assert_eq!(device.messages().unwrap().len(), 2);
+        // Apps do not meet the part of it among their messages, though it is one there.
+        assert_eq!(device.history(None, 1).unwrap().len(), 1);
+        let last = device.history(None, 1).unwrap()[0].position;
+        assert_eq!(device.history(Some(&last), 10).unwrap().len() + device.history(None, 10).unwrap().len(), 1);
+        assert_eq!(device.full_history(None, 10).unwrap().len(), 2);
+        assert_eq!(device.arrivals(None, 10).unwrap().rows.len(), 1);
+        assert_eq!(device.changed_entities(None, 10).unwrap().rows.len(), 1);
         assert_eq!(device.verify(|_| ()).unwrap().problems, []);
     }
 }
