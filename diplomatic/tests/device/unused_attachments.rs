@@ -252,9 +252,12 @@ fn fetch(device: &mut Device<Todos>, link: u32, host: &[Bag]) {
     log.receive(Received { messages, ..Received::default() }).unwrap();
 }
 
+/// Where a message is, and its body.
+type Version = (Position, Option<Vec<u8>>);
+
 /// Returns what live messages mention of some attachments: the last of each entity, and the last that this build can read.
 fn live(device: &Device<Todos>, attachments: &[(Attachment, Vec<u8>)]) -> BTreeSet<usize> {
-    let mut latest: BTreeMap<(EntityId, bool), (Position, Option<Vec<u8>>)> = BTreeMap::new();
+    let mut latest: BTreeMap<(EntityId, bool), Version> = BTreeMap::new();
     device
         .each_message(|message| {
             let (position, body) = (Position::of(message.head()), message.body().map(<[u8]>::to_vec));
