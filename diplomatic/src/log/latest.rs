@@ -301,8 +301,7 @@ mod tests {
     #[test]
     fn a_damaged_message_is_an_error_and_not_left_out() {
         let mut log = log(2_000);
-        let mut latest = Vec::new();
-        log.read(|reader| Ok(latest.extend(reader.latest(None, None)?.next()?))).unwrap();
+        let latest = log.read(|reader| reader.latest(None, None)?.next()).unwrap();
         let key = latest[latest.len() / 2].position.to_bytes();
         log.write(|writer| {
             let mut sealed = writer.messages.get(&key)?.map(|sealed| sealed.value().to_vec()).unwrap();
