@@ -138,6 +138,11 @@
 //! | `jiff` | a [`Timestamp`] converts to and from jiff's |
 //! | `words` | a [`Seed`] as 24 words to write down, and its fingerprint of four words to compare devices |
 
+#![cfg_attr(
+    not(feature = "_client"),
+    allow(dead_code, unused_imports, reason = "a feature needs only a part of what it shares with those above it")
+)]
+
 // The derive macro's code names the crate, also in the crate's own tests.
 #[cfg(test)]
 extern crate self as diplomatic;
