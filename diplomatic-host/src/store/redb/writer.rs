@@ -11,7 +11,7 @@ use redb::ReadableDatabase;
 use tokio::sync::oneshot::Sender;
 
 use super::open::Medium;
-use super::queue::{Job, Mixture, Queue};
+use super::queue::{Job, Queue};
 use super::tables::Tables;
 use super::{Shared, damage, reading, reads, writing};
 use crate::store::{Appended, Change, Placed, StoreError};
@@ -42,8 +42,7 @@ pub(super) fn run(shared: &Shared, tasks: &Receiver<Task>) {
     let mut queue = Queue::default();
     let mut rest = Rest::default();
     while gather(shared, &mut queue, tasks) {
-        let batch = queue.take(Instant::now());
-        let (mixture, began) = (Mixture::of(&batch), Instant::now());
+        let batch = queue.take();
         if let Some(error) = rest.error() {
             batch.into_iter().for_each(|job| job.fail(error));
             continue;
@@ -54,7 +53,6 @@ pub(super) fn run(shared: &Shared, tasks: &Receiver<Task>) {
             // The database may be locked for ever now. The jobs are dropped, which is heard as a failure.
             Err(panic) => return shared.die(&*panic),
         }
-        queue.note(mixture, began.elapsed(), Instant::now());
     }
 }
 
@@ -63,21 +61,11 @@ fn gather(shared: &Shared, queue: &mut Queue, tasks: &Receiver<Task>) -> bool {
     loop {
         let task = match tasks.try_recv() {
             Ok(task) => task,
-            Err(TryRecvError::Disconnected) => {
-                queue.end_pause();
-                return !queue.is_empty();
-            }
-            Err(TryRecvError::Empty) => match queue.wait(Instant::now()) {
-                Some(Duration::ZERO) => return true,
-                // Whether something came or not, what to do is seen above.
-                Some(pause) => match tasks.recv_timeout(pause) {
-                    Ok(task) => task,
-                    Err(_) => continue,
-                },
-                None => match tasks.recv() {
-                    Ok(task) => task,
-                    Err(_) => return false,
-                },
+            Err(_) if !queue.is_empty() => return true,
+            Err(TryRecvError::Disconnected) => return false,
+            Err(TryRecvError::Empty) => match tasks.recv() {
+                Ok(task) => task,
+                Err(_) => return false,
             },
         };
         match task {
