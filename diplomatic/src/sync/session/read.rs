@@ -57,9 +57,9 @@ impl Listed {
     }
 }
 
-/// A piece of a host's list, and what was opened of it; with it, opened bodies of earlier ones.
+/// A piece of a host's list, if there is one, and what was opened of it; with it, opened bodies of earlier ones.
 struct Piece {
-    listed: Vec<Listed>,
+    listed: Option<Vec<Listed>>,
     opened: Opened,
 }
 
@@ -285,9 +285,9 @@ impl Session {
             if let Err(stop) = digested?.and(stop.map_or(Ok(()), Err)) {
                 self.stop_listing(now, stop, log)?;
                 // What was listed after it does not count.
-                opened = Some(Piece { listed: Vec::new(), opened: Opened { heads: Vec::new(), ..next } });
+                opened = Some(Piece { listed: None, opened: Opened { heads: Vec::new(), ..next } });
             } else if !is_idle {
-                opened = Some(Piece { listed: listed.unwrap_or_default(), opened: next });
+                opened = Some(Piece { listed, opened: next });
             }
         }
     }
@@ -298,6 +298,7 @@ impl Session {
         for (seq, message) in opened.bodies {
             self.reading.window.on_opened(now.elapsed, seq, message, &self.config);
         }
+        let Some(listed) = listed else { return Ok(Ok(())) };
         let found = self.locate(opened.heads, log)?;
         if self.repeats_itself(&found, log)? {
             return Ok(Err(Stop::Pause(Pause::Blocked(BlockCause::RepeatsBags))));
