@@ -110,12 +110,14 @@ async fn answer_without_end_is_cut_off() {
                 let mut body = vec![if is_user { 0 } else { 5 }];
                 body.extend_from_slice(&[0; 6]);
                 let len: u64 = if is_user { 10 << 30 } else { 7 };
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {len}\r\n\r\n");
+                let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {len}\r\n\r\n");
                 let _ = stream.write_all(&[head.as_bytes(), &body].concat()).await;
                 let chunk = vec![7; 64 << 10];
                 while is_user && stream.write_all(&chunk).await.is_ok() {
                     counter.fetch_add(chunk.len() as u64, Ordering::SeqCst);
                 }
+                // The rest of the request, without which closing would reset the connection and lose the answer.
+                while stream.read(&mut request).await.is_ok_and(|read| read > 0) {}
             });
         }
     });
