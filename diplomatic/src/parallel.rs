@@ -224,16 +224,17 @@ impl<T: Send + 'static, U: Send + 'static> Distant<T, U> {
     fn start(work: impl Fn(T) -> U + Send + 'static) -> Option<Self> {
         let (batches, received) = sync_channel::<T>(AHEAD);
         let (finished, results) = sync_channel::<U>(AHEAD);
-        let work = move || {
-            for batch in received {
-                // Nobody waits for it any more.
-                if finished.send(work(batch)).is_err() {
-                    return;
-                }
-            }
-        };
-        thread::Builder::new().name("ahead".to_owned()).spawn(work).ok()?;
+        thread::Builder::new().name("ahead".to_owned()).spawn(move || work_off(received, &finished, work)).ok()?;
         Some(Self { batches, results })
+    }
+}
+
+/// Works on batches until nobody sends any more, or waits for the results.
+fn work_off<T, U>(batches: Receiver<T>, finished: &SyncSender<U>, work: impl Fn(T) -> U) {
+    for batch in batches {
+        if finished.send(work(batch)).is_err() {
+            return;
+        }
     }
 }
 
@@ -248,14 +249,7 @@ impl<'scope, T: Send + 'scope, U: Send + 'scope> Worker<'scope, T, U> {
     fn start<'env>(scope: &'scope Scope<'scope, 'env>, work: &'scope (impl Fn(T) -> U + Sync)) -> Self {
         let (batches, received) = sync_channel::<T>(AHEAD);
         let (finished, results) = sync_channel::<U>(AHEAD);
-        let thread = scope.spawn(move || {
-            for batch in received {
-                // Nobody waits for it after an error.
-                if finished.send(work(batch)).is_err() {
-                    return;
-                }
-            }
-        });
+        let thread = scope.spawn(move || work_off(received, &finished, work));
         Self { batches, results, thread }
     }
 

@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use diplomatic::standard::Timestamp;
-use diplomatic::standard::calls::UserRequest;
 use diplomatic_host::{AcmeOptions, Health, Host, MemoryStore, Metrics, Server, Tls, serve_monitor};
 use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,9 +22,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio_rustls::client::TlsStream;
 
-use pebble::{Pebble, free_port, get, shake_hands};
-use support::account::Account;
+use pebble::{Pebble, free_port, get};
 use support::program::{Program, command, complaint};
+use support::secure::{self, shake_hands};
 use support::{clock, soon};
 
 const NAME: &str = "host.example.org";
@@ -46,13 +45,7 @@ fn certificate(stream: &TlsStream<TcpStream>) -> CertificateDer<'static> {
 
 /// Makes an account over an encrypted connection.
 async fn register(mut stream: TlsStream<TcpStream>) -> bool {
-    let request = Account::new(1).request(clock(), &UserRequest);
-    let header =
-        format!("POST /user HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", request.len());
-    stream.write_all(&[header.as_bytes(), &request].concat()).await.unwrap();
-    let mut answer = Vec::new();
-    let _ = soon(stream.read_to_end(&mut answer)).await;
-    answer.starts_with(b"HTTP/1.1 200")
+    secure::register(&mut stream).await.starts_with(b"HTTP/1.1 200")
 }
 
 /// A host in this process, with a clock that the test sets.

@@ -2,10 +2,9 @@
 //! unless `DIPLOMATIC_NEEDS_PEBBLE` says that it has to be there.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -13,15 +12,12 @@ use hyper::Request;
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::support::secure::shake_hands;
 use super::support::soon;
 
 /// An authority that looks for every name on this machine, at one port.
@@ -144,20 +140,6 @@ fn write_certificates(folder: &Path) {
     fs::write(folder.join("authority.pem"), authority.pem()).unwrap();
     fs::write(folder.join("server.pem"), server.pem()).unwrap();
     fs::write(folder.join("server.key"), key.serialize_pem()).unwrap();
-}
-
-/// Shakes hands, trusting one certificate in PEM alone.
-pub(crate) async fn shake_hands(address: SocketAddr, name: &str, trusted: &[u8]) -> Option<TlsStream<TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(trusted).unwrap()).unwrap();
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let stream = TcpStream::connect(address).await.unwrap();
-    let name = ServerName::try_from(name.to_owned()).unwrap();
-    soon(TlsConnector::from(Arc::new(config)).connect(name, stream)).await.ok()
 }
 
 pub(crate) async fn get(stream: TlsStream<TcpStream>, path: &str) -> Bytes {

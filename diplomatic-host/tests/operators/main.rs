@@ -23,13 +23,13 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use diplomatic::standard::calls::{PeekRequest, PullRequest, PushItem, PushOutcome, PushRequest, UserRequest};
 use diplomatic::standard::{Encode, Seq, Status};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use support::account::Account;
 use support::program::{Program, command, complaint};
+use support::secure;
 use support::{Client, Response, clock, next_frame, soon};
 
 /// A folder with the data of one host.
@@ -573,17 +573,8 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 /// Shakes hands, trusting one certificate alone.
-async fn shake_hands(address: SocketAddr, trusted: &str) -> Option<tokio_rustls::client::TlsStream<TcpStream>> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(&fixture(trusted)).unwrap()).unwrap();
-    let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let stream = TcpStream::connect(address).await.unwrap();
-    soon(connector.connect(ServerName::try_from("localhost").unwrap(), stream)).await.ok()
+async fn shake_hands(address: SocketAddr, trusted: &str) -> Option<TlsStream<TcpStream>> {
+    secure::shake_hands(address, "localhost", &fixture(trusted)).await
 }
 
 #[tokio::test]
@@ -596,12 +587,7 @@ async fn https_is_served_and_a_new_certificate_is_taken_up_but_not_a_broken_one(
     let host = site.serve(&["--tls-certificate", certificate_name, "--tls-key", key_name]);
     let mut stream = shake_hands(host.address, "one.pem").await.unwrap();
     assert!(shake_hands(host.address, "two.pem").await.is_none());
-    let request = Account::new(1).request(clock(), &UserRequest);
-    let header =
-        format!("POST /user HTTP/1.1\r\nhost: h\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", request.len());
-    stream.write_all(&[header.as_bytes(), &request].concat()).await.unwrap();
-    let mut answer = Vec::new();
-    let _ = soon(stream.read_to_end(&mut answer)).await;
+    let answer = secure::register(&mut stream).await;
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
     // Whoever speaks plain HTTP, or nothing that makes sense, harms nobody.
     let mut plain = TcpStream::connect(host.address).await.unwrap();

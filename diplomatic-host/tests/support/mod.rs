@@ -9,6 +9,7 @@ pub(crate) mod account;
 pub(crate) mod postgres;
 #[cfg(unix)]
 pub(crate) mod program;
+pub(crate) mod secure;
 #[cfg(unix)]
 pub(crate) mod worker;
 

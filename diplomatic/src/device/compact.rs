@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Device;
 use crate::fold::Reading;
-use crate::log::{LogError, LogReader};
+use crate::log::{LogError, LogReader, StoredMessage};
 use crate::order::Position;
 use crate::reducer::Reducer;
-use crate::standard::{Content, Timestamp};
+use crate::standard::{Content, Message, Timestamp};
 
 /// How many messages are dropped in one transaction.
 const BATCH: usize = 4_096;
@@ -111,18 +111,29 @@ impl<R: Reducer> Device<R> {
     /// everybody who has both.
     fn successor(&self, reader: &LogReader<'_>, position: &Position) -> Result<Option<Position>, LogError> {
         let Some(hidden) = reader.message(position)? else { return Ok(None) };
-        reader.version_after(hidden.message.head().entity(), position, |later| {
-            if R::IS_EMPTY {
-                // What an app makes of a message is known from its last fold. Of later ones, those of a known type can be
-                // taken to read as the ones before.
-                let (before, now) = (Content::of(&hidden.message), Content::of(&later.message));
-                let is_alike = now.type_name().is_none_or(|name| before.type_name() == Some(name));
-                Ok(is_alike && !reader.is_unapplied(&later.position)?)
-            } else {
-                let is_readable =
-                    !matches!(Reading::<R::Event>::of(&later.message), Reading::Unknown { .. } | Reading::Unfit { .. });
-                Ok(is_readable && !self.fold.unread().contains(&later.position))
-            }
-        })
+        let entity = hidden.message.head().entity();
+        reader.version_after(entity, position, |later| self.can_hide(reader, &hidden.message, later))
     }
+
+    /// Tells whether a later version of the entity of `hidden` can be applied, so that it hides that one here.
+    pub(super) fn can_hide(
+        &self,
+        reader: &LogReader<'_>,
+        hidden: &Message,
+        later: &StoredMessage,
+    ) -> Result<bool, LogError> {
+        if R::IS_EMPTY {
+            // What an app makes of a message is known from its last fold. Of later ones, those of a known type can be
+            // taken to read as the ones before.
+            return Ok(is_alike(hidden, &later.message) && !reader.is_unapplied(&later.position)?);
+        }
+        let is_readable =
+            !matches!(Reading::<R::Event>::of(&later.message), Reading::Unknown { .. } | Reading::Unfit { .. });
+        Ok(is_readable && !self.fold.unread().contains(&later.position))
+    }
+}
+
+/// Tells whether whoever reads a message reads this later version of its entity, too: one of the same type, or a delete.
+pub(super) fn is_alike(message: &Message, later: &Message) -> bool {
+    Content::of(later).type_name().is_none_or(|name| Content::of(message).type_name() == Some(name))
 }

@@ -39,42 +39,22 @@ impl Readable<'_> {
 
 impl<'a> LogSource<'a> {
     /// Reads the whole log, and may start from a state that the fold with this fingerprint kept.
-    pub(super) fn new(log: &'a Log, fingerprint: [u8; 32], wants_roots: bool) -> Self {
-        Self {
-            log: Readable::Log(log),
-            before: None,
-            fingerprint,
-            is_past: false,
-            wants_roots,
-            latest: None,
-            is_stopped: None,
-        }
+    pub(super) const fn new(log: &'a Log, fingerprint: [u8; 32], wants_roots: bool) -> Self {
+        Self::of(Readable::Log(log), fingerprint, wants_roots)
     }
 
     /// Reads a view of a log like that.
     pub(super) const fn of_view(view: &'a LogView, fingerprint: [u8; 32], wants_roots: bool) -> Self {
-        Self {
-            log: Readable::View(view),
-            before: None,
-            fingerprint,
-            is_past: false,
-            wants_roots,
-            latest: None,
-            is_stopped: None,
-        }
+        Self::of(Readable::View(view), fingerprint, wants_roots)
     }
 
     /// Reads what is before a position, as if nothing else were in the log. `None` is the whole log.
-    pub(super) const fn before(view: &'a LogView, fingerprint: [u8; 32], before: Option<Position>) -> Self {
-        Self {
-            log: Readable::View(view),
-            before,
-            fingerprint,
-            is_past: true,
-            wants_roots: false,
-            latest: None,
-            is_stopped: None,
-        }
+    pub(super) fn before(view: &'a LogView, fingerprint: [u8; 32], before: Option<Position>) -> Self {
+        Self { before, is_past: true, ..Self::of_view(view, fingerprint, false) }
+    }
+
+    const fn of(log: Readable<'a>, fingerprint: [u8; 32], wants_roots: bool) -> Self {
+        Self { log, before: None, fingerprint, is_past: false, wants_roots, latest: None, is_stopped: None }
     }
 
     /// Fails once this is set.

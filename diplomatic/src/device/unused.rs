@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Device;
 use super::attach::{AttachmentError, body_of};
+use super::compact::is_alike;
 use crate::attachment::{Attachment, ChunkName, Leaves, mentions};
 use crate::fold::Reading;
 use crate::following::FeedCursor;
 use crate::log::{ChunkPage, ChunkPlace, EntityKey, LogError, LogReader, StoredMessage, Unused};
 use crate::reducer::Reducer;
-use crate::standard::{Content, Timestamp};
+use crate::standard::Timestamp;
 
 /// How many messages or chunks one turn looks at.
 const TURN: usize = 256;
@@ -240,18 +241,10 @@ impl<R: Reducer> Device<R> {
     fn may_count(&self, reader: &LogReader<'_>, stored: &StoredMessage) -> Result<bool, LogError> {
         let StoredMessage { position, message, .. } = stored;
         let is_known = !matches!(Reading::<R::Event>::of(message), Reading::Unknown { .. });
-        let before = Content::of(message);
         let hiding = reader.version_after(message.head().entity(), position, |later| {
             // Whoever reads a message of an unknown type reads later ones of that type.
-            let now = Content::of(&later.message);
-            let is_alike = now.type_name().is_none_or(|name| before.type_name() == Some(name));
-            if R::IS_EMPTY {
-                // What an app makes of a message is known from its last fold.
-                return Ok(is_alike && !reader.is_unapplied(&later.position)?);
-            }
-            let is_unreadable =
-                matches!(Reading::<R::Event>::of(&later.message), Reading::Unknown { .. } | Reading::Unfit { .. });
-            Ok(!is_unreadable && !self.unread().contains(&later.position) || !is_known && is_alike)
+            let is_hidden_elsewhere = !R::IS_EMPTY && !is_known && is_alike(message, &later.message);
+            Ok(is_hidden_elsewhere || self.can_hide(reader, message, later)?)
         })?;
         Ok(hiding.is_none())
     }

@@ -59,7 +59,7 @@ impl LogReader<'_> {
             }
             None if self.chunk(name)?.is_some() => Ok(None),
             None => {
-                let place = if self.has_delete(name)? { Place::Removed } else { Place::Nowhere };
+                let place = if self.last_delete(name)?.is_some() { Place::Removed } else { Place::Nowhere };
                 Ok(Some((None, place)))
             }
         }
@@ -80,17 +80,15 @@ impl LogReader<'_> {
         Ok(self.latest_chunk(name)?.map(|(key, _)| key))
     }
 
-    fn has_delete(&self, name: &ChunkName) -> Result<bool, LogError> {
+    /// Returns the key of the last delete of a chunk.
+    fn last_delete(&self, name: &ChunkName) -> Result<Option<ChunkKey>, LogError> {
         let latest = self.transaction.open_table(tables::CHUNK_LATEST)?;
         let last = latest.get(&self.vault.entity_key(&name.entity()))?;
-        Ok(last.is_some_and(|value| Latest::decode(value.value()).delete.is_some()))
+        Ok(last.and_then(|value| Latest::decode(value.value()).delete))
     }
 
     fn is_deleted(&self, name: &ChunkName, body: &Head) -> Result<bool, LogError> {
-        let latest = self.transaction.open_table(tables::CHUNK_LATEST)?;
-        let last = latest.get(&self.vault.entity_key(&name.entity()))?;
-        let delete = last.and_then(|value| Latest::decode(value.value()).delete);
-        let delete = delete.map(|key| self.chunk_head(&key)).transpose()?.flatten();
+        let delete = self.last_delete(name)?.map(|key| self.chunk_head(&key)).transpose()?.flatten();
         Ok(delete.is_some_and(|delete| Position::of(&delete) > Position::of(body)))
     }
 

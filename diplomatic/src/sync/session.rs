@@ -3,6 +3,7 @@
 mod audit;
 mod fetch;
 mod listen;
+mod pull;
 mod push;
 mod read;
 mod settle;

@@ -1,4 +1,4 @@
-//! Reading a host: PEEK lists heads, PULL fetches missing bodies, and the log takes both in order.
+//! Reading a host: PEEK lists heads, [PULL](super::pull) fetches missing bodies, and the log takes both in order.
 //!
 //! The list streams into the [`Window`](crate::sync::window::Window) while bodies are pulled for its front. Reading of the
 //! list pauses while the window is full. If nothing is being listed, notifications go into the same window.
@@ -14,20 +14,20 @@ use std::time::Duration;
 
 use super::{Purpose, Session};
 use crate::order::Position;
-use crate::standard::calls::{Call, PeekRequest, PullItem, PullRequest, RawPeekItem};
-use crate::standard::{BagHead, Encode, Head, MAX_SAFE, OpenBagError, OpenedHead, SealedBody, Seq};
+use crate::standard::calls::{Call, PeekRequest, RawPeekItem};
+use crate::standard::{BagHead, Encode, MAX_SAFE, OpenBagError, OpenedHead, SealedBody, Seq};
 use crate::sync::opening::{Opened, Opening};
-use crate::sync::reading::{Evidence, Listing, MAX_LISTED, Pull, ReadingState};
+use crate::sync::reading::{Evidence, Listing, MAX_LISTED, ReadingState};
 use crate::sync::status::{BlockCause, Pause, SyncProgress, Trouble};
 use crate::sync::stream::{Garbled, ResponseStream};
 use crate::sync::window::Found;
-use crate::sync::{Action, Claimed, Cursor, Mark, Now, Received, SyncLog};
+use crate::sync::{Action, Cursor, Mark, Now, Received, SyncLog};
 
 /// How many heads are opened at once: at least, so that their signatures are checked together, and at most.
 const BATCH: usize = 512;
 const LARGEST_BATCH: usize = 2048;
 /// So many writes to the log are put off until something is to be opened meanwhile, if the last one was a moment ago.
-const MOST_PUT_OFF: usize = 4;
+const WRITES_PUT_OFF: usize = 4;
 const SOON: Duration = Duration::from_millis(100);
 /// A list of at most this many bags with only invalid signatures counts as bad bags rather than as a bad host.
 const FEW: usize = 8;
@@ -116,66 +116,6 @@ impl Session {
         [reading.gate.until(), reading.window.next_wake(), reading.lag.until()]
     }
 
-    /// Sends the due PEEK or PULLs.
-    pub(super) fn request_reading<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
-        while self.request_some(now, log)? {
-            self.take_in(now, log)?;
-            self.end_reading(now, log)?;
-        }
-        Ok(())
-    }
-
-    /// Sends the due PEEK or PULLs, and tells whether it turned out that some of the bodies have come from another host.
-    fn request_some<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<bool, L::Error> {
-        let Some(cursor) = self.cursor else { return Ok(false) };
-        let reading = &mut self.reading;
-        reading.window.wake(now.elapsed);
-        let undisturbed = reading.listing.is_none() && reading.window.is_empty() && !reading.complete;
-        if reading.peek_wanted && undisturbed && !self.pushing.is_busy() {
-            self.request_list(now, cursor);
-        }
-        let mut have_come = false;
-        while self.is_pull_due() {
-            let chosen = self.reading.window.choose(&self.config);
-            let seqs = self.claim(now, chosen, &mut have_come, log)?;
-            if seqs.is_empty() {
-                continue;
-            }
-            let request = PullRequest { seqs };
-            let bytes = request.to_bytes();
-            let window = &self.reading.window;
-            let longest = request.seqs.iter().filter_map(|seq| window.expected_len(*seq)).max().unwrap_or_default();
-            let pull = Pull { missing: request.seqs.into(), longest, unasked: 0 };
-            self.request(now, Call::Pull, Purpose::Pull(pull), |body| body.extend_from_slice(&bytes));
-        }
-        Ok(have_come)
-    }
-
-    /// Returns those of the bags whose bodies this host is to be asked for.
-    fn claim<L: SyncLog>(
-        &mut self,
-        now: Now,
-        mut chosen: Vec<Seq>,
-        have_come: &mut bool,
-        log: &mut L,
-    ) -> Result<Vec<Seq>, L::Error> {
-        let window = &mut self.reading.window;
-        chosen.retain(|seq| window.wanted_head(*seq).is_some());
-        let heads: Vec<&Head> = chosen.iter().filter_map(|seq| window.wanted_head(*seq)).collect();
-        let mut claims = log.claim(&heads)?.into_iter();
-        chosen.retain(|seq| match claims.next() {
-            Some(Claimed::Here) => {
-                *have_come = true;
-                let position = window.on_come(*seq);
-                position.into_iter().for_each(|position| self.pushing.on_seen(position));
-                false
-            }
-            Some(Claimed::Elsewhere) => !window.put_off(now.elapsed, *seq),
-            Some(Claimed::Granted) | None => true,
-        });
-        Ok(chosen)
-    }
-
     pub(super) fn request_list(&mut self, now: Now, cursor: Cursor) {
         if self.reading.audit.is_none() && self.is_audit_due(now, cursor) {
             self.begin_audit(now, cursor);
@@ -197,16 +137,6 @@ impl Session {
         self.request(now, Call::Peek, Purpose::Peek, |body| PeekRequest { after }.encode(body));
     }
 
-    fn is_pull_due(&self) -> bool {
-        let window = &self.reading.window;
-        let pulls = self.requests.values().filter(|request| matches!(request.purpose, Purpose::Pull(_))).count();
-        let more_comes = self.reading.listing.is_some() && !self.is_listing_paused();
-        window.wanted() > 0
-            && pulls < self.config.pulls
-            && (window.wanted() >= self.config.pull_bodies || !more_comes)
-            && (!window.is_heavy(&self.config) || pulls == 0 && window.waits_for_wanted())
-    }
-
     pub(super) fn on_listed(&mut self, stream: &mut ResponseStream) -> Result<(), Garbled> {
         let Some(listing) = &mut self.reading.listing else { return Ok(()) };
         while let Some(item) = stream.item(MAX_LISTED)? {
@@ -218,41 +148,6 @@ impl Session {
     pub(super) const fn on_listing_end(&mut self, regular: bool) {
         if let Some(listing) = &mut self.reading.listing {
             listing.end = Some(regular);
-        }
-    }
-
-    pub(super) fn on_bodies(&mut self, now: Now, pull: &mut Pull, stream: &mut ResponseStream) -> Result<(), Garbled> {
-        let window = &mut self.reading.window;
-        let seqs = &mut pull.missing;
-        let limit = usize::try_from(pull.longest.saturating_add(16)).unwrap_or(usize::MAX);
-        loop {
-            match stream.item::<PullItem>(limit) {
-                Ok(Some(PullItem { seq, body })) => {
-                    if let Some(place) = seqs.iter().position(|wanted| *wanted == seq) {
-                        seqs.remove(place);
-                        window.fill(seq, body);
-                    } else if pull.unasked < seqs.len() {
-                        pull.unasked += 1;
-                    } else {
-                        // More that nobody asked for than what is left to come: it might go on for ever.
-                        return Err(Garbled);
-                    }
-                }
-                Ok(None) => return Ok(()),
-                Err(error) => {
-                    // The first missing one is the likely culprit. Do not let it hold up the others forever.
-                    if let Some(seq) = seqs.pop_front() {
-                        window.miss(now.elapsed, seq, &self.config);
-                    }
-                    return Err(error.into());
-                }
-            }
-        }
-    }
-
-    pub(super) fn on_bodies_end(&mut self, now: Now, missing: VecDeque<Seq>) {
-        for seq in missing {
-            self.reading.window.miss(now.elapsed, seq, &self.config);
         }
     }
 
@@ -589,7 +484,7 @@ impl Session {
         let writes = match (is_idle, is_quick) {
             (false, _) => 1,
             (true, false) => 2,
-            (true, true) => MOST_PUT_OFF,
+            (true, true) => WRITES_PUT_OFF,
         };
         bags >= writes * self.config.pull_bodies
             || bytes >= self.config.pull_bytes
