@@ -7,14 +7,14 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Device;
-use crate::log::{A_FILE, Log, LogError};
+use crate::log::{A_FILE, Log, LogError, SealedMessage};
 use crate::parallel;
 use crate::reducer::Reducer;
 use crate::replay::{Damage, DamageReport, Progress, Replay, ReplayError, SealedMessages};
-use crate::standard::{Message, Seed};
+use crate::standard::Seed;
 
-/// How many messages are stored in one transaction.
-const BATCH: usize = 1_000;
+/// How many messages are stored in one transaction, and how many are opened together.
+const BATCH: usize = 4_000;
 
 /// The result of an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -115,7 +115,7 @@ pub(crate) struct Import<F = File> {
 /// The next messages of a file.
 #[derive(Debug)]
 struct Opened {
-    messages: Vec<Result<Message, Damage>>,
+    messages: Vec<Result<SealedMessage, Damage>>,
     /// How many more there are, which the log had before.
     known: usize,
     /// The place in the order after the last of them.
@@ -135,19 +135,21 @@ impl<F: Read + Seek> Import<F> {
             Some(opened) => opened,
             None => {
                 let (sealed, known, next) = self.read(self.next, &device.log)?;
-                Opened { messages: self.replay.opener().open(&sealed), known, next }
+                let sealer = device.log.row_sealer(A_FILE);
+                let messages = self.replay.opener().open(&sealed, |message| sealer.seal(message));
+                Opened { messages, known, next }
             }
         };
         if opened.next == self.next {
             return Ok(false);
         }
         let (sealed, known, next) = self.read(opened.next, &device.log)?;
-        let opener = self.replay.opener();
+        let (opener, sealer) = (self.replay.opener(), device.log.row_sealer(A_FILE));
         let report = &mut self.report;
         let (stored, messages) = parallel::join(
             parallel::usual_threads(),
             || store(device, opened.messages, report),
-            || opener.open(&sealed),
+            || opener.open(&sealed, |message| sealer.seal(message)),
         );
         stored?;
         self.report.known += opened.known as u64;
@@ -178,7 +180,7 @@ impl<F: Read + Seek> Import<F> {
 
 fn store<R: Reducer>(
     device: &mut Device<R>,
-    messages: Vec<Result<Message, Damage>>,
+    messages: Vec<Result<SealedMessage, Damage>>,
     report: &mut ImportReport,
 ) -> Result<(), LogError> {
     let Device { log, fold, .. } = device;
@@ -196,7 +198,7 @@ fn store<R: Reducer>(
     let (new, plan) = log.write(|writer| {
         let mut changes = Vec::with_capacity(readable.len());
         for message in readable {
-            changes.extend(writer.insert(message, A_FILE)?);
+            changes.extend(writer.insert_sealed(message)?);
         }
         let new = changes.len() as u64 + writer.new_chunks;
         let plan = fold.plan(writer, changes)?;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::error::LogError;
 use crate::standard::{Encode, EntityId, Seed};
 
-const NONCE: usize = 24;
+pub(super) const NONCE: usize = 24;
 const TAG: usize = 16;
 
 /// An entity as a key: created (8, big-endian) · the first 24 bytes of a keyed BLAKE3 of the EID.
@@ -43,6 +43,11 @@ impl Vault {
     pub(super) fn seal(&self, table: &str, key: &[u8], value: &[u8], rng: &mut dyn CryptoRng) -> Vec<u8> {
         let mut nonce = [0; NONCE];
         rng.fill_bytes(&mut nonce);
+        self.seal_with(nonce, table, key, value)
+    }
+
+    /// Seals a value like [`seal`](Self::seal) with a nonce that was and will be used for nothing else.
+    pub(super) fn seal_with(&self, nonce: [u8; NONCE], table: &str, key: &[u8], value: &[u8]) -> Vec<u8> {
         let mut sealed = Vec::with_capacity(NONCE + value.len() + TAG);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(value);

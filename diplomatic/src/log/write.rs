@@ -11,6 +11,7 @@ use super::rows::{
     Link, Winner, decode_message, decode_winner, encode_link, encode_message, encode_winner, held_keys, last_at,
     overwritten_key, register_key, register_keys, skipped_key,
 };
+use super::sealing::{SealedMessage, SealedRows};
 use super::vault::{EntityKey, Vault};
 use super::{StoredMessage, THIS_DEVICE, tables};
 use crate::attachment::ChunkName;
@@ -111,7 +112,13 @@ impl<'t> LogWriter<'t> {
     /// Stores a message and queues it for every host but the one that brought it; `None` if it is here already, or
     /// was and compaction dropped it, or if it is a chunk of an attachment, which changes nothing else.
     pub(crate) fn insert(&mut self, message: Message, origin: u32) -> Result<Option<Change>, LogError> {
-        let position = Position::of(message.head());
+        let stored = StoredMessage { position: Position::of(message.head()), message, origin };
+        self.insert_sealed(SealedMessage { stored, rows: SealedRows::default() })
+    }
+
+    /// Stores a message like [`insert`](Self::insert), of which rows may be sealed already.
+    pub(crate) fn insert_sealed(&mut self, sealed: SealedMessage) -> Result<Option<Change>, LogError> {
+        let SealedMessage { stored: StoredMessage { position, message, origin }, rows } = sealed;
         let key = position.to_bytes();
         if self.knows(&key)? {
             return Ok(None);
@@ -120,7 +127,10 @@ impl<'t> LogWriter<'t> {
             self.insert_chunk(&name, &message, origin)?;
             return Ok(None);
         }
-        let value = self.vault.seal(self.messages.name(), &key, &encode_message(origin, &message), self.rng);
+        let value = match rows.message {
+            Some(value) => value,
+            None => self.vault.seal(self.messages.name(), &key, &encode_message(origin, &message), self.rng),
+        };
         self.messages.insert(&key, value.as_slice())?;
         if self.has_absent {
             self.no_longer_absent(&key)?;
@@ -138,7 +148,7 @@ impl<'t> LogWriter<'t> {
                 }
             }
         }
-        let previous = self.settle(&message, position)?;
+        let previous = self.settle(&message, position, rows.winner)?;
         Ok(Some(Change { position, message, previous }))
     }
 
@@ -152,7 +162,12 @@ impl<'t> LogWriter<'t> {
     }
 
     /// Decides which message of the entity counts now, and returns what counted before.
-    fn settle(&mut self, message: &Message, position: Position) -> Result<Option<Winner>, LogError> {
+    fn settle(
+        &mut self,
+        message: &Message,
+        position: Position,
+        row: Option<Vec<u8>>,
+    ) -> Result<Option<Winner>, LogError> {
         let entity = message.head().entity();
         let entity_key = self.vault.entity_key(entity);
         let previous = self.winner_at(&entity_key)?;
@@ -163,8 +178,13 @@ impl<'t> LogWriter<'t> {
         }
         let content = Content::of(message);
         if previous.as_ref().is_none_or(|previous| previous.position < position) {
-            let value = encode_winner(&position, content.type_name());
-            let value = self.vault.seal(self.entities.name(), &entity_key, &value, self.rng);
+            let value = match row {
+                Some(value) => value,
+                None => {
+                    let value = encode_winner(&position, content.type_name());
+                    self.vault.seal(self.entities.name(), &entity_key, &value, self.rng)
+                }
+            };
             self.entities.insert(&entity_key, value.as_slice())?;
             if self.has_index {
                 self.reindex(message, previous.as_ref().map(|previous| &previous.position))?;

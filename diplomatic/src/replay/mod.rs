@@ -326,11 +326,15 @@ pub(crate) struct MessageOpener<'a> {
 
 #[cfg(feature = "store")]
 impl MessageOpener<'_> {
-    /// Opens the messages; of a damaged one, returns the damage.
-    pub(crate) fn open(&self, messages: &SealedMessages) -> Vec<Result<Message, Damage>> {
+    /// Opens the messages and makes of each what `make` says; of a damaged one, returns the damage.
+    pub(crate) fn open<T: Send>(
+        &self,
+        messages: &SealedMessages,
+        make: impl Fn(Message) -> T + Sync,
+    ) -> Vec<Result<T, Damage>> {
         let SealedMessages { places, sealed } = messages;
         let entries: Vec<&Entry> = places.iter().map(|&place| &self.entries.as_slice()[place]).collect();
-        self.opening.open(&entries, sealed, |_, message| message)
+        self.opening.open(&entries, sealed, |_, message| message.map(&make))
     }
 }
 
