@@ -344,7 +344,7 @@ pub use words::Fingerprint;
 pub mod history {
     #[cfg(feature = "store")]
     pub use crate::device::{Diff, Happened, HistoryEntry, Origin, Restore, RestoreChange, Restored, Undoable, Undone};
-    pub use crate::fold::{Quarantined, Unread};
+    pub use crate::fold::{QuarantineReason, Quarantined, Unread};
 }
 
 /// Guide: large states
@@ -503,6 +503,8 @@ pub mod error {
         EmitError, ExportFileError, HistoryError, ImportError, RestoreError, TransactError, UndoError,
     };
     pub use crate::event::{DecodeEventError, EncodeEventError, PayloadFault};
+    #[cfg(feature = "replay")]
+    pub use crate::fold::ReducerPanic;
     #[cfg(feature = "replay")]
     pub use crate::following::FeedCursorParseError;
     #[cfg(feature = "store")]

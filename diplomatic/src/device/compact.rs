@@ -58,6 +58,9 @@ impl<R: Reducer> Device<R> {
     /// remembers that it had them, so neither sync nor an import brings them back. States before the horizon (see
     /// [`HistoryError`](crate::error::HistoryError)) can no longer be told. It can take a while.
     ///
+    /// Only this build decides what can be applied. If a later build panics over a message that this one applied, what the
+    /// message overwrote is gone, and the later build shows nothing in its place.
+    ///
     /// # Errors
     ///
     /// [`LogError`]; part of the work may be done then, and calling again continues it.

@@ -350,8 +350,8 @@ fn message_over_which_the_program_ended_is_set_aside_and_everything_else_counts(
     let device = receive(messages.clone());
     assert_eq!(device.read(Clone::clone), without);
     let unread = device.unread();
-    let reasons: Vec<_> = unread.quarantined().map(|quarantined| quarantined.reason.as_str()).collect();
-    assert!(matches!(reasons[..], [reason] if reason.contains(crashed::REASON)), "{reasons:?}");
+    let reasons: Vec<_> = unread.quarantined().map(|quarantined| quarantined.reason.to_string()).collect();
+    assert!(matches!(&reasons[..], [reason] if reason.contains(crashed::REASON)), "{reasons:?}");
     assert_eq!(device.stored().unwrap().len(), messages.len(), "it is kept");
     assert_eq!(crashed::current(), None);
 }

@@ -6,7 +6,7 @@ use super::batch::Pushed;
 use super::mentions::entity_ids;
 use crate::attachment::{ChunkName, is_chunk_type};
 use crate::event::{DecodeEventError, DiplomaticEvent, Draft, EncodeEventError, Shape, Target};
-use crate::fold::event_type;
+use crate::fold::{ReducerPanic, event_type};
 use crate::log::{Change, LogError, LogFailure, LogWriter, THIS_DEVICE, Winner};
 use crate::order::{Clock, Position, Tick, after};
 use crate::standard::{Body, EntityBody, EntityId, HeadError, Message, Timestamp};
@@ -26,11 +26,8 @@ pub enum EmitError {
     #[error("the event cannot be read back: {0}")]
     Unreadable(DecodeEventError),
     /// The reducer panicked on the event.
-    #[error("{reason}")]
-    Panicked {
-        /// The panic's message.
-        reason: String,
-    },
+    #[error(transparent)]
+    Panicked(#[from] ReducerPanic),
     /// The event refers to something further in the future than the clock follows, and the clock is configured to
     /// [refuse](Clock::refuse_beyond) that.
     #[error(
@@ -81,7 +78,7 @@ impl EmitError {
             Self::Encode(_)
             | Self::Head(_)
             | Self::Unreadable(_)
-            | Self::Panicked { .. }
+            | Self::Panicked(_)
             | Self::DerivedEntity { .. }
             | Self::ReservedType { .. }
             | Self::PartOfAttachment { .. } => false,

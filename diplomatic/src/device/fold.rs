@@ -9,7 +9,7 @@ use super::plan::{Known, NewVersion, Plan, plan, write_unread};
 use super::shown::{ChangeGuard, Shown};
 use super::source::LogSource;
 use crate::event::DiplomaticEvent;
-use crate::fold::{Cadence, Computed, Item, Reading, Taken, Unread, apply, compute};
+use crate::fold::{Cadence, Computed, Item, Reading, ReducerPanic, Taken, Unread, apply, compute};
 use crate::log::{Change, Log, LogError, LogFailure, LogWriter, Rollback, SnapshotNote};
 use crate::order::Position;
 use crate::parallel;
@@ -46,11 +46,6 @@ pub(super) struct Fold<R> {
     spoiled: Option<Position>,
     fingerprint: [u8; 32],
     version: u64,
-}
-
-/// The reducer panicked over events that were to be emitted; the log is as it was before.
-pub(super) struct Panicked {
-    pub(super) reason: String,
 }
 
 impl<R: Reducer> Fold<R> {
@@ -175,7 +170,7 @@ impl<R: Reducer> Fold<R> {
         plan: Plan<R::Event>,
         log: &mut Log,
         mut undo: Option<Rollback>,
-    ) -> Result<Result<(), Panicked>, E> {
+    ) -> Result<Result<(), ReducerPanic>, E> {
         let Plan { new, rewind, anew, anew_from, is_tidy, unread, last, messages, bytes, .. } = plan;
         if messages == 0 && self.stale.is_none() {
             return Ok(Ok(()));
@@ -210,27 +205,27 @@ impl<R: Reducer> Fold<R> {
                     self.since_snapshot = (self.since_snapshot.0 + messages, self.since_snapshot.1 + bytes);
                     self.folded += bytes;
                 }
-                Err((from, reason)) => {
+                Err((from, panic)) => {
                     self.stale = Some(anew_from.map_or(from, |anew_from| anew_from.min(from)));
-                    refused = Some(reason);
+                    refused = Some(panic);
                     broken = Some(shown);
                 }
             }
         }
         let mut outcome = Ok(Ok(()));
         while let Some(from) = self.stale {
-            if let Some(reason) = refused.take()
+            if let Some(panic) = refused.take()
                 && let Some(undo) = undo.take()
             {
                 outcome = match self.take_back(log, undo) {
-                    Ok(()) => Ok(Err(Panicked { reason })),
+                    Ok(()) => Ok(Err(panic)),
                     Err(error) => Err(error.into()),
                 };
             }
             match self.fold_again(log, Some(&from), Later::Known) {
                 Ok((folded, _)) => {
                     if undo.is_some() {
-                        refused = positions.iter().find_map(|position| self.unread.panic_at(position)).map(Into::into);
+                        refused = positions.iter().find_map(|position| self.unread.panic_at(position)).cloned();
                     }
                     if refused.is_none() {
                         show(folded, broken.take().unwrap_or_else(|| state.change()));
@@ -453,16 +448,16 @@ fn show<R: Reducer>(state: R, mut shown: ChangeGuard<'_, R>) {
     parallel::discard(old);
 }
 
-/// Applies new messages; the error is where the state is wrong from, and what the reducer said. In between, the state is that
+/// Applies new messages; the error is where the state is wrong from, and the panic. In between, the state is that
 /// of some of them, which readers may see unless the messages belong together.
 fn apply_on_top<R: Reducer>(
     shown: &mut ChangeGuard<'_, R>,
     new: Vec<NewVersion<R::Event>>,
     is_together: bool,
-) -> Result<(), (Position, String)> {
+) -> Result<(), (Position, ReducerPanic)> {
     for NewVersion { item, from } in new {
         if let Some((event, meta)) = item.into_event() {
-            apply(&mut **shown, event, &meta).map_err(|reason| (from, reason))?;
+            apply(&mut **shown, event, &meta).map_err(|panic| (from, panic))?;
             if !is_together {
                 shown.let_readers_in();
             }
@@ -477,10 +472,10 @@ fn make_anew<R: Reducer>(
     roots: Vec<Anew<R::Event>>,
     from: Position,
     is_together: bool,
-) -> Result<(), (Position, String)> {
+) -> Result<(), (Position, ReducerPanic)> {
     for Anew { delete, items } in roots {
         for (event, meta) in delete.into_iter().chain(items.into_iter().filter_map(Item::into_event)) {
-            apply(&mut **shown, event, &meta).map_err(|reason| (from, reason))?;
+            apply(&mut **shown, event, &meta).map_err(|panic| (from, panic))?;
         }
         if !is_together {
             shown.let_readers_in();

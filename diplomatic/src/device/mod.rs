@@ -62,7 +62,7 @@ pub use compact::{Compacted, Keep};
 pub use emit::EmitError;
 pub use export::{ExportFileError, Exported};
 pub use feed::{Arrived, FeedPage};
-use fold::{Fold, Panicked};
+use fold::Fold;
 #[cfg(feature = "_client")]
 pub(crate) use history::Past;
 pub use history::{Diff, Happened, HistoryEntry, HistoryError};
@@ -363,10 +363,7 @@ impl<R: Reducer> Device<R> {
             Ok(plan)
         });
         let (plan, undo) = self.checked(written)?;
-        match self.fold.carry_out_or_undo::<EmitError>(plan, &mut self.log, Some(undo))? {
-            Ok(()) => Ok(()),
-            Err(Panicked { reason }) => Err(EmitError::Panicked { reason }),
-        }
+        Ok(self.fold.carry_out_or_undo::<EmitError>(plan, &mut self.log, Some(undo))??)
     }
 
     /// Brings memory up to date with the log: after a failure, or after messages that were stored only.

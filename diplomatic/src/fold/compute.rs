@@ -18,7 +18,7 @@ use std::sync::Arc;
 use super::source::{Item, Kept, Source};
 use super::trail::{Checkpoint, Trail, Verdict};
 use super::unread::window;
-use super::{Unread, UnreadEntry, apply, read_state};
+use super::{ReducerPanic, Unread, UnreadEntry, apply, read_state};
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::EntityId;
@@ -167,7 +167,7 @@ fn kept_before<R: Reducer, S: Source<R::Event>>(
 struct Aside {
     position: Position,
     entity: EntityId,
-    reason: String,
+    panic: ReducerPanic,
     stand_in: Position,
     /// The versions between that cannot be read.
     passed: Vec<(Position, UnreadEntry)>,
@@ -322,14 +322,14 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
         self.is_tidy &= has_root;
         self.folded += weight as u64;
         self.trail.push(consumed);
-        let Err(reason) = outcome else { return Ok(Flow::On) };
+        let Err(panic) = outcome else { return Ok(Flow::On) };
         let (position, entity) = (meta.position(), meta.entity);
         match self.readable_before(&entity, &position)? {
             (Some(stand_in), passed) => {
                 self.ends = Some(self.ends.unwrap_or(window(&position)));
-                self.aside.push(Aside { position, entity, reason, stand_in, passed });
+                self.aside.push(Aside { position, entity, panic, stand_in, passed });
             }
-            (None, _) => self.unread.note(position, UnreadEntry::panicked(entity, position.changed, reason)),
+            (None, _) => self.unread.note(position, UnreadEntry::panicked(entity, position.changed, panic)),
         }
         match self.trail.panicked(position) {
             Ok(true) => self.verify(),
@@ -407,11 +407,11 @@ impl<R: Reducer, S: Source<R::Event>> Run<'_, R, S> {
         for Aside { entity, stand_in, .. } in &aside {
             first = self.first_of_another_type(entity, stand_in)?.map_or(first, |other| other.min(first));
         }
-        for Aside { position, entity, reason, stand_in, passed } in aside {
+        for Aside { position, entity, panic, stand_in, passed } in aside {
             for (position, entry) in passed {
                 self.unread.note(position, entry.with_stand_in(Some(stand_in)));
             }
-            let entry = UnreadEntry::panicked(entity, position.changed, reason).with_stand_in(Some(stand_in));
+            let entry = UnreadEntry::panicked(entity, position.changed, panic).with_stand_in(Some(stand_in));
             self.unread.note_stand_in(position, entry);
         }
         self.spoiled = Some(self.spoiled.map_or(first, |spoiled| spoiled.min(first)));

@@ -5,6 +5,7 @@
 mod compute;
 #[cfg(any(target_family = "wasm", test))]
 pub(crate) mod crashed;
+mod panic;
 mod reading;
 #[cfg(feature = "store")]
 mod root;
@@ -13,12 +14,13 @@ mod source;
 mod trail;
 mod unread;
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "store")]
 pub(crate) use compute::Taken;
 pub(crate) use compute::{Cadence, Computed, compute};
+pub use panic::ReducerPanic;
+pub(crate) use panic::panic_message;
 pub(crate) use reading::Reading;
 #[cfg(feature = "testing")]
 pub(crate) use reading::read_event;
@@ -31,20 +33,20 @@ pub(crate) use source::{Events, Item, Kept, Source};
 pub(crate) use unread::UnreadEntry;
 #[cfg(feature = "testing")]
 pub(crate) use unread::window;
-pub use unread::{Quarantined, Unread};
+pub use unread::{QuarantineReason, Quarantined, Unread};
 
 use crate::reducer::{Meta, Reducer};
 use crate::standard::Message;
 
-/// Applies a message. The error is what a reducer that panicked said; the state is broken then.
-pub(crate) fn apply<R: Reducer>(state: &mut R, events: Events<R::Event>, meta: &Meta) -> Result<(), String> {
+/// Applies a message. After a panic, the state is broken.
+pub(crate) fn apply<R: Reducer>(state: &mut R, events: Events<R::Event>, meta: &Meta) -> Result<(), ReducerPanic> {
     let apply = || match events {
         Events::One(event) => state.apply(event, meta),
         Events::Deletes(events) => events.into_iter().for_each(|event| state.apply(event, meta)),
     };
     #[cfg(any(target_family = "wasm", test))]
     let apply = || crashed::at_work(meta.message, apply);
-    catch_unwind(AssertUnwindSafe(apply)).map_err(|panic| format!("the reducer panicked: {}", panic_message(&*panic)))
+    catch_unwind(AssertUnwindSafe(apply)).map_err(|panic| ReducerPanic::of(&*panic))
 }
 
 /// Reads a state that was serialized, and has it rebuild what that leaves out; `None` if either fails.
@@ -61,10 +63,4 @@ pub(crate) fn read_state<R: Reducer>(bytes: &[u8]) -> Option<R> {
 pub(crate) fn weight(message: &Message) -> usize {
     const FIXED: usize = 256;
     FIXED + message.body().map_or(0, <[u8]>::len)
-}
-
-/// Returns the message of a panic.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("without a message")
 }

@@ -62,9 +62,7 @@ impl<E> Item<E> {
         match &self.reading {
             Reading::Event { .. } | Reading::Delete { .. } | Reading::SilentDelete | Reading::Foreign => None,
             Reading::Unknown { type_name } => Some(UnreadEntry::unknown(self.entity().clone(), type_name.clone())),
-            Reading::Unfit { error } => {
-                Some(UnreadEntry::unfit(self.entity().clone(), self.position.changed, error.to_string()))
-            }
+            Reading::Unfit { error } => Some(UnreadEntry::unfit(self.entity().clone(), self.position.changed, error)),
         }
     }
 

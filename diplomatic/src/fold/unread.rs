@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::panic::ReducerPanic;
+use crate::event::DecodeEventError;
 use crate::order::Position;
 use crate::standard::{EntityId, Timestamp};
 
@@ -42,6 +44,7 @@ enum Why {
 
 /// A message of a known type that could not be applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "QuarantinedForm", into = "QuarantinedForm")]
 #[non_exhaustive]
 pub struct Quarantined {
     /// The entity.
@@ -49,9 +52,59 @@ pub struct Quarantined {
     /// When the change was made.
     pub changed: Timestamp,
     /// Why it could not be applied.
-    pub reason: String,
-    /// Whether the reducer panicked.
+    pub reason: QuarantineReason,
+}
+
+/// Why a message of a known type could not be applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuarantineReason {
+    /// The reducer panicked over it.
+    #[error(transparent)]
+    Panicked(ReducerPanic),
+    /// Its payload does not fit the type's variant.
+    #[error("{text}")]
+    Unfit {
+        /// What the [`DecodeEventError`](crate::event::DecodeEventError) said.
+        text: String,
+    },
+}
+
+crate::standard::never_retryable::never_retryable!(QuarantineReason);
+
+/// How a [`Quarantined`] message is serialized. Stores have kept it since their first format.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "Quarantined")]
+struct QuarantinedForm {
+    entity: EntityId,
+    changed: Timestamp,
+    /// The reason's text.
+    reason: String,
     panicked: bool,
+}
+
+impl From<Quarantined> for QuarantinedForm {
+    fn from(Quarantined { entity, changed, reason }: Quarantined) -> Self {
+        let panicked = matches!(reason, QuarantineReason::Panicked(_));
+        Self { entity, changed, reason: reason.to_string(), panicked }
+    }
+}
+
+impl From<QuarantinedForm> for Quarantined {
+    fn from(QuarantinedForm { entity, changed, reason, panicked }: QuarantinedForm) -> Self {
+        let reason = if panicked {
+            QuarantineReason::Panicked(ReducerPanic::from_text(&reason))
+        } else {
+            QuarantineReason::Unfit { text: reason }
+        };
+        Self { entity, changed, reason }
+    }
+}
+
+impl Quarantined {
+    const fn has_panicked(&self) -> bool {
+        matches!(self.reason, QuarantineReason::Panicked(_))
+    }
 }
 
 impl Unread {
@@ -117,13 +170,17 @@ impl UnreadEntry {
     }
 
     /// A message whose payload does not fit its variant.
-    pub(crate) const fn unfit(entity: EntityId, changed: Timestamp, reason: String) -> Self {
-        Self { why: Why::Quarantined(Quarantined { entity, changed, reason, panicked: false }), stand_in: None }
+    pub(crate) fn unfit(entity: EntityId, changed: Timestamp, error: &DecodeEventError) -> Self {
+        Self::quarantined(entity, changed, QuarantineReason::Unfit { text: error.to_string() })
     }
 
     /// A message over which the reducer panicked.
-    pub(crate) const fn panicked(entity: EntityId, changed: Timestamp, reason: String) -> Self {
-        Self { why: Why::Quarantined(Quarantined { entity, changed, reason, panicked: true }), stand_in: None }
+    pub(crate) const fn panicked(entity: EntityId, changed: Timestamp, panic: ReducerPanic) -> Self {
+        Self::quarantined(entity, changed, QuarantineReason::Panicked(panic))
+    }
+
+    const fn quarantined(entity: EntityId, changed: Timestamp, reason: QuarantineReason) -> Self {
+        Self { why: Why::Quarantined(Quarantined { entity, changed, reason }), stand_in: None }
     }
 
     /// Tells whether another version counts in its place.
@@ -138,7 +195,7 @@ impl UnreadEntry {
     }
 
     const fn has_panicked(&self) -> bool {
-        matches!(&self.why, Why::Quarantined(quarantined) if quarantined.panicked)
+        matches!(&self.why, Why::Quarantined(quarantined) if quarantined.has_panicked())
     }
 }
 
@@ -291,10 +348,10 @@ impl Unread {
         self.changed.clear();
     }
 
-    /// Returns what the reducer said when it panicked over this message.
-    pub(crate) fn panic_at(&self, position: &Position) -> Option<&str> {
+    /// Returns the reducer's panic over this message.
+    pub(crate) fn panic_at(&self, position: &Position) -> Option<&ReducerPanic> {
         match &self.entries.get(position)?.why {
-            Why::Quarantined(quarantined) if quarantined.panicked => Some(&quarantined.reason),
+            Why::Quarantined(Quarantined { reason: QuarantineReason::Panicked(panic), .. }) => Some(panic),
             _ => None,
         }
     }
@@ -302,7 +359,7 @@ impl Unread {
     /// Returns the messages that did not fit their variants.
     pub(crate) fn unfit(&self) -> impl Iterator<Item = &Position> {
         let is_unfit =
-            |entry: &UnreadEntry| matches!(&entry.why, Why::Quarantined(quarantined) if !quarantined.panicked);
+            |entry: &UnreadEntry| matches!(&entry.why, Why::Quarantined(quarantined) if !quarantined.has_panicked());
         self.entries.iter().filter(move |(_, entry)| is_unfit(entry)).map(|(position, _)| position)
     }
 
@@ -368,5 +425,37 @@ mod as_bytes {
         let Some(bytes) = Option::<Vec<u8>>::deserialize(deserializer)? else { return Ok(None) };
         let bytes = bytes.as_slice().try_into().map_err(|_| D::Error::custom("a position has 48 bytes"))?;
         Ok(Some(Position::from_bytes(bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that panics says where")]
+
+    use super::*;
+
+    /// The form of stores that older builds have written.
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    struct Older {
+        entity: EntityId,
+        changed: Timestamp,
+        reason: String,
+        panicked: bool,
+    }
+
+    #[test]
+    fn older_and_newer_builds_read_each_others_quarantine() {
+        let (entity, changed) = (EntityId::from_uuid([7; 16]), Timestamp::EPOCH);
+        for (text, panicked, reason) in [
+            ("the reducer panicked: no such item", true, QuarantineReason::Panicked(ReducerPanic::of(&"no such item"))),
+            ("the payload is odd", false, QuarantineReason::Unfit { text: "the payload is odd".to_owned() }),
+        ] {
+            let older = Older { entity: entity.clone(), changed, reason: text.to_owned(), panicked };
+            let newer = Quarantined { entity: entity.clone(), changed, reason };
+            let bytes = rmp_serde::to_vec_named(&older).unwrap();
+            assert_eq!(rmp_serde::to_vec_named(&newer).unwrap(), bytes);
+            assert_eq!(rmp_serde::from_slice::<Quarantined>(&bytes).unwrap(), newer);
+            assert_eq!(newer.reason.to_string(), text);
+        }
     }
 }

@@ -326,8 +326,8 @@ impl<'w, R: Reducer + PartialEq + Debug> Subject<'w, R> {
         let now = DAWN.plus(Duration::from_millis(millis));
         match self.device().emit(now, event) {
             Ok(_) => {}
-            Err(EmitError::Panicked { reason }) => {
-                return Err(Broken { law: Law::Harmless, details: format!("when an event was emitted, {reason}") });
+            Err(EmitError::Panicked(panic)) => {
+                return Err(Broken { law: Law::Harmless, details: format!("when an event was emitted, {panic}") });
             }
             Err(error) => return Err(Broken { law: Law::Unclear, details: format!("an event was refused: {error}") }),
         }
@@ -349,8 +349,8 @@ impl<'w, R: Reducer + PartialEq + Debug> Subject<'w, R> {
     ) -> Result<(), Broken> {
         match way(self.device(), now) {
             Ok(_) => {}
-            Err(UndoError::Emit(EmitError::Panicked { reason })) => {
-                return Err(Broken { law: Law::Harmless, details: format!("{when}, {reason}") });
+            Err(UndoError::Emit(EmitError::Panicked(panic))) => {
+                return Err(Broken { law: Law::Harmless, details: format!("{when}, {panic}") });
             }
             Err(error) => return Err(Broken { law: Law::Undo, details: format!("{when}: {error}") }),
         }

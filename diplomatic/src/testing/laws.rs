@@ -172,7 +172,7 @@ fn through_bytes<R: Reducer>(state: R) -> R {
 pub(super) fn harmless<R: Reducer>(messages: &[Message], panicked: &Panicked) -> Broken {
     let message = messages.iter().find(|message| Position::of(message.head()) == panicked.position);
     let event = message.map_or_else(|| "an event".to_owned(), describe::<R::Event>);
-    Broken { law: Law::Harmless, details: format!("over {event}, {}", panicked.reason) }
+    Broken { law: Law::Harmless, details: format!("over {event}, {}", panicked.panic) }
 }
 
 pub(super) fn describe<E: DiplomaticEvent>(message: &Message) -> String {

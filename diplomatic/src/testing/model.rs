@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::quiet::quietly;
 use crate::event::{DiplomaticEvent, Draft, EncodeEventError, Target};
-use crate::fold::{self, Item, Reading, Unread, UnreadEntry, window};
+use crate::fold::{self, Item, Reading, ReducerPanic, Unread, UnreadEntry, window};
 use crate::order::Position;
 use crate::reducer::Reducer;
 use crate::standard::{Body, EntityBody, EntityId, Message, Timestamp};
@@ -50,7 +50,7 @@ pub fn state_of<R: Reducer>(messages: &[Message]) -> R {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Panicked {
     pub(super) position: Position,
-    pub(super) reason: String,
+    pub(super) panic: ReducerPanic,
 }
 
 /// Returns the latest version of each entity that can be read, in total order.
@@ -60,7 +60,7 @@ pub(super) fn live<E: DiplomaticEvent>(messages: &[Message]) -> Vec<&Message> {
 
 fn live_without<'m, E: DiplomaticEvent>(
     messages: &'m [Message],
-    aside: &BTreeMap<Position, String>,
+    aside: &BTreeMap<Position, ReducerPanic>,
 ) -> Vec<&'m Message> {
     let mut winners: BTreeMap<&EntityId, &Message> = BTreeMap::new();
     for message in messages {
@@ -88,7 +88,7 @@ fn is_readable<E: DiplomaticEvent>(message: &Message) -> bool {
 /// Applies a message.
 pub(super) fn apply<R: Reducer>(state: &mut R, message: &Message) -> Result<(), Panicked> {
     let Some((event, meta)) = Item::of(message.clone()).into_event() else { return Ok(()) };
-    fold::apply(state, event, &meta).map_err(|reason| Panicked { position: place(message), reason })
+    fold::apply(state, event, &meta).map_err(|panic| Panicked { position: place(message), panic })
 }
 
 /// Applies messages in the given order; `between` may change the state after each.
@@ -122,16 +122,16 @@ pub(super) fn state<R: Reducer>(messages: &[Message]) -> (R, Unread) {
             if ends.is_some_and(|ends| window(&position) > ends) {
                 break;
             }
-            let Err(Panicked { reason, .. }) = apply(&mut state, message) else {
+            let Err(Panicked { panic, .. }) = apply(&mut state, message) else {
                 applied.push(*message);
                 continue;
             };
             state = fold(&applied).expect("it could be applied before");
             if has_earlier::<R::Event>(messages, message) {
                 ends = ends.or(Some(window(&position)));
-                found.insert(position, reason);
+                found.insert(position, panic);
             } else {
-                skipped.insert(position, reason);
+                skipped.insert(position, panic);
             }
         }
         if found.is_empty() {
@@ -150,21 +150,21 @@ fn has_earlier<E: DiplomaticEvent>(messages: &[Message], than: &Message) -> bool
 fn unread<E: DiplomaticEvent>(
     messages: &[Message],
     live: &[&Message],
-    aside: &BTreeMap<Position, String>,
-    skipped: &BTreeMap<Position, String>,
+    aside: &BTreeMap<Position, ReducerPanic>,
+    skipped: &BTreeMap<Position, ReducerPanic>,
 ) -> Unread {
     let mut unread = Unread::default();
     for message in messages {
         let (position, entity) = (place(message), message.head().entity().clone());
         let counts = live.iter().find(|live| *live.head().entity() == entity).map(|live| place(live));
-        let panicked = |reason: &String| UnreadEntry::panicked(entity.clone(), position.changed, reason.clone());
-        if let Some(reason) = skipped.get(&position) {
-            unread.note(position, panicked(reason));
+        let panicked = |panic: &ReducerPanic| UnreadEntry::panicked(entity.clone(), position.changed, panic.clone());
+        if let Some(panic) = skipped.get(&position) {
+            unread.note(position, panicked(panic));
         } else if counts.is_none_or(|counts| position > counts) {
             let entry = match (Reading::<E>::of(message), aside.get(&position)) {
                 (Reading::Unknown { type_name }, _) => UnreadEntry::unknown(entity, type_name),
-                (Reading::Unfit { error }, _) => UnreadEntry::unfit(entity, position.changed, error.to_string()),
-                (_, Some(reason)) => panicked(reason),
+                (Reading::Unfit { error }, _) => UnreadEntry::unfit(entity, position.changed, &error),
+                (_, Some(panic)) => panicked(panic),
                 _ => continue,
             };
             unread.note(position, entry.with_stand_in(counts));

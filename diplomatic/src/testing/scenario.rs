@@ -177,8 +177,8 @@ impl<R: Reducer<Event: Debug>> Scenario<R> {
             self.happened[..happenings].iter().map(|happening| happening.message.clone()).collect();
         let mut state = R::default();
         for message in model::live::<R::Event>(&messages) {
-            if let Ok(Err(Panicked { reason, .. })) = quietly(|| model::apply(&mut state, message)) {
-                panic!("over {}, {reason}\n\n{}", laws::describe::<R::Event>(message), self.tell());
+            if let Ok(Err(Panicked { panic, .. })) = quietly(|| model::apply(&mut state, message)) {
+                panic!("over {}, {panic}\n\n{}", laws::describe::<R::Event>(message), self.tell());
             }
         }
         state

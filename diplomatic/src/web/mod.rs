@@ -51,6 +51,8 @@ mod serve;
 mod state_app;
 
 #[cfg(target_family = "wasm")]
+pub use form::Refused;
+#[cfg(target_family = "wasm")]
 pub use page::{Page, PageError, PageEvent, Role};
 #[cfg(target_family = "wasm")]
 pub use serve::{App, OpenFailure, Pushes, serve};

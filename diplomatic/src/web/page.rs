@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::connection::{Connection, Told};
-use super::form::{News, Request};
+use super::form::{News, Refused, Request};
 use crate::client::SyncStatus;
 use crate::device::FeedPage;
 use crate::following::FeedCursor;
@@ -54,16 +54,46 @@ pub enum Role {
     Waiting(String),
 }
 
-/// A request failed. The text is for people.
+/// Why a request failed. The texts are for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct PageError(String);
+#[non_exhaustive]
+pub enum PageError {
+    /// The browser has no workers that are modules.
+    #[error("the worker cannot be started, use a current browser: {text}")]
+    NoWorker {
+        /// What the browser says.
+        text: String,
+    },
+    /// An event has no JSON.
+    #[error("an event has no JSON, such as a map whose keys are lists: {text}")]
+    NoJson {
+        /// What serde says.
+        text: String,
+    },
+    /// The page does not understand its worker.
+    #[error("the page and its worker are of different builds, close all tabs of this app and open it again: {text}")]
+    OtherBuild {
+        /// What serde says.
+        text: String,
+    },
+    /// The app has crashed over the request.
+    #[error("{text}")]
+    Crashed {
+        /// The panic's message.
+        text: String,
+    },
+    /// The app has refused the request.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
 
 impl PageError {
-    /// Returns whether trying again may help, without any other change: as far as a page knows, it does not. The worker says
-    /// in words what failed.
+    /// Returns whether trying again may help, without any other change.
     pub const fn is_retryable(&self) -> bool {
-        false
+        match self {
+            Self::Refused(refused) => refused.is_retryable(),
+            Self::NoWorker { .. } | Self::NoJson { .. } | Self::OtherBuild { .. } | Self::Crashed { .. } => false,
+        }
     }
 }
 
@@ -89,12 +119,12 @@ impl<E: Serialize, V: DeserializeOwned + 'static> Page<E, V> {
                 Told::Push(text) => match serde_json::from_str(&text) {
                     Ok(News::View(view)) => PageEvent::View(view),
                     Ok(News::Status(status)) => PageEvent::Status(status),
-                    Err(error) => PageEvent::Failed(other_build(&error)),
+                    Err(error) => PageEvent::Failed(other_build(&error).to_string()),
                 },
             });
         };
         let connection = Connection::open(script, configuration, tell)
-            .map_err(|error| PageError(format!("the worker cannot be started, use a current browser: {error:?}")))?;
+            .map_err(|error| PageError::NoWorker { text: format!("{error:?}") })?;
         Ok(Self { connection, types: PhantomData })
     }
 
@@ -105,7 +135,7 @@ impl<E: Serialize, V: DeserializeOwned + 'static> Page<E, V> {
     /// [`PageError`]; nothing is stored then.
     pub async fn emit(&self, event: E) -> Result<EntityId, PageError> {
         let entities = self.emit_all(vec![event]).await?;
-        entities.into_iter().next().ok_or_else(|| PageError("the worker has answered nothing".to_owned()))
+        entities.into_iter().next().ok_or_else(|| PageError::OtherBuild { text: "no entity came back".to_owned() })
     }
 
     /// Writes events in order, all of them or none.
@@ -147,17 +177,15 @@ impl<E: Serialize, V: DeserializeOwned + 'static> Page<E, V> {
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: &Request<E>) -> Result<T, PageError> {
-        let request = serde_json::to_string(request)
-            .map_err(|error| PageError(format!("an event has no JSON, such as a map whose keys are lists: {error}")))?;
-        let answer = self.connection.ask(request).await.map_err(PageError)?;
-        let answer: Result<T, String> =
-            serde_json::from_str(&answer).map_err(|error| PageError(other_build(&error)))?;
-        answer.map_err(PageError)
+        let request = serde_json::to_string(request).map_err(|error| PageError::NoJson { text: error.to_string() })?;
+        let answer = self.connection.ask(request).await.map_err(|text| PageError::Crashed { text })?;
+        let answer: Result<T, Refused> = serde_json::from_str(&answer).map_err(|error| other_build(&error))?;
+        Ok(answer?)
     }
 }
 
-fn other_build(error: &serde_json::Error) -> String {
-    format!("the page and its worker are of different builds, close all tabs of this app and open it again: {error}")
+fn other_build(error: &serde_json::Error) -> PageError {
+    PageError::OtherBuild { text: error.to_string() }
 }
 
 impl<E, V> Clone for Page<E, V> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::form::{News, Request};
+use super::form::{News, Refused, Request};
 use super::serve::{App, Pushes};
 use super::with_causes;
 use crate::client::Client;
@@ -30,8 +30,8 @@ const FRAME: u32 = 16;
 /// | `{"changed_entities": CURSOR}` | the next page of the [feed](crate::Client::changed_entities), once there is one; `null` begins it |
 /// | `{"arrivals": CURSOR}` | the next page of this [feed](crate::Client::arrivals) |
 ///
-/// An answer is `{"Ok": ANSWER}` or `{"Err": TEXT}`. `{"view": VIEW}` and `{"status": STATUS}` are pushed, at first and when
-/// they change, at most once for each picture on a screen.
+/// An answer is `{"Ok": ANSWER}` or `{"Err": {"text": TEXT, "is_retryable": BOOLEAN}}`. `{"view": VIEW}` and
+/// `{"status": STATUS}` are pushed, at first and when they change, at most once for each picture on a screen.
 pub struct StateApp<R: Reducer, F> {
     client: Client<R>,
     view: F,
@@ -66,13 +66,19 @@ where
         json(&News::<()>::Status(self.client.status()))
     }
 
-    async fn answer_request(&self, request: Request<R::Event>) -> Result<Value, String> {
-        const CLOSED: &str = "the app is closed";
+    async fn answer_request(&self, request: Request<R::Event>) -> Result<Value, Refused> {
+        let closed = || refused("the app is closed");
         match request {
-            Request::Emit(events) => value(self.client.emit_all(events).await),
-            Request::Sync => value(self.client.sync().await),
-            Request::ChangedEntities(after) => value(self.client.changed_entities(after).next().await.ok_or(CLOSED)?),
-            Request::Arrivals(after) => value(self.client.arrivals(after).next().await.ok_or(CLOSED)?),
+            Request::Emit(events) => value(self.client.emit_all(events).await, |error| error.is_retryable()),
+            Request::Sync => value(self.client.sync().await, |error| error.is_retryable()),
+            Request::ChangedEntities(after) => {
+                value(self.client.changed_entities(after).next().await.ok_or_else(closed)?, |error| {
+                    error.is_retryable()
+                })
+            }
+            Request::Arrivals(after) => {
+                value(self.client.arrivals(after).next().await.ok_or_else(closed)?, |error| error.is_retryable())
+            }
         }
     }
 }
@@ -91,7 +97,7 @@ where
     async fn answer(&self, request: String) -> String {
         let answer = match serde_json::from_str(&request) {
             Ok(request) => self.answer_request(request).await,
-            Err(error) => Err(format!("this is no request of this build, reload the page: {error}")),
+            Err(error) => Err(refused(format!("this is no request of this build, reload the page: {error}"))),
         };
         json(&answer)
     }
@@ -130,12 +136,20 @@ impl<R: Reducer, F> fmt::Debug for StateApp<R, F> {
     }
 }
 
-fn value<T: Serialize, E: std::error::Error>(outcome: Result<T, E>) -> Result<Value, String> {
-    let done = outcome.map_err(|error| with_causes(&error))?;
-    serde_json::to_value(done).map_err(|error| error.to_string())
+fn value<T: Serialize, E: std::error::Error>(
+    outcome: Result<T, E>,
+    is_retryable: impl FnOnce(&E) -> bool,
+) -> Result<Value, Refused> {
+    let done = outcome.map_err(|error| Refused { text: with_causes(&error), is_retryable: is_retryable(&error) })?;
+    serde_json::to_value(done).map_err(|error| refused(format!("this has no JSON: {error}")))
+}
+
+fn refused(text: impl Into<String>) -> Refused {
+    Refused { text: text.into(), is_retryable: false }
 }
 
 /// A view that has no JSON, such as a map whose keys are lists, is a mistake in the app, which its first run shows.
 fn json<T: Serialize>(value: &T) -> String {
-    serde_json::to_string(value).unwrap_or_else(|error| json(&Err::<(), _>(format!("this has no JSON: {error}"))))
+    serde_json::to_string(value)
+        .unwrap_or_else(|error| json(&Err::<(), _>(refused(format!("this has no JSON: {error}")))))
 }
