@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use diplomatic::standard::{HostKeys, Label, Seed, Seq};
 use diplomatic::{Client, Timestamp};
 use diplomatic_host::{BagStore, Host, RedbStore, Server};
-use diplomatic_tests::todo::{Todos, added};
+use diplomatic_simulation::todo::{Todos, added};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 

@@ -13,8 +13,8 @@ use diplomatic::standard::calls::{Call, PullRequest};
 use diplomatic::standard::{Encode, HostKeys, Label, Seed, Seq, Timestamp};
 use diplomatic::{Client, ClientBuilder};
 use diplomatic_host::{BagStore, Host, RedbStore, Server};
+use diplomatic_simulation::todo::{Todos, added};
 use diplomatic_tests::counting::CountingStore;
-use diplomatic_tests::todo::{Todos, added};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 

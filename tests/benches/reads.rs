@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use diplomatic::{Client, Seed};
 use diplomatic_host::{Host, MemoryStore, Server};
-use diplomatic_tests::todo::{Event, Todos, added};
+use diplomatic_simulation::todo::{Event, Todos, added};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use diplomatic::standard::calls::Call;
 use diplomatic::sync::{Action, Live, LiveEvent, SessionConfig, Transport};
-use diplomatic_tests::desk::Desk;
-use diplomatic_tests::world::Quirks;
+use diplomatic_simulation::desk::Desk;
+use diplomatic_simulation::world::Quirks;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use diplomatic::standard::calls::{Call, PushItem, PushOutcome};
 use diplomatic::standard::{Encode, Seq, Status};
 use diplomatic::sync::{BlockCause, Failure, LiveEvent, Phase, Refusal, SessionConfig, Trouble};
-use diplomatic_tests::desk::Desk;
-use diplomatic_tests::world::{DeviceLog, Lies, LyingHost, Quirks, WorldHost};
+use diplomatic_simulation::desk::Desk;
+use diplomatic_simulation::world::{DeviceLog, Lies, LyingHost, Quirks, WorldHost};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const MINUTE: Duration = Duration::from_secs(60);

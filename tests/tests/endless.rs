@@ -5,8 +5,8 @@
 use diplomatic::standard::calls::{Call, PeekItem, PullItem, PushItem, PushOutcome};
 use diplomatic::standard::{BagHead, Encode, SealedBody, Seq, Status};
 use diplomatic::sync::{Action, BlockCause, Phase, RequestId, Trouble};
-use diplomatic_tests::desk::Desk;
-use diplomatic_tests::world::{Quirks, WorldHost};
+use diplomatic_simulation::desk::Desk;
+use diplomatic_simulation::world::{Quirks, WorldHost};
 
 /// More items than any request may bring here.
 const ENDLESS: u64 = 30_000;

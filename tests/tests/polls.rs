@@ -7,7 +7,7 @@ use std::time::Duration;
 use diplomatic::standard::calls::Call;
 use diplomatic::standard::{HostKeys, Label, Seed, Timestamp};
 use diplomatic::sync::{Action, Failure, Live, LiveEvent, Now, ProxyFault, Session, SessionConfig};
-use diplomatic_tests::world::{DeviceLog, ModelHost, ModelLog, Quirks, WorldHost};
+use diplomatic_simulation::world::{DeviceLog, ModelHost, ModelLog, Quirks, WorldHost};
 
 const DAWN: u64 = 1_800_000_000_000;
 const SECOND: Duration = Duration::from_secs(1);

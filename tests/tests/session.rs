@@ -9,8 +9,8 @@ use diplomatic::standard::{Bag, BagHead, Decode, Encode, Kdm, Reader, SealedBody
 use diplomatic::sync::{
     Action, BlockCause, Failure, Live, LiveEvent, Phase, PushLimits, Refusal, SessionConfig, SyncLog, Trouble,
 };
-use diplomatic_tests::desk::{AUTH, Desk};
-use diplomatic_tests::world::{Chance, DeviceLog, Quirks, WorldHost};
+use diplomatic_simulation::desk::{AUTH, Desk};
+use diplomatic_simulation::world::{Chance, DeviceLog, Quirks, WorldHost};
 
 #[test]
 fn first_contact_registers_only_when_the_host_asks_for_it() {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use diplomatic::SyncStatus;
 use diplomatic::standard::Seed;
 use diplomatic::sync::{Live, SessionConfig};
-use diplomatic_tests::todo::added;
+use diplomatic_simulation::todo::added;
 use rand::RngExt;
 
 use device::{Device, add, brisk, caught_up, soon, state, todos};
@@ -26,7 +26,7 @@ fn new_seed() -> Seed {
 }
 
 /// As brisk as a machine allows that runs a whole Workers platform beside the tests.
-fn patient(device: &Device) -> diplomatic::ClientBuilder<diplomatic_tests::todo::Todos> {
+fn patient(device: &Device) -> diplomatic::ClientBuilder<diplomatic_simulation::todo::Todos> {
     let mut config = brisk();
     config.request_timeout = Duration::from_secs(20);
     config.ping_after = Duration::from_secs(5);

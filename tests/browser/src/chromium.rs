@@ -27,6 +27,13 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// Set where a machine without the tools must not pass: in CI.
 const NEEDED: [&str; 2] = ["DIPLOMATIC_NEEDS_WASM", "DIPLOMATIC_NEEDS_CHROMIUM"];
 
+/// What makes the build of a test quick. CI tests what people get instead.
+const QUICK: [(&str, &str); 3] = [
+    ("CARGO_PROFILE_SITE_LTO", "off"),
+    ("CARGO_PROFILE_SITE_CODEGEN_UNITS", "16"),
+    ("CARGO_PROFILE_SITE_OPT_LEVEL", "1"),
+];
+
 /// Builds the page, and returns the folder with it; `None`, with a word on standard error, where the tools are missing and need
 /// not be there.
 ///
@@ -36,7 +43,7 @@ const NEEDED: [&str; 2] = ["DIPLOMATIC_NEEDS_WASM", "DIPLOMATIC_NEEDS_CHROMIUM"]
 pub fn build_or_skip() -> Option<PathBuf> {
     let is_needed = NEEDED.iter().any(|name| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0"));
     let has_chromium = Command::new("chromium").arg("--version").output().is_ok();
-    match build() {
+    match build(if is_needed { &[] } else { &QUICK }) {
         Ok(site) if has_chromium => Some(site),
         outcome => {
             let why = outcome.err().map_or_else(|| "there is no chromium".to_owned(), |error| error.to_string());
@@ -48,19 +55,26 @@ pub fn build_or_skip() -> Option<PathBuf> {
     }
 }
 
-/// Builds the page, and returns the folder with it.
+/// Builds the page with settings of cargo's in the environment, and returns the folder with it.
 ///
 /// # Errors
 ///
 /// What is missing.
-pub fn build() -> Result<PathBuf, Box<dyn Error>> {
+pub fn build(settings: &[(&str, &str)]) -> Result<PathBuf, Box<dyn Error>> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let workspace = package.ancestors().nth(2).ok_or("this is a package of it")?;
     let (compiler, bindgen) = (Compiler::find()?, find_bindgen(&workspace.join("Cargo.lock"))?);
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.join("target"), PathBuf::from);
     let (folder, site) = (target.join(compiler.folder()), target.join("browser-page"));
     let mut cargo = compiler.cargo();
-    cargo.current_dir(workspace).args(["--locked", "--profile", "site", "--target", TARGET, "--target-dir"]);
+    cargo.envs(settings.iter().copied()).current_dir(workspace).args([
+        "--locked",
+        "--profile",
+        "site",
+        "--target",
+        TARGET,
+        "--target-dir",
+    ]);
     cargo.arg(&folder).args(["--package", "diplomatic-browser", "--bin", "worker"]);
     run(&mut cargo)?;
     let made = folder.join(TARGET).join("site/worker.wasm");

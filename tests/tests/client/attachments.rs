@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use diplomatic::attachments::{AttachmentError, KeepAttachments};
 use diplomatic::{Attachment, Client, ClientBuilder, Label};
-use diplomatic_tests::todo::{Event, Todos, added};
-use diplomatic_tests::world::{BodyLie, Quirks, WorldHost};
+use diplomatic_simulation::todo::{Event, Todos, added};
+use diplomatic_simulation::world::{BodyLie, Quirks, WorldHost};
 
 use crate::device::{Device, add, caught_up, soon, state, status};
 use crate::host::{TestHost, new_seed};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use diplomatic::list::Query;
 use diplomatic::projection::{Mark, Page};
 use diplomatic::{Aggregate, Client, EntityId, Meta, Projection, blocking};
-use diplomatic_tests::todo::{Event, Todos, added};
+use diplomatic_simulation::todo::{Event, Todos, added};
 use serde::{Deserialize, Serialize};
 
 use crate::device::brisk;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use diplomatic::standard::Seed;
 use diplomatic::sync::SessionConfig;
 use diplomatic::{Client, ClientBuilder, SyncStatus};
-use diplomatic_tests::todo::{Event, Todos};
+use diplomatic_simulation::todo::{Event, Todos};
 
 /// A device's file, and whose it is.
 pub(crate) struct Device {

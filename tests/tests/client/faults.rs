@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use diplomatic::sync::{Live, Phase, Trouble};
-use diplomatic_tests::todo::added;
+use diplomatic_simulation::todo::added;
 
 use crate::device::{Device, add, brisk, caught_up, soon, state, status, todos};
 use crate::host::{TestHost, new_seed};

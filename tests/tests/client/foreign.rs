@@ -6,7 +6,7 @@ use diplomatic::standard::calls::{Call, PushItem, PushOutcome, PushRequest, Resp
 use diplomatic::standard::{
     Bag, Body, Decode, Encode, EntityId, HostKeys, Label, Message, Reader, Seed, Status, Timestamp,
 };
-use diplomatic_tests::todo::{Event, added};
+use diplomatic_simulation::todo::{Event, added};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

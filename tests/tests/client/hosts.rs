@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use diplomatic::Label;
 use diplomatic_host::{Host, Server};
+use diplomatic_simulation::todo::added;
 use diplomatic_tests::counting::CountingStore;
-use diplomatic_tests::todo::added;
 use tokio::net::TcpListener;
 
 use crate::device::{Device, add, caught_up, state, todos};

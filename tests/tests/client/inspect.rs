@@ -6,7 +6,7 @@ use diplomatic::inspect::{HostAccount, HostInspector, InspectError, MissingReaso
 use diplomatic::standard::calls::{PeekItem, ResponseHead};
 use diplomatic::standard::{Encode, Label, Seed, Status};
 use diplomatic::sync::Failure;
-use diplomatic_tests::todo::{Event, added};
+use diplomatic_simulation::todo::{Event, added};
 
 use crate::device::{Device, add, caught_up, soon};
 use crate::host::{TestHost, new_seed};

@@ -8,7 +8,7 @@ use diplomatic::sync::{
     BlockCause, Failure, HostStatus, Live, Phase, ProxyFault, Refusal, RefusedMessage, SyncProgress, TlsFault, Trouble,
 };
 use diplomatic::{SyncStatus, Timestamp};
-use diplomatic_tests::todo::added;
+use diplomatic_simulation::todo::added;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

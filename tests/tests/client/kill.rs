@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use diplomatic::standard::Seed;
 use diplomatic::{Client, EmitError, LogError};
-use diplomatic_tests::todo::{Event, Todos, added};
-use diplomatic_tests::world::Chance;
+use diplomatic_simulation::todo::{Event, Todos, added};
+use diplomatic_simulation::world::Chance;
 
 use crate::device::{Device, brisk, caught_up, state, todos};
 use crate::host::{TestHost, new_seed};

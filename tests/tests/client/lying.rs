@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use diplomatic::Client;
 use diplomatic::standard::{Seed, Timestamp};
-use diplomatic_tests::todo::{Todos, added};
-use diplomatic_tests::world::{Lies, LyingHost, Quirks, WorldHost};
+use diplomatic_simulation::todo::{Todos, added};
+use diplomatic_simulation::world::{Lies, LyingHost, Quirks, WorldHost};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;

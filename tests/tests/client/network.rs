@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use diplomatic::sync::{BlockCause, Live, Phase, Refusal, SessionConfig, Trouble};
 use diplomatic::{Label, Timestamp};
-use diplomatic_tests::todo::added;
+use diplomatic_simulation::todo::added;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use diplomatic::sync::{Phase, Trouble};
-use diplomatic_tests::todo::added;
-use diplomatic_tests::world::Chance;
+use diplomatic_simulation::todo::added;
+use diplomatic_simulation::world::Chance;
 
 use crate::device::{Device, add, caught_up, soon, state, status, todos};
 use crate::host::{TestHost, new_seed};

@@ -11,7 +11,7 @@ use diplomatic::http::{HttpClient, HttpRequest, HttpResponse};
 use diplomatic::sync::{BlockCause, Failure, Live, Phase};
 use diplomatic::{Client, ClientBuilder, OpenError};
 use diplomatic_host::{Host, MemoryStore, Server, Tls};
-use diplomatic_tests::todo::{Todos, added};
+use diplomatic_simulation::todo::{Todos, added};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use diplomatic::{Client, DiplomaticEvent, EntityId, Meta, Reducer};
-use diplomatic_tests::todo::{Event, Todos, added};
+use diplomatic_simulation::todo::{Event, Todos, added};
 use serde::{Deserialize, Serialize};
 
 use crate::device::{Device, caught_up};

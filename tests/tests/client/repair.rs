@@ -5,8 +5,8 @@ use diplomatic::inspect::{Damage, HostAudit, HostInspector, InspectError};
 use diplomatic::standard::calls::{PeekItem, ResponseHead};
 use diplomatic::standard::{Encode, Label, Seed, Status, Timestamp};
 use diplomatic::{Backing, DeviceConfig};
-use diplomatic_tests::todo::{Todos, added};
-use diplomatic_tests::world::{BodyLie, Quirks};
+use diplomatic_simulation::todo::{Todos, added};
+use diplomatic_simulation::world::{BodyLie, Quirks};
 use rand::rngs::StdRng;
 
 use crate::device::{Device, caught_up};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use diplomatic::EntityId;
 use diplomatic::Label;
 use diplomatic::sync::{Live, Phase};
-use diplomatic_tests::todo::{Event, added};
+use diplomatic_simulation::todo::{Event, added};
 
 use crate::device::{Device, add, caught_up, soon, state, status, todos};
 use crate::host::{TestHost, new_seed};

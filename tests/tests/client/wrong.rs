@@ -9,8 +9,8 @@ use diplomatic::clock::ClockTrouble;
 use diplomatic::history::Origin;
 use diplomatic::sync::{BlockCause, Phase, Trouble};
 use diplomatic::{Label, Timestamp};
-use diplomatic_tests::todo::{Event, added};
-use diplomatic_tests::world::Chance;
+use diplomatic_simulation::todo::{Event, added};
+use diplomatic_simulation::world::Chance;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -35,11 +35,11 @@ async fn clock_that_is_an_hour_off_is_told_and_holds_up_nothing() {
         let milk = phone.emit(added("milk")).await.unwrap();
         state(&laptop, "it is there", |todos| todos.items.len() == 1).await;
         laptop
-            .emit(diplomatic_tests::todo::Event::Renamed { todo: milk.clone(), title: "oat milk".into() })
+            .emit(diplomatic_simulation::todo::Event::Renamed { todo: milk.clone(), title: "oat milk".into() })
             .await
             .unwrap();
         state(&phone, "the rename follows what it renames", |todos| todos.titles() == ["oat milk"]).await;
-        phone.emit(diplomatic_tests::todo::Event::Renamed { todo: milk, title: "soy milk".into() }).await.unwrap();
+        phone.emit(diplomatic_simulation::todo::Event::Renamed { todo: milk, title: "soy milk".into() }).await.unwrap();
         state(&laptop, "the later rename counts", |todos| todos.titles() == ["soy milk"]).await;
         caught_up(&phone).await;
         caught_up(&laptop).await;

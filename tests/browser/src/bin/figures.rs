@@ -25,7 +25,7 @@ mod figures {
     const RUNS: usize = 5;
 
     pub(super) fn run() -> Result<(), Box<dyn Error>> {
-        let site = chromium::build()?;
+        let site = chromium::build(&[])?;
         let size = std::fs::metadata(site.join("worker_bg.wasm"))?.len();
         println!("the program for the browser has {size} bytes");
         tokio::runtime::Runtime::new()?.block_on(measure(&site))

@@ -1,9 +1,6 @@
 //! What the compiler says of each mistake in the attributes of `#[derive(DiplomaticEvent)]`.
 //!
-//! The first run checks the dependencies once more, in a target folder of trybuild's; fewest are needed by
-//! `cargo test -p diplomatic --no-default-features --features derive --test ui`. After a change that is meant, the same
-//! with `TRYBUILD=overwrite`, and then read the difference.
-#![cfg(feature = "derive")]
+//! After a change that is meant, run `TRYBUILD=overwrite cargo test --workspace --test ui`, and read the difference.
 
 use std::io::Write;
 use std::process::Command;

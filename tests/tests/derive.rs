@@ -1,5 +1,4 @@
 //! What `#[derive(DiplomaticEvent)]` writes and reads.
-#![cfg(feature = "derive")]
 
 #[path = "derive/bytes.rs"]
 mod bytes;

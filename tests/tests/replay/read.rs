@@ -213,8 +213,7 @@ fn a_reducer_of_other_events_reads_the_file_too() {
 
 #[test]
 fn recorded_files_of_the_standard_replay() {
-    let vectors: serde_json::Value =
-        serde_json::from_str(include_str!("../../../tests/vectors/dpl_file.json")).unwrap();
+    let vectors: serde_json::Value = serde_json::from_str(include_str!("../../vectors/dpl_file.json")).unwrap();
     let bytes = |text: &serde_json::Value| -> Vec<u8> {
         let hex = text.as_str().unwrap();
         (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()

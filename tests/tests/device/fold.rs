@@ -232,7 +232,7 @@ fn an_event_that_the_reducer_cannot_apply_is_quarantined_and_blocks_nothing() {
     device.emit(at(3), &added("bread")).unwrap();
     assert_eq!(device.read(|todos| todos.items.len()), 2);
     let reasons =
-        |device: &Device<Todos>| device.unread().quarantined().map(|one| one.reason.clone()).collect::<Vec<_>>();
+        |device: &Device<Todos>| device.unread().quarantined().map(|one| one.reason.to_string()).collect::<Vec<_>>();
     assert_eq!(reasons(&device), ["the reducer panicked: boom"]);
     drop(device);
     let device = quietly(|| open(&backing));

@@ -4,13 +4,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use diplomatic_tests::world::{self, Broken, LongLivedLog, LyingHost, ModelHost, ModelLog, RealHost, RealLog};
+use diplomatic_simulation::world::{self, Broken, LongLivedLog, LyingHost, ModelHost, ModelLog, RealHost, RealLog};
 
 /// How many worlds the ordinary tests live through; `WORLDS` overrides it. A world of real ones takes some 10 ms, half
 /// of them for signatures.
-const MODEL_WORLDS: u64 = 2000;
-const REAL_WORLDS: u64 = 750;
-const LONG_WORLDS: u64 = 150;
+const MODEL_WORLDS: u64 = 1000;
+const REAL_WORLDS: u64 = 350;
+const LONG_WORLDS: u64 = 75;
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())

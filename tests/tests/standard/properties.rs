@@ -165,3 +165,16 @@ fn a_singleton_has_one_name_only() {
     assert_eq!(EntityId::singleton("status").singleton_type(), Some("status"));
     assert_eq!(other_form.singleton_type(), None);
 }
+
+proptest! {
+    #[test]
+    fn entity_ids_stand_in_the_order_of_their_times_and_then_of_their_bytes(
+        left in (prop::collection::vec(0..3_u8, 0..20), 0..2_u64),
+        right in (prop::collection::vec(0..3_u8, 0..20), 0..2_u64),
+    ) {
+        let id = |(bytes, millis): &(Vec<u8>, u64)| EntityId::new(bytes, Timestamp::from_millis(*millis));
+        let expected = (left.1, &left.0).cmp(&(right.1, &right.0));
+        prop_assert_eq!(id(&left).cmp(&id(&right)), expected);
+        prop_assert_eq!(id(&left) == id(&right), expected.is_eq());
+    }
+}

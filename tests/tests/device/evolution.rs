@@ -222,7 +222,7 @@ fn an_upcast_that_fails_puts_the_message_into_quarantine() {
     drop(old);
     let new = quietly(|| open::<2>(&backing));
     assert_eq!(new.read(|state| state.titles.len()), 2);
-    let reasons: Vec<_> = new.unread().quarantined().map(|one| one.reason.clone()).collect();
+    let reasons: Vec<_> = new.unread().quarantined().map(|one| one.reason.to_string()).collect();
     assert!(reasons[0].contains("reading it panicked"), "{reasons:?}");
     assert!(reasons[1].contains("`from_created` made an event of another variant"), "{reasons:?}");
 }
