@@ -506,8 +506,10 @@ impl Session {
         Ok(())
     }
 
-    /// Adds a bag from a notification, right after the last one, with its body if the notification carries it.
+    /// Adds a bag from a notification, right after the last one, with its body if the notification carries it. An audit whose
+    /// bodies are still being fetched takes it as listed: otherwise it would find that the host lacks the message.
     pub(super) fn append_announced(&mut self, seq: Seq, bag: BagHead, found: Found, body: SealedBody) {
+        self.note_listed(&found);
         self.reading.remember(Mark { seq, signature: bag.signature });
         self.reading.window.append(seq, Some(bag), found);
         if !body.as_bytes().is_empty() {
