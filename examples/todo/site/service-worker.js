@@ -36,23 +36,38 @@ self.addEventListener("fetch", (event) => {
 
 /** Keeps this version, or nothing of it: what is unchanged is taken from an earlier one. */
 async function install() {
-  const cache = await caches.open(CACHE);
-  const known = await knownFiles();
-  await Promise.all(
-    Object.entries(FILES).map(async ([path, hash]) => {
-      const response = known.get(hash)?.clone() ?? (await fetchExactly(path, hash));
-      await cache.put(addressOf(path), response);
-    }),
-  );
+  const isNew = !(await caches.has(CACHE));
+  try {
+    const cache = await caches.open(CACHE);
+    const known = await knownFiles();
+    await Promise.all(
+      Object.entries(FILES).map(async ([path, hash]) => {
+        const response = (await checked(known.get(hash)?.clone(), hash)) ?? (await fetchExactly(path, hash));
+        await cache.put(addressOf(path), response);
+      }),
+    );
+  } catch (error) {
+    if (isNew) await caches.delete(CACHE);
+    throw error;
+  }
 }
 
 async function fetchExactly(path, hash) {
   const response = await fetch(addressOf(path), { cache: "no-cache" });
   if (!response.ok) throw new Error(`${path} is not there`);
-  const content = await response.arrayBuffer();
+  const exact = await checked(response, hash);
+  if (!exact) throw new Error(`${path} is of another version`);
+  return exact;
+}
+
+/** Returns a response as it is kept, or null if its content is not what it should be, or gone: the worker of an earlier version may be
+    deleting what it kept. */
+async function checked(response, hash) {
+  const content = await response?.arrayBuffer().catch(() => null);
+  if (!content) return null;
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
   const found = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (found !== hash) throw new Error(`${path} is of another version`);
+  if (found !== hash) return null;
   const type = response.headers.get("content-type") ?? "application/octet-stream";
   return new Response(content, { headers: { ...HEADERS, "content-type": type, [HASH]: hash } });
 }

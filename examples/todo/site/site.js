@@ -21,15 +21,26 @@ if (window.top !== window.self) {
   // Another site that shows this one in a frame could have the person click what they do not see.
   document.body.textContent = "This site does not open within another.";
 } else {
-  if ("serviceWorker" in navigator) {
-    navigator.serviceWorker.register(new URL("../service-worker.js", import.meta.url), { updateViaCache: "none" }).catch(() => {});
-  }
+  // Without it, the site works as long as there is a network.
+  if ("serviceWorker" in navigator) keepThisVersion().catch(() => {});
   begin().catch((error) => {
     const find = showStep("failure");
     setText(find(".complaint"), error.message);
     find("[data-host]").hidden = true;
     find("[data-again]").addEventListener("click", () => location.reload());
   });
+}
+
+/** Has the version that runs kept for when there is no network. The browser looks for it once a load; should that fail, it is asked
+    again. A version that the site no longer has is given up. */
+async function keepThisVersion() {
+  const worker = new URL("../service-worker.js", import.meta.url);
+  const registration = await navigator.serviceWorker.register(worker, { updateViaCache: "none" });
+  for (let seconds = 4; seconds < 400; seconds *= 2) {
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    if (!registration.installing && (await caches.match(import.meta.url))) return;
+    await registration.update().catch(() => {});
+  }
 }
 
 async function begin() {

@@ -112,17 +112,23 @@ fn hash(bytes: &[u8]) -> String {
 /// keeps nothing of other tests for it.
 pub(crate) struct StaticHost {
     address: SocketAddr,
-    files: Arc<Mutex<Files>>,
+    served: Arc<Mutex<Served>>,
     serving: JoinHandle<()>,
+}
+
+struct Served {
+    files: Files,
+    /// The path of which some requests fail, and how many have come.
+    failing: Option<(String, u32)>,
 }
 
 impl StaticHost {
     pub(crate) fn start(files: Files) -> Self {
         let listener = wait(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port is free");
         let address = listener.local_addr().expect("it has an address");
-        let files = Arc::new(Mutex::new(files));
-        let serving = serve(listener, files.clone());
-        Self { address, files, serving }
+        let served = Arc::new(Mutex::new(Served { files, failing: None }));
+        let serving = serve(listener, served.clone());
+        Self { address, served, serving }
     }
 
     pub(crate) fn address(&self) -> String {
@@ -130,7 +136,13 @@ impl StaticHost {
     }
 
     pub(crate) fn put(&self, files: Files) {
-        *self.files.lock().expect("no holder panics") = files;
+        self.served.lock().expect("no holder panics").files = files;
+    }
+
+    /// Lets the second and third request for a path fail. The page makes the first, and its service worker, which keeps the files,
+    /// the others: Chromium itself tries twice.
+    pub(crate) fn fail_twice(&self, path: String) {
+        self.served.lock().expect("no holder panics").failing = Some((path, 0));
     }
 
     /// Is gone, as for somebody without a network.
@@ -147,30 +159,40 @@ impl Drop for StaticHost {
     }
 }
 
-fn serve(listener: TcpListener, files: Arc<Mutex<Files>>) -> JoinHandle<()> {
-    let app = Router::new().fallback(async move |uri: Uri| answer(&files, &uri));
+fn serve(listener: TcpListener, served: Arc<Mutex<Served>>) -> JoinHandle<()> {
+    let app = Router::new().fallback(async move |uri: Uri| served.lock().expect("no holder panics").answer(&uri));
     spawn(async move {
         // It serves until it is aborted.
         let _ = axum::serve(listener, app).await;
     })
 }
 
-fn answer(files: &Mutex<Files>, uri: &Uri) -> Response {
-    let path = uri.path().trim_start_matches('/');
-    let path = if path.is_empty() { "index.html" } else { path };
-    let Some(content) = files.lock().expect("no holder panics").get(path).cloned() else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let content_type = match path.rsplit('.').next() {
-        Some("js") => "text/javascript",
-        Some("css") => "text/css",
-        Some("wasm") => "application/wasm",
-        Some("html") => "text/html; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        Some("png") => "image/png",
-        Some("webmanifest") => "application/manifest+json",
-        _ => "application/octet-stream",
-    };
-    // One file a connection: what is gone, is gone at once.
-    ([(header::CONTENT_TYPE, content_type), (header::CONNECTION, "close")], content).into_response()
+impl Served {
+    fn answer(&mut self, uri: &Uri) -> Response {
+        let path = uri.path().trim_start_matches('/');
+        let path = if path.is_empty() { "index.html" } else { path };
+        if let Some((failing, requests)) = &mut self.failing
+            && failing == path
+        {
+            *requests += 1;
+            if (2..=3).contains(requests) {
+                return StatusCode::SERVICE_UNAVAILABLE.into_response();
+            }
+        }
+        let Some(content) = self.files.get(path).cloned() else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
+        let content_type = match path.rsplit('.').next() {
+            Some("js") => "text/javascript",
+            Some("css") => "text/css",
+            Some("wasm") => "application/wasm",
+            Some("html") => "text/html; charset=utf-8",
+            Some("svg") => "image/svg+xml",
+            Some("png") => "image/png",
+            Some("webmanifest") => "application/manifest+json",
+            _ => "application/octet-stream",
+        };
+        // One file a connection: what is gone, is gone at once.
+        ([(header::CONTENT_TYPE, content_type), (header::CONNECTION, "close")], content).into_response()
+    }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::json;
 
-use crate::built::{StaticHost, changed, files, in_site};
+use crate::built::{StaticHost, changed, files, in_site, version};
 use crate::support::browser::in_browser;
 
 #[test]
@@ -62,22 +62,37 @@ fn an_update_arrives_with_the_next_load_and_never_in_parts() {
             assert_eq!((release, strangers), (versions.load(Ordering::SeqCst).to_string(), Vec::new()));
         }
         // The new version is kept whole, too.
-        let kept = "return caches.keys().then((names) => Promise.all(names.map(async (name) =>
-            (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname.split('/')[1])))).then((all) =>
-            [...new Set(all.flat().filter((part) => part.startsWith('v-')))])";
-        let current: String =
-            page.run("return document.querySelector('script[type=module]').getAttribute('src').split('/')[0]", &[]);
-        page.until_so("keep the new version", || page.run::<Vec<String>>(kept, &[]).contains(&current));
-        page.until_so("be looked after by it", || {
-            let script = "return navigator.serviceWorker.getRegistration().then((it) =>
-                it.active?.state === 'activated' && !it.installing && !it.waiting)";
-            page.run(script, &[])
-        });
+        page.keeps(&changed(first, "site.js", mark));
         site.go();
         page.reload();
         page.shows(["Milk"]);
         let (release, strangers): (String, Vec<String>) = page.run(read, &[]);
         assert_eq!((release, strangers), (versions.load(Ordering::SeqCst).to_string(), Vec::new()));
+    });
+}
+
+#[test]
+fn an_update_that_cannot_be_fetched_at_once_is_kept_without_another_load() {
+    let Some(first) = files() else { return };
+    in_browser(|browser| {
+        for part in ["is not there", "favicon.ico", "ERR_CONNECTION_REFUSED", "503", "ServiceWorker"] {
+            browser.expect_on_console(part);
+        }
+        let mut site = StaticHost::start(first.clone());
+        let page = browser.open(&site.address(), "this");
+        page.start_alone();
+        page.add("Milk");
+        page.is_installed();
+        let second = changed(first, "site.js", |script| format!("{script}\ndocument.body.dataset.release = '2';\n"));
+        site.fail_twice(format!("{}/site.js", version(&second)));
+        site.put(second.clone());
+        page.reload();
+        page.shows(["Milk"]);
+        page.keeps(&second);
+        site.go();
+        page.reload();
+        page.shows(["Milk"]);
+        assert_eq!(page.run::<String>("return document.body.dataset.release ?? ''", &[]), "2");
     });
 }
 

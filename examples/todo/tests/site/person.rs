@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::built::{Files, version};
 use crate::support::device::SEED;
 use crate::support::page::Page;
 
@@ -105,6 +106,23 @@ impl Page<'_> {
             active.addEventListener('statechange', () => active.state === 'activated' && resolve(true));
         }))";
         assert!(self.run::<bool>(script, &[]));
+    }
+
+    /// Waits until a version is there without a network: the page and its files.
+    #[track_caller]
+    pub(crate) fn keeps(&self, files: &Files) {
+        let version = version(files);
+        let count = 1 + files.keys().filter(|path| path.starts_with(&version)).count();
+        let kept = "return caches.keys().then(async (names) => {
+            const name = names.find((name) => name.endsWith(arguments[0]));
+            return name ? (await (await caches.open(name)).keys()).length : 0;
+        })";
+        self.until_so(&format!("keep {version}"), || self.run::<usize>(kept, &[json!(version)]) == count);
+        self.until_so("be looked after by it", || {
+            let script = "return navigator.serviceWorker.getRegistration().then((it) =>
+                it.active?.state === 'activated' && !it.installing && !it.waiting)";
+            self.run(script, &[])
+        });
     }
 }
 
