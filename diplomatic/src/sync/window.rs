@@ -10,7 +10,7 @@ use crate::standard::{BagHead, Head, HeadHash, Message, OpenBagError, OpenedHead
 /// How much longer a sealed body is: a nonce and a tag.
 const SEALING: u64 = 24 + 16;
 /// The pause before a body is requested again. It quadruples each time.
-const LATE_BODY: Duration = Duration::from_millis(250);
+const LATE_BODY: Duration = Duration::from_millis(100);
 /// The pause before looking whether a body has come from another host, and how often that is done before it is requested
 /// here: a host may be slow.
 const ELSEWHERE: Duration = Duration::from_millis(100);
