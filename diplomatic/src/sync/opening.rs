@@ -7,8 +7,17 @@ use super::window::Sealed;
 use crate::parallel;
 use crate::standard::{BagHead, HostKeys, Message, OpenBagError, OpenedHead, Seq};
 
-/// How many heads or bodies are opened at a time. Signatures are checked together, which is cheaper for many.
-const SHARE: usize = 512;
+/// How many heads a thread opens at a time. Signatures are checked together, which is cheaper for many.
+const HEADS: usize = 512;
+
+/// How many bytes of a body take as long to open as a head. Work is counted in heads.
+const BYTES_PER_HEAD: usize = 8 << 10;
+
+/// How much work a thread takes at a time in opening bodies.
+const BODIES: usize = 64;
+
+/// Less work than this is not worth a thread.
+const LITTLE: usize = 128;
 
 /// Heads and bodies that are to be opened.
 #[derive(Debug, Default)]
@@ -31,8 +40,7 @@ impl Opening {
 
     /// Opens all of it while `here` runs on this thread.
     pub(super) fn open_beside<T>(self, keys: &HostKeys, here: impl FnOnce() -> T) -> (T, Opened) {
-        // Less is not worth a thread.
-        let is_little = self.heads.len() + self.bodies.len() < SHARE / 2;
+        let is_little = self.heads.len() + self.bodies.iter().map(work).sum::<usize>() < LITTLE;
         let threads = if is_little { NonZero::<usize>::MIN } else { parallel::usual_threads() };
         let (here, shares) = parallel::beside(threads, here, self.shares(), |share| share.open(keys));
         let mut opened = Opened::default();
@@ -44,8 +52,8 @@ impl Opening {
     }
 
     fn shares(self) -> Vec<Self> {
-        let heads = split(self.heads).into_iter().map(|heads| Self { heads, bodies: Vec::new() });
-        let bodies = split(self.bodies).into_iter().map(|bodies| Self { heads: Vec::new(), bodies });
+        let heads = split(self.heads, |_| 1, HEADS).into_iter().map(|heads| Self { heads, bodies: Vec::new() });
+        let bodies = split(self.bodies, work, BODIES).into_iter().map(|bodies| Self { heads: Vec::new(), bodies });
         heads.chain(bodies).collect()
     }
 
@@ -59,11 +67,23 @@ impl Opening {
     }
 }
 
-fn split<T>(mut items: Vec<T>) -> Vec<Vec<T>> {
-    let mut shares = Vec::with_capacity(items.len().div_ceil(SHARE));
-    while !items.is_empty() {
-        let rest = items.split_off(items.len().min(SHARE));
-        shares.push(std::mem::replace(&mut items, rest));
+/// Returns how much work it is to open a body, in heads.
+fn work(body: &Sealed) -> usize {
+    1 + body.body.as_bytes().len() / BYTES_PER_HEAD
+}
+
+/// Splits items into shares of `enough` work each, in order.
+fn split<T>(items: Vec<T>, work: impl Fn(&T) -> usize, enough: usize) -> Vec<Vec<T>> {
+    let mut shares = Vec::new();
+    let (mut share, mut done) = (Vec::new(), 0);
+    for item in items {
+        done += work(&item);
+        share.push(item);
+        if done >= enough {
+            shares.push(std::mem::take(&mut share));
+            done = 0;
+        }
     }
+    shares.extend((!share.is_empty()).then_some(share));
     shares
 }

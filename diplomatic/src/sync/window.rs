@@ -11,6 +11,8 @@ use crate::standard::{BagHead, Head, HeadHash, Message, OpenBagError, OpenedHead
 const SEALING: u64 = 24 + 16;
 /// The pause before a body is requested again. It quadruples each time.
 const LATE_BODY: Duration = Duration::from_millis(100);
+/// How many full PULLs may be received or in flight: those that run at once, and those that wait to be written.
+const HEAVY: u64 = 6;
 /// The pause before looking whether a body has come from another host, and how often that is done before it is requested
 /// here: a host may be slow.
 const ELSEWHERE: Duration = Duration::from_millis(100);
@@ -285,7 +287,7 @@ impl Window {
 
     /// Returns whether so many bodies are received or in flight that only the first one should be requested.
     pub(super) const fn is_heavy(&self, config: &SessionConfig) -> bool {
-        self.bytes > config.pull_bytes.saturating_mul(4)
+        self.bytes > config.pull_bytes.saturating_mul(HEAVY)
     }
 
     /// Chooses the bodies for one PULL in order, within the limits but at least one.

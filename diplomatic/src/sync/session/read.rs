@@ -26,8 +26,9 @@ use crate::sync::{Action, Cursor, Mark, Now, Received, SyncLog};
 /// How many heads are opened at once: at least, so that their signatures are checked together, and at most.
 const BATCH: usize = 512;
 const LARGEST_BATCH: usize = 2048;
-/// So many writes to the log are put off until something is to be opened meanwhile, if the last one was a moment ago.
-const WRITES_PUT_OFF: usize = 4;
+/// How many writes' worth of bags, or of bytes, wait for something that can be opened while they are written, if the last
+/// write was a moment ago.
+const WRITES_PUT_OFF: (usize, u64) = (4, 2);
 const SOON: Duration = Duration::from_millis(100);
 /// A list of at most this many bags with only invalid signatures counts as bad bags rather than as a bad host.
 const FEW: usize = 8;
@@ -481,13 +482,13 @@ impl Session {
         let more_comes = self.reading.is_listing() && !self.is_listing_paused()
             || self.is_requested(|purpose| matches!(purpose, Purpose::Pull(_)));
         let is_quick = now.elapsed.saturating_sub(self.reading.stored_at) < SOON;
-        let writes = match (is_idle, is_quick) {
-            (false, _) => 1,
-            (true, false) => 2,
+        let (writes_of_bags, writes_of_bytes) = match (is_idle, is_quick) {
+            (false, _) => (1, 1),
+            (true, false) => (2, 1),
             (true, true) => WRITES_PUT_OFF,
         };
-        bags >= writes * self.config.pull_bodies
-            || bytes >= self.config.pull_bytes
+        bags >= writes_of_bags * self.config.pull_bodies
+            || bytes >= writes_of_bytes * self.config.pull_bytes
             || bags > 0 && is_idle && !more_comes
     }
 
