@@ -398,11 +398,20 @@ fn spread(mut times: Vec<Duration>) -> String {
     format!("{median:7.1} ms median, {most:7.1} ms for 99 %, {longest:7.1} ms the longest of {}", times.len())
 }
 
-/// Returns how large a file is, beside that of the same log without snapshots.
+/// Returns how much of the disk a file takes, beside that of the same log without snapshots. redb doubles the length of a file
+/// that is full, and the new half takes nothing until it is written.
 fn sizes(file: &Path, bare: &Path) -> String {
-    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len()) as f64 / 1e6;
-    let (all, bare) = (size(file), size(bare));
-    format!("the file has {all:.0} MB, {:.2} times the log's {bare:.0} MB", all / bare)
+    let (all, bare) = (taken(file), taken(bare));
+    format!("the file takes {all:.0} MB, {:.2} times the log's {bare:.0} MB", all / bare)
+}
+
+fn taken(path: &Path) -> f64 {
+    let file = std::fs::metadata(path).expect("the file is there");
+    #[cfg(unix)]
+    let bytes = std::os::unix::fs::MetadataExt::blocks(&file) * 512;
+    #[cfg(not(unix))]
+    let bytes = file.len();
+    bytes as f64 / 1e6
 }
 
 /// Returns the most memory that this process ever had; 0 where the system does not tell.

@@ -10,6 +10,7 @@ use super::source::LogSource;
 use crate::fold::{Cadence, Unread, compute};
 use crate::log::{Log, LogError, LogView, LogWriter, PieceHash, Pieces, SnapshotNote};
 use crate::order::Position;
+use crate::parallel::discard;
 use crate::reducer::Reducer;
 
 /// A larger state is not serialized while somebody waits.
@@ -115,7 +116,7 @@ impl Keeper {
         };
         self.quiet = self.quiet.saturating_sub(1);
         if at.is_some_and(|at| plan.spoils(&at)) {
-            self.task = None;
+            discard(self.task.take());
             self.spoiled = (self.spoiled + 1).min(MOST_SPOILED);
             self.quiet = QUIET << self.spoiled;
             return Ok(());
@@ -139,12 +140,7 @@ impl Keeper {
             Some(Task::Make(making)) => written_next(making),
             Some(Task::Write { made, next }) => match writer.put_pieces(&made.pieces, next, bytes)? {
                 next if next < made.pieces.len() => Some(Task::Write { made, next }),
-                _ if !kept_by.unread.is_sound(&made.at) => None,
-                _ => {
-                    self.len = made.note.len;
-                    self.spoiled = 0;
-                    Some(Task::Drop(kept_by.keep(writer, &made, None)?))
-                }
+                _ => self.keep(writer, made, kept_by)?,
             },
             Some(Task::Drop(mut unused)) => {
                 let rest = unused.split_off(pieces.min(unused.len()));
@@ -153,6 +149,19 @@ impl Keeper {
             }
         };
         Ok(())
+    }
+
+    /// Keeps a snapshot whose pieces are written, if it is still sound. What is to be dropped then comes next.
+    fn keep(&mut self, writer: &mut LogWriter<'_>, made: Made, kept_by: &KeptBy<'_>) -> Result<Option<Task>, LogError> {
+        let mut next = None;
+        if kept_by.unread.is_sound(&made.at) {
+            next = Some(Task::Drop(kept_by.keep(writer, &made, None)?));
+            self.len = made.note.len;
+            self.spoiled = 0;
+        }
+        // Freeing a large state takes longer than writing an event.
+        discard(made);
+        Ok(next)
     }
 
     /// Lets a snapshot be begun though the last one was spoiled just now; tells whether that held one back.

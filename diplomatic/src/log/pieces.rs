@@ -26,6 +26,9 @@ const LONGEST: usize = (64 << 10) - 256;
 /// One in so many bytes after the shortest piece ends one.
 const ONE_IN: u64 = 1 << 14;
 
+/// Looking a piece up takes about as long as writing so many bytes, since its page is read.
+const LOOK: usize = 8 << 10;
+
 /// So many pieces are opened at a time.
 const OPENED_TOGETHER: usize = 8;
 
@@ -217,19 +220,20 @@ impl LogWriter<'_> {
         last_number(&self.transaction.open_table(tables::SNAPSHOTS)?)
     }
 
-    /// Writes the pieces from `from` on, unless they are here, until about so many bytes are written; returns the next.
+    /// Writes the pieces from `from` on that are not here, as long as writing so many bytes takes; returns the next.
     pub(crate) fn put_pieces(&mut self, pieces: &Pieces, from: usize, bytes: usize) -> Result<usize, LogError> {
         let vault = self.vault;
         let mut table = self.transaction.open_table(tables::PIECES)?;
-        let mut written = 0;
+        let mut done = 0;
         for (place, (hash, range)) in pieces.pieces.iter().enumerate().skip(from) {
-            if written >= bytes {
+            if done >= bytes {
                 return Ok(place);
             }
+            done += LOOK;
             if table.get(hash)?.is_none() {
                 let value = vault.seal(table.name(), hash, &pieces.state[range.clone()], self.rng());
                 table.insert(hash, value.as_slice())?;
-                written += range.len();
+                done += range.len();
             }
         }
         Ok(pieces.len())
@@ -323,7 +327,14 @@ impl LogWriter<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::super::{Access, AccessKind, Backing, Log};
     use super::*;
+    use crate::standard::Seed;
 
     fn noise(len: usize) -> Vec<u8> {
         let mut number = 7_u64;
@@ -349,6 +360,19 @@ mod tests {
             assert!(pieces.iter().rev().skip(1).all(|piece| piece.len() >= SHORTEST), "{len}");
         }
         assert_eq!(pieces(&vec![0; 1_000_000]).concat(), vec![0; 1_000_000]);
+    }
+
+    #[test]
+    fn pieces_that_are_here_are_passed_over_a_few_at_a_time() {
+        let access = Access { kind: AccessKind::Write, wait: Duration::ZERO };
+        let random = Box::new(StdRng::seed_from_u64(1));
+        let mut log = Log::open(Backing::memory(), access, &Seed::from_bytes([5; 32]), random).unwrap();
+        let pieces = log.cut(noise(4_000_000));
+        let mut put = |from, bytes| log.write(|writer| writer.put_pieces(&pieces, from, bytes)).unwrap();
+        assert_eq!(put(0, 1), 1);
+        assert_eq!(put(0, usize::MAX), pieces.len());
+        assert_eq!(put(0, 20 * LOOK), 20);
+        assert_eq!(put(pieces.len() - 1, LOOK), pieces.len());
     }
 
     #[test]
