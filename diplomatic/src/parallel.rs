@@ -27,6 +27,11 @@ pub(crate) fn usual_threads() -> NonZero<usize> {
 /// Drops a value that may be large, on another thread if there is one to be had.
 #[cfg(feature = "store")]
 pub(crate) fn discard<T: Send + 'static>(value: T) {
+    discard_boxed(Box::new(value));
+}
+
+#[cfg(feature = "store")]
+fn discard_boxed(value: Box<dyn Send>) {
     // Without a thread, it is dropped here.
     drop(thread::Builder::new().name("discard".to_owned()).spawn(move || drop(value)));
 }

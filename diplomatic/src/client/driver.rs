@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 use super::network::{HttpEvent, Network, Sent};
 use super::shared::Shared;
 use super::tasks::{self, Instant, Task, spawn};
+use crate::log::LogError;
 use crate::reducer::Reducer;
-use crate::sync::{Action, Failure, LiveEvent, Now, RequestId, Session};
+use crate::sync::{Action, Failure, LiveEvent, Now, RequestId, Session, SyncLog};
 
 /// How many chunks of a response may wait to be read before the host has to wait.
 const CHUNKS: usize = 8;
@@ -117,10 +118,7 @@ impl<R: Reducer> Driver<R> {
         self.report_sent(&mut session);
         let (link, now) = (self.link, self.now());
         let polling = self.shared.with_device(move |device| {
-            let mut actions = Vec::new();
-            while let Some(action) = session.poll_action(now, &mut device.session_log(link)) {
-                actions.push(action);
-            }
+            let actions = poll_actions(&mut session, now, &mut device.session_log(link));
             let is_first_synced = device.is_first_synced(link);
             (session, actions, is_first_synced)
         });
@@ -141,7 +139,8 @@ impl<R: Reducer> Driver<R> {
         }
         let link = self.link;
         let preparing = self.shared.with_device(move |device| {
-            session.prepare(&device.session_log(link));
+            let log: &dyn SyncLog<Error = LogError> = &device.session_log(link);
+            session.prepare(log);
             session
         });
         preparing.await.ok()
@@ -281,6 +280,11 @@ impl<R: Reducer> Driver<R> {
         let channel = self.channel.as_mut()?;
         channel.events.try_recv().ok().map(|event| Report::Live(channel.id, event))
     }
+}
+
+/// Lets the session work on a log. The sessions of all reducers share this code, so that an app need not compile the sync engine.
+fn poll_actions(session: &mut Session, now: Now, log: &mut dyn SyncLog<Error = LogError>) -> Vec<Action> {
+    std::iter::from_fn(|| session.poll_action(now, log)).collect()
 }
 
 async fn sleep(time: Option<Duration>) {

@@ -27,6 +27,7 @@ mod latest;
 mod link;
 mod memory;
 mod migrate;
+mod once;
 mod overlay;
 mod peer_rows;
 mod peers;
@@ -74,6 +75,7 @@ pub(crate) use disk::Disk;
 pub(crate) use index::{Bucket, Order, Place};
 pub(crate) use kept::Evicted;
 pub(crate) use latest::LatestMessages;
+use once::{Failed, Once};
 pub(crate) use peers::{Absent, PeerRecord, Waiting};
 pub(crate) use pieces::{Pieces, Snapshot};
 #[cfg(all(feature = "web", target_family = "wasm"))]
@@ -211,13 +213,9 @@ impl Log {
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let Self { backing, access, database, is_suspect, vault, rng, links, makes_witnesses, .. } = self;
-        let (value, done) = with_handle(backing, *access, database, is_suspect, |handle| {
-            let transaction = begin_write(handle.writable()?)?;
-            run(transaction, vault, &mut **rng, links, *makes_witnesses, act)
-        })?;
-        self.note_done(done);
-        Ok(value)
+        let mut once = Once::new(act);
+        let done = self.try_write(&mut |writer| once.run(|act| act(writer)), false);
+        once.outcome(done).map(|(value, _)| value)
     }
 
     /// Runs one transaction like [`write`](Self::write), and returns a point to roll back to.
@@ -225,16 +223,31 @@ impl Log {
         &mut self,
         act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
     ) -> Result<(T, Rollback), E> {
+        let mut once = Once::new(act);
+        let done = self.try_write(&mut |writer| once.run(|act| act(writer)), true);
+        let (value, rollback) = once.outcome(done)?;
+        rollback.map(|rollback| (value, rollback)).ok_or_else(|| LogError::Damaged.into())
+    }
+
+    fn try_write(
+        &mut self,
+        act: &mut dyn FnMut(&mut LogWriter<'_>) -> Result<(), Failed>,
+        is_undoable: bool,
+    ) -> Result<Option<Rollback>, Failed> {
         let Self { backing, access, database, is_suspect, vault, rng, links, makes_witnesses, arrived, .. } = self;
-        let before = *arrived;
-        let (value, done, undo) = with_handle(backing, *access, database, is_suspect, |handle| {
+        let mut written = None;
+        with_handle(backing, *access, database, is_suspect, &mut |handle| {
             let transaction = begin_write(handle.writable()?)?;
-            let savepoint = transaction.ephemeral_savepoint().map_err(LogError::from)?;
-            let (value, done) = run(transaction, vault, &mut **rng, links, *makes_witnesses, act)?;
-            Ok::<_, E>((value, done, Rollback { savepoint, arrived: before }))
+            let savepoint =
+                is_undoable.then(|| transaction.ephemeral_savepoint()).transpose().map_err(LogError::from)?;
+            let done = run(transaction, vault, &mut **rng, links, *makes_witnesses, act)?;
+            written = Some((done, savepoint.map(|savepoint| Rollback { savepoint, arrived: *arrived })));
+            Ok(())
         })?;
-        self.note_done(done);
-        Ok((value, undo))
+        Ok(written.and_then(|(done, rollback)| {
+            self.note_done(done);
+            rollback
+        }))
     }
 
     fn note_done(&mut self, Done { are_peers_changed, arrived }: Done) {
@@ -255,7 +268,16 @@ impl Log {
 
     /// Reads one consistent state of the log.
     pub(crate) fn read<T>(&self, act: impl FnOnce(&LogReader<'_>) -> Result<T, LogError>) -> Result<T, LogError> {
-        self.with_handle(|handle| act(&LogReader::new(&handle.begin_read()?, &self.vault)?))
+        let mut once = Once::new(act);
+        let done = self.try_read(&mut |reader| once.run(|act| act(reader)));
+        once.outcome(done).map(|(value, ())| value)
+    }
+
+    fn try_read(&self, act: &mut dyn FnMut(&LogReader<'_>) -> Result<(), Failed>) -> Result<(), Failed> {
+        let Self { backing, access, database, is_suspect, vault, .. } = self;
+        with_handle(backing, *access, database, is_suspect, &mut |handle| {
+            act(&LogReader::new(&handle.begin_read()?, vault)?)
+        })
     }
 
     /// Returns whether the log was opened read-only.
@@ -283,18 +305,22 @@ impl Log {
     }
 
     fn with_handle<T, E: LogFailure>(&self, act: impl FnOnce(&mut Handle) -> Result<T, E>) -> Result<T, E> {
-        with_handle(&self.backing, self.access, &self.database, &self.is_suspect, act)
+        let mut once = Once::new(act);
+        let done = with_handle(&self.backing, self.access, &self.database, &self.is_suspect, &mut |handle| {
+            once.run(|act| act(handle))
+        });
+        once.outcome(done).map(|(value, ())| value)
     }
 }
 
 /// Reopens the database if it failed before, and records if it fails now.
-fn with_handle<T, E: LogFailure>(
+fn with_handle(
     backing: &Backing,
     access: Access,
     slot: &RefCell<Option<Handle>>,
     is_suspect: &Cell<bool>,
-    act: impl FnOnce(&mut Handle) -> Result<T, E>,
-) -> Result<T, E> {
+    act: &mut dyn FnMut(&mut Handle) -> Result<(), Failed>,
+) -> Result<(), Failed> {
     let mut slot = slot.borrow_mut();
     let outcome = survive_damage(|| {
         let handle = match slot.as_mut() {
@@ -310,20 +336,20 @@ fn with_handle<T, E: LogFailure>(
     outcome
 }
 
-fn run<T, E: LogFailure>(
+fn run(
     transaction: WriteTransaction,
     vault: &Vault,
     rng: &mut dyn CryptoRng,
     links: &[Link],
     makes_witnesses: bool,
-    act: impl FnOnce(&mut LogWriter<'_>) -> Result<T, E>,
-) -> Result<(T, Done), E> {
+    act: &mut dyn FnMut(&mut LogWriter<'_>) -> Result<(), Failed>,
+) -> Result<Done, Failed> {
     let mut writer = LogWriter::new(&transaction, vault, rng, links, makes_witnesses)?;
-    let value = act(&mut writer)?;
+    act(&mut writer)?;
     let done = Done { arrived: writer.finish_arrivals()?, are_peers_changed: writer.are_peers_changed };
     drop(writer);
     transaction.commit().map_err(LogError::from)?;
-    Ok((value, done))
+    Ok(done)
 }
 
 /// What a transaction changed of what is kept in memory.

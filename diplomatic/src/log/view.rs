@@ -19,7 +19,16 @@ pub(crate) struct LogView {
 
 impl LogView {
     pub(crate) fn read<T, E: From<LogError>>(&self, act: impl FnOnce(&LogReader<'_>) -> Result<T, E>) -> Result<T, E> {
-        survive_damage(|| act(&LogReader::new(&self.transaction, &self.vault)?))
+        let (mut act, mut outcome) = (Some(act), None);
+        self.try_read(&mut |reader| outcome = act.take().map(|act| act(reader)))?;
+        outcome.unwrap_or_else(|| Err(LogError::Damaged.into()))
+    }
+
+    fn try_read(&self, act: &mut dyn FnMut(&LogReader<'_>)) -> Result<(), LogError> {
+        survive_damage(|| {
+            act(&LogReader::new(&self.transaction, &self.vault)?);
+            Ok(())
+        })
     }
 
     /// Cuts a state into pieces of a snapshot.

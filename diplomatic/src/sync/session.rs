@@ -156,7 +156,7 @@ impl Session {
     ///
     /// Reads and writes the log. If that fails, nothing is lost: the session is [blocked](BlockCause::Storage) for a
     /// while, then continues from what the log holds.
-    pub fn poll_action<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Option<Action> {
+    pub fn poll_action<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Option<Action> {
         if self.actions.is_empty() {
             self.polled = now.elapsed;
             self.expire_requests(now);
@@ -230,7 +230,7 @@ impl Session {
 
     /// Seals what is to be pushed next while the host works on the last PUSH. Optional, since it only saves time: call it
     /// when all actions have been carried out and [`can_prepare`](Self::can_prepare) returns true.
-    pub fn prepare<L: SyncLog>(&mut self, log: &L) {
+    pub fn prepare<L: SyncLog + ?Sized>(&mut self, log: &L) {
         let keys = &self.keys;
         self.pushing.prepare(|after, limits| log.outgoing(after, limits, &mut |message| keys.seal(message)).ok());
     }
@@ -344,7 +344,7 @@ impl Session {
     }
 
     /// Goes on as far as it goes without the network: first what came in, then what is to go out.
-    fn advance<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    fn advance<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         self.load(log)?;
         self.take_in(now, log)?;
         self.digest_frames(log)?;
@@ -390,7 +390,7 @@ impl Session {
         Ok(())
     }
 
-    fn load<L: SyncLog>(&mut self, log: &L) -> Result<(), L::Error> {
+    fn load<L: SyncLog + ?Sized>(&mut self, log: &L) -> Result<(), L::Error> {
         if self.cursor.is_none() {
             let cursor = log.cursor()?;
             self.load_skipped(log)?;

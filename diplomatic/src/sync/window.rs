@@ -83,7 +83,7 @@ pub(super) enum Found {
 
 impl Found {
     /// Leaves a new message's body at the host if the log wants it so.
-    pub(super) fn defer<L: SyncLog>(self, log: &L) -> Self {
+    pub(super) fn defer<L: SyncLog + ?Sized>(self, log: &L) -> Self {
         match self {
             Self::New(head) if log.defers(head.head()) => Self::Deferred(head),
             other => other,

@@ -25,7 +25,7 @@ const LONG: u64 = 10_000;
 
 impl Session {
     /// Notes that the host has lost or changed bags. An audit follows.
-    pub(super) fn suspect<L: SyncLog>(&mut self, evidence: Evidence, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn suspect<L: SyncLog + ?Sized>(&mut self, evidence: Evidence, log: &mut L) -> Result<(), L::Error> {
         self.cancel(|purpose| !matches!(purpose, Purpose::Push));
         self.settling.abandon_round();
         // A host that changes its mind while it is audited is audited once more, from the start.
@@ -90,7 +90,7 @@ impl Session {
     }
 
     /// Lets the log queue what the host lacks.
-    pub(super) fn finish_audit<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn finish_audit<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         let Some(audit) = self.reading.audit.take() else { return Ok(()) };
         let Audit { is_routine, cursor: before, listed, skipped } = audit;
         let read = self.cursor.unwrap_or_default();

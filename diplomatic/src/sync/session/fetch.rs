@@ -11,7 +11,7 @@ const BODIES: usize = 64;
 
 impl Session {
     /// Sends the next request for bodies, if the log wants any.
-    pub(super) fn request_wanted<L: SyncLog>(&mut self, now: Now, log: &L) -> Result<(), L::Error> {
+    pub(super) fn request_wanted<L: SyncLog + ?Sized>(&mut self, now: Now, log: &L) -> Result<(), L::Error> {
         let is_asking = self.is_requested(|purpose| matches!(purpose, Purpose::Fetch(_)));
         if !self.fetching.is_due || is_asking || !self.reading.gate.is_open(now.elapsed) {
             return Ok(());
@@ -30,7 +30,7 @@ impl Session {
     }
 
     /// Hands the bodies that came to the log, and tells it which did not.
-    pub(super) fn store_fetched<L: SyncLog>(&mut self, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn store_fetched<L: SyncLog + ?Sized>(&mut self, log: &mut L) -> Result<(), L::Error> {
         if !self.fetching.has_news() {
             return Ok(());
         }

@@ -219,7 +219,7 @@ impl Session {
     }
 
     /// Takes announced bags that follow those read. Anything else is a reason to PEEK.
-    pub(super) fn digest_frames<L: SyncLog>(&mut self, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn digest_frames<L: SyncLog + ?Sized>(&mut self, log: &mut L) -> Result<(), L::Error> {
         let items = std::mem::take(&mut self.channel.frames);
         let Some(cursor) = self.cursor.filter(|_| !items.is_empty()) else { return Ok(()) };
         if self.reading.is_listing() || self.reading.peek_wanted {
@@ -244,7 +244,7 @@ impl Session {
         self.digest_earlier(earlier, log)
     }
 
-    fn digest_following<L: SyncLog>(&mut self, items: Vec<NotificationItem>, log: &L) -> Result<(), L::Error> {
+    fn digest_following<L: SyncLog + ?Sized>(&mut self, items: Vec<NotificationItem>, log: &L) -> Result<(), L::Error> {
         let (bags, bodies): (Vec<_>, Vec<_>) =
             items.into_iter().map(|item| ((item.seq, item.head), item.inlined)).unzip();
         for ((seq, bag, found), body) in self.identify(bags, log)?.into_iter().zip(bodies) {
@@ -261,7 +261,11 @@ impl Session {
 
     /// Takes announced bags whose seqs have been read: echoes of our own acknowledged pushes, or signs that the host has
     /// started counting again.
-    fn digest_earlier<L: SyncLog>(&mut self, mut bags: Vec<(Seq, BagHead)>, log: &mut L) -> Result<(), L::Error> {
+    fn digest_earlier<L: SyncLog + ?Sized>(
+        &mut self,
+        mut bags: Vec<(Seq, BagHead)>,
+        log: &mut L,
+    ) -> Result<(), L::Error> {
         let Some(cursor) = &mut self.cursor else { return Ok(()) };
         if let Some(own) = cursor.own
             && bags.iter().any(|(seq, bag)| *seq == own.seq && bag.signature == own.signature)

@@ -11,7 +11,7 @@ use crate::sync::{Claimed, Now, SyncLog};
 
 impl Session {
     /// Sends the due PEEK or PULLs.
-    pub(super) fn request_reading<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn request_reading<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         while self.request_some(now, log)? {
             self.take_in(now, log)?;
             self.end_reading(now, log)?;
@@ -20,7 +20,7 @@ impl Session {
     }
 
     /// Sends the due PEEK or PULLs, and tells whether it turned out that some of the bodies have come from another host.
-    fn request_some<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<bool, L::Error> {
+    fn request_some<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<bool, L::Error> {
         let Some(cursor) = self.cursor else { return Ok(false) };
         let reading = &mut self.reading;
         reading.window.wake(now.elapsed);
@@ -46,7 +46,7 @@ impl Session {
     }
 
     /// Returns those of the bags whose bodies this host is to be asked for.
-    fn claim<L: SyncLog>(
+    fn claim<L: SyncLog + ?Sized>(
         &mut self,
         now: Now,
         mut chosen: Vec<Seq>,

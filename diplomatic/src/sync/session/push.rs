@@ -46,7 +46,7 @@ impl Session {
     }
 
     /// Sends the next PUSH, if something is queued.
-    pub(super) fn request_push<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn request_push<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         let pushing = &mut self.pushing;
         if !pushing.refused.is_empty() && pushing.refused_until <= now.elapsed {
             pushing.try_refused();
@@ -102,7 +102,7 @@ impl Session {
     ///
     /// A host can claim anything. An acknowledgement counts if it names a new number that no other bag of the PUSH got: the
     /// host must list the bag there from now on. One that names an old number is checked before it counts.
-    pub(super) fn acknowledge<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn acknowledge<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         let Some(flight) = self.pushing.flight.take_if(|flight| flight.end.is_some()) else { return Ok(()) };
         let end = self.reading.window.end().unwrap_or(self.cursor.unwrap_or_default().seq);
         let plausible = flight.plausible();

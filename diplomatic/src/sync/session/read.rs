@@ -154,7 +154,7 @@ impl Session {
 
     /// Takes in what has arrived, as far as it goes: opens listed heads and fetched bodies, and meanwhile looks at what was
     /// opened before, and writes the complete bags at the front of the window to the log.
-    pub(super) fn take_in<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn take_in<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         let mut opened: Option<Piece> = None;
         loop {
             // The end of a list counts once everything in it was looked at.
@@ -189,7 +189,7 @@ impl Session {
     }
 
     /// Takes opened bodies into the window, and a piece of the list.
-    fn digest<L: SyncLog>(&mut self, now: Now, piece: Piece, log: &L) -> Result<Result<(), Stop>, L::Error> {
+    fn digest<L: SyncLog + ?Sized>(&mut self, now: Now, piece: Piece, log: &L) -> Result<Result<(), Stop>, L::Error> {
         let Piece { listed, opened } = piece;
         for (seq, message) in opened.bodies {
             self.reading.window.on_opened(now.elapsed, seq, message, &self.config);
@@ -204,7 +204,7 @@ impl Session {
     }
 
     /// Returns the next piece of the list that is to be opened, if enough of it has arrived.
-    fn next_listed<L: SyncLog>(&mut self, log: &mut L) -> Result<Result<Option<Vec<Listed>>, Stop>, L::Error> {
+    fn next_listed<L: SyncLog + ?Sized>(&mut self, log: &mut L) -> Result<Result<Option<Vec<Listed>>, Stop>, L::Error> {
         let paused = self.is_listing_paused();
         let Some(listing) = &mut self.reading.listing else { return Ok(Ok(None)) };
         let count = listing.items.len();
@@ -218,7 +218,7 @@ impl Session {
         Ok(self.check_places(items).map(Some))
     }
 
-    fn stop_listing<L: SyncLog>(&mut self, now: Now, stop: Stop, log: &mut L) -> Result<(), L::Error> {
+    fn stop_listing<L: SyncLog + ?Sized>(&mut self, now: Now, stop: Stop, log: &mut L) -> Result<(), L::Error> {
         match stop {
             Stop::Evidence(evidence) => self.suspect(evidence, log),
             Stop::Pause(pause) => {
@@ -317,7 +317,11 @@ impl Session {
     }
 
     /// Tells whether the list holds far more bags than there are messages, so that it might go on for ever.
-    fn repeats_itself<L: SyncLog>(&mut self, found: &[(Seq, BagHead, Found)], log: &L) -> Result<bool, L::Error> {
+    fn repeats_itself<L: SyncLog + ?Sized>(
+        &mut self,
+        found: &[(Seq, BagHead, Found)],
+        log: &L,
+    ) -> Result<bool, L::Error> {
         let Some(listing) = &mut self.reading.listing else { return Ok(false) };
         listing.known += found.iter().filter(|(_, _, found)| matches!(found, Found::Known(_))).count() as u64;
         Ok(listing.known > MOST_REPEATED && listing.known - MOST_REPEATED > log.count()?.saturating_mul(MOST_TIMES))
@@ -333,7 +337,7 @@ impl Session {
     }
 
     /// Opens heads and asks the log which of their messages it has.
-    pub(super) fn identify<L: SyncLog>(
+    pub(super) fn identify<L: SyncLog + ?Sized>(
         &mut self,
         bags: Vec<(Seq, BagHead)>,
         log: &L,
@@ -343,7 +347,7 @@ impl Session {
     }
 
     /// Asks the log which messages it has.
-    fn locate<L: SyncLog>(
+    fn locate<L: SyncLog + ?Sized>(
         &mut self,
         opened: Vec<(Seq, BagHead, Result<OpenedHead, OpenBagError>)>,
         log: &L,
@@ -387,7 +391,7 @@ impl Session {
         }
     }
 
-    fn finish_listing<L: SyncLog>(&mut self, log: &mut L) -> Result<(), L::Error> {
+    fn finish_listing<L: SyncLog + ?Sized>(&mut self, log: &mut L) -> Result<(), L::Error> {
         let Some(listing) = self.reading.listing.take() else { return Ok(()) };
         if listing.end != Some(true) {
             self.reading.peek_wanted = true;
@@ -411,7 +415,7 @@ impl Session {
 
     /// Writes complete bags at the front of the window to the log, together with the cursor after them. `more` tells whether
     /// the bags after them are being opened.
-    fn store<L: SyncLog>(&mut self, now: Now, more: bool, log: &mut L) -> Result<(), L::Error> {
+    fn store<L: SyncLog + ?Sized>(&mut self, now: Now, more: bool, log: &mut L) -> Result<(), L::Error> {
         let Some(front) = self.reading.window.take_front(&self.config) else { return Ok(()) };
         let mut cursor = self.cursor.unwrap_or_default();
         let vouched = cursor.vouched;
@@ -447,7 +451,7 @@ impl Session {
     }
 
     /// Ends the reading of a list of which everything is in the log, and lets the state catch up.
-    pub(super) fn end_reading<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn end_reading<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         if self.reading.complete && self.reading.window.is_empty() {
             self.finish_reading(now, log)?;
         }
@@ -455,7 +459,7 @@ impl Session {
     }
 
     /// Lets the state catch up at the end of a burst, and now and then in a long one.
-    fn catch_up<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    fn catch_up<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         let is_more_coming = self.is_more_coming(now);
         if self.reading.lag.until().is_some_and(|until| until <= now.elapsed || !is_more_coming) {
             log.catch_up()?;
@@ -492,7 +496,7 @@ impl Session {
             || bags > 0 && is_idle && !more_comes
     }
 
-    fn finish_reading<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    fn finish_reading<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         if self.reading.audit.is_some() {
             self.finish_audit(now, log)?;
         } else if let Some(cursor) = self.cursor.as_mut().filter(|cursor| !cursor.caught_up) {

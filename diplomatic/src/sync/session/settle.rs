@@ -34,7 +34,7 @@ struct Confirmed {
 
 impl Session {
     /// Reads from the log what was skipped, and plans the first round.
-    pub(super) fn load_skipped<L: SyncLog>(&mut self, log: &L) -> Result<(), L::Error> {
+    pub(super) fn load_skipped<L: SyncLog + ?Sized>(&mut self, log: &L) -> Result<(), L::Error> {
         self.settling.load(log.skipped()?);
         Ok(())
     }
@@ -61,7 +61,7 @@ impl Session {
     }
 
     /// Sends the next request of the round.
-    pub(super) fn request_unsettled<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn request_unsettled<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         self.plan_routine_check(now);
         if self.settling.next_round().is_some_and(|at| at <= now.elapsed) {
             let listed = self.settling.begin_round();
@@ -95,7 +95,7 @@ impl Session {
         Ok(())
     }
 
-    fn end_round<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    fn end_round<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         if self.settling.count() != (0, 0) {
             let vouched = log.vouched()?;
             self.settling.vouch(vouched);
@@ -132,7 +132,7 @@ impl Session {
     }
 
     /// Compares a part of the list with what was known of it, once it is complete.
-    pub(super) fn digest_review<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn digest_review<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         let is_complete = |review: &mut Review| {
             review.end.is_some() || review.items.back().is_some_and(|item| item.seq > review.last)
         };
@@ -158,7 +158,7 @@ impl Session {
     }
 
     /// Goes through a part of the list, and finds what the host turns out to have, or evidence that it has lost bags.
-    fn compare<L: SyncLog>(
+    fn compare<L: SyncLog + ?Sized>(
         &mut self,
         review: &Review,
         items: Vec<RawPeekItem>,
@@ -240,7 +240,7 @@ impl Session {
     }
 
     /// Plans to fetch the bodies of skipped bags, and settles those whose messages are here already.
-    fn want_bodies<L: SyncLog>(&mut self, bags: Vec<(Seq, BagHead)>, log: &mut L) -> Result<(), L::Error> {
+    fn want_bodies<L: SyncLog + ?Sized>(&mut self, bags: Vec<(Seq, BagHead)>, log: &mut L) -> Result<(), L::Error> {
         let mut settled = Vec::new();
         for (seq, bag, found) in self.identify(bags, log)? {
             match found {
@@ -263,7 +263,7 @@ impl Session {
     }
 
     /// Stores the bags that the host delivered after all.
-    pub(super) fn settle<L: SyncLog>(&mut self, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn settle<L: SyncLog + ?Sized>(&mut self, log: &mut L) -> Result<(), L::Error> {
         if self.settling.opened.is_empty() {
             return Ok(());
         }
@@ -277,7 +277,7 @@ impl Session {
     }
 
     /// Writes to the log what a second look has shown.
-    fn record<L: SyncLog>(
+    fn record<L: SyncLog + ?Sized>(
         &mut self,
         messages: Vec<Arrival>,
         known: Vec<(Seq, Position)>,

@@ -7,7 +7,7 @@ use crate::sync::{Now, SyncLog, Unread};
 
 impl Session {
     /// Asks the log for more once everything is read and pushed, and looked at again where it could not be read.
-    pub(super) fn request_held<L: SyncLog>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
+    pub(super) fn request_held<L: SyncLog + ?Sized>(&mut self, now: Now, log: &mut L) -> Result<(), L::Error> {
         let is_drained = self.pushing.is_drained(now.elapsed) && self.reading.has_caught_up();
         if is_drained && !self.settling.is_busy(now.elapsed) && self.witnessing.is_due(now.elapsed) {
             let drained = log.on_drained(now.wall, self.keys.public_key(), self.unread())?;
