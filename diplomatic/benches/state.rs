@@ -401,8 +401,9 @@ fn spread(mut times: Vec<Duration>) -> String {
 /// Returns how much of the disk a file takes, beside that of the same log without snapshots. redb doubles the length of a file
 /// that is full, and the new half takes nothing until it is written.
 fn sizes(file: &Path, bare: &Path) -> String {
+    let length = std::fs::metadata(file).map_or(0, |file| file.len()) as f64 / 1e6;
     let (all, bare) = (taken(file), taken(bare));
-    format!("the file takes {all:.0} MB, {:.2} times the log's {bare:.0} MB", all / bare)
+    format!("the file takes {all:.0} MB, {:.2} times the log's {bare:.0} MB, and is {length:.0} MB long", all / bare)
 }
 
 fn taken(path: &Path) -> f64 {

@@ -116,7 +116,7 @@ impl Keeper {
         };
         self.quiet = self.quiet.saturating_sub(1);
         if at.is_some_and(|at| plan.spoils(&at)) {
-            discard(self.task.take());
+            self.give_up();
             self.spoiled = (self.spoiled + 1).min(MOST_SPOILED);
             self.quiet = QUIET << self.spoiled;
             return Ok(());
@@ -171,7 +171,12 @@ impl Keeper {
 
     /// Gives up what is being done.
     pub(super) fn give_up(&mut self) {
-        self.task = None;
+        // Freeing a large state takes longer than writing an event. A thread that has ended still holds the one it made.
+        match self.task.take() {
+            Some(Task::Make(Making { thread, .. })) => discard(thread),
+            Some(Task::Write { made, .. }) => discard(made),
+            Some(Task::Drop(_)) | None => {}
+        }
     }
 
     /// Waits until the log is not read any more.
